@@ -1,0 +1,318 @@
+// The configuration: read once, from TOML, every mistake reported with file, line, key and accepted values.
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { homedir, hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { parse, TomlError } from 'smol-toml';
+import * as v from 'valibot';
+import { GrecError, messageOf, systemCode } from './errors.ts';
+import { LOG_LEVELS } from './log.ts';
+import { lineOf, locateKeys, showPath } from './toml-lines.ts';
+
+/** One address a daemon listens on, written `udp:127.0.0.1:5060`. */
+export interface ListenAddress {
+  protocol: 'udp' | 'tcp';
+  host: string;
+  port: number;
+}
+
+/** An IP address and a port, written `127.0.0.1:2223` or `[::1]:2223`. */
+export interface HostPort {
+  host: string;
+  port: number;
+}
+
+/** An inclusive range of UDP ports. */
+export interface PortRange {
+  first: number;
+  last: number;
+}
+
+const HOST_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/;
+
+function readHostPort(text: string): HostPort | undefined {
+  const match = HOST_PORT.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || isIP(host) === 0 || port > 65535) return undefined;
+  return { host, port };
+}
+
+const hostPort = v.pipe(
+  v.string('expected "ADDRESS:PORT"'),
+  v.check(
+    (text) => readHostPort(text) !== undefined,
+    'expected an IP address and a port, such as "127.0.0.1:2223"',
+  ),
+  v.transform((text): HostPort => readHostPort(text) ?? { host: '127.0.0.1', port: 0 }),
+);
+
+function readListen(text: string): ListenAddress | undefined {
+  const match = /^(udp|tcp):(.+)$/.exec(text);
+  const address = readHostPort(match?.[2] ?? '');
+  if (address === undefined) return undefined;
+  return { protocol: match?.[1] === 'tcp' ? 'tcp' : 'udp', ...address };
+}
+
+const listenAddress = v.pipe(
+  v.string('expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"'),
+  v.check(
+    (text) => readListen(text) !== undefined,
+    'expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", such as "udp:127.0.0.1:5060"',
+  ),
+  v.transform((text): ListenAddress => readListen(text) ?? { protocol: 'udp', host: '127.0.0.1', port: 0 }),
+);
+
+const portRange = v.pipe(
+  v.string('expected "FIRST-LAST"'),
+  v.check(
+    (text) => readPortRange(text) !== undefined,
+    'expected "FIRST-LAST", at least four ports within 1024-65535',
+  ),
+  v.transform((text): PortRange => readPortRange(text) ?? { first: 30000, last: 39999 }),
+);
+
+function readPortRange(text: string): PortRange | undefined {
+  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text);
+  const range = { first: Number(match?.[1]), last: Number(match?.[2]) };
+  if (!(range.first >= 1024 && range.last <= 65535 && range.last - range.first >= 3)) return undefined;
+  return range;
+}
+
+const ipAddress = v.pipe(
+  v.string('expected an IP address'),
+  v.check((text) => isIP(text) !== 0, 'expected an IP address, such as "192.0.2.10"'),
+);
+const flag = v.boolean('expected true or false');
+const text = (what: string) =>
+  v.pipe(v.string(`expected ${what}`), v.minLength(1, `expected ${what}, not an empty string`));
+const whole = (least: number, most: number, unit: string) => {
+  const expected = `expected a whole number of ${unit} from ${least} to ${most}`;
+  return v.pipe(
+    v.number(expected),
+    v.integer(expected),
+    v.minValue(least, expected),
+    v.maxValue(most, expected),
+  );
+};
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  v.picklist(values, `expected one of ${values.map((value) => `"${value}"`).join(', ')}`);
+/** A table that may be left out; its keys' defaults hold then. */
+const section = <const T extends v.ObjectEntries>(entries: T) => {
+  const table = v.strictObject(entries);
+  return v.optional(table, {} as v.InferInput<typeof table>);
+};
+
+const trunk = v.strictObject({
+  name: text('the name of the trunk'),
+  host: ipAddress,
+  port: v.optional(whole(1, 65535, 'a port'), 5060),
+  transport: v.optional(oneOf(['udp', 'tcp']), 'udp'),
+  record: v.optional(flag, false),
+});
+
+const schema = v.strictObject({
+  state: section({ directory: v.optional(text('a directory')) }),
+  log: section({
+    level: v.optional(oneOf(LOG_LEVELS), 'info'),
+    format: v.optional(oneOf(['auto', 'json', 'readable']), 'auto'),
+  }),
+  control: section({ access: v.optional(oneOf(['owner', 'group']), 'owner') }),
+  sip: section({
+    listen: v.optional(
+      v.pipe(
+        v.array(listenAddress, 'expected a list of addresses'),
+        v.minLength(1, 'expected at least one address'),
+      ),
+      ['udp:127.0.0.1:5060', 'tcp:127.0.0.1:5060'],
+    ),
+    realm: v.optional(text('a realm'), 'grec'),
+    'ring-timeout': v.optional(whole(5, 600, 'seconds'), 180),
+    'max-expires': v.optional(whole(60, 86400, 'seconds'), 3600),
+  }),
+  trunk: v.optional(
+    v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),
+    [],
+  ),
+  media: section({
+    server: v.optional(hostPort, '127.0.0.1:2223'),
+    timeout: v.optional(whole(100, 60000, 'milliseconds'), 3000),
+  }),
+  mediad: section({
+    ng: v.optional(hostPort, '127.0.0.1:2223'),
+    address: v.optional(ipAddress, '127.0.0.1'),
+    ports: v.optional(portRange, '30000-39999'),
+    'flush-interval': v.optional(whole(10, 5000, 'milliseconds'), 200),
+  }),
+  archive: section({ directory: v.optional(text('a directory')) }),
+});
+
+/** The values of one configuration, all defaults filled in. Times carry their unit in `man grec.toml`. */
+export type ConfigValues = v.InferOutput<typeof schema>;
+export type TrunkConfig = v.InferOutput<typeof trunk>;
+
+/** Every directory and socket of one installation, as absolute paths. */
+export interface Paths {
+  state: string;
+  run: string;
+  spool: string;
+  journal: string;
+  archive: string;
+  catalog: string;
+  switchDb: string;
+}
+
+export interface Config extends ConfigValues {
+  /** The file the values came from, or undefined when there is none. */
+  file: string | undefined;
+  paths: Paths;
+}
+
+export interface ConfigSources {
+  /** `--config FILE` of the command line. */
+  file?: string | undefined;
+  env?: NodeJS.ProcessEnv;
+  uid?: number | undefined;
+}
+
+/** One mistake in a configuration file. */
+export interface ConfigProblem {
+  line: number | undefined;
+  key: string;
+  message: string;
+}
+
+/**
+ * Reads the configuration from the first of `--config`, `$GREC_CONFIG`, `$XDG_CONFIG_HOME/grec/grec.toml` (not for
+ * root) and `/etc/grec/grec.toml`; without any file all defaults hold.
+ * @throws GrecError CONFIG_UNREADABLE, CONFIG_INVALID (the message lists every mistake, one a line)
+ */
+export function loadConfig(sources: ConfigSources = {}): Config {
+  const env = sources.env ?? process.env;
+  const uid = 'uid' in sources ? sources.uid : process.getuid?.();
+  const found = findFile(sources.file, env, uid);
+  const values = found === undefined ? v.parse(schema, {}) : parseConfig(found.text, found.file);
+  return { ...values, file: found?.file, paths: placePaths(values, found?.file, env, uid) };
+}
+
+/** @throws GrecError CONFIG_INVALID, with every mistake as `FILE:LINE: KEY: what is accepted` */
+export function parseConfig(toml: string, file: string): ConfigValues {
+  const { values, problems } = checkConfig(toml);
+  if (values !== undefined) return values;
+  const shown = problems.map(({ line, key, message }) => {
+    const place = line === undefined ? file : `${file}:${line}`;
+    return key === '' ? `${place}: ${message}` : `${place}: ${key}: ${message}`;
+  });
+  throw new GrecError('CONFIG_INVALID', shown.join('\n'), {
+    hint: 'man grec.toml lists every key and what it accepts',
+  });
+}
+
+function checkConfig(toml: string): { values?: ConfigValues; problems: ConfigProblem[] } {
+  let raw: unknown;
+  try {
+    raw = parse(toml);
+  } catch (thrown) {
+    const line = thrown instanceof TomlError ? thrown.line : undefined;
+    return { problems: [{ line, key: '', message: messageOf(thrown).split('\n')[0] ?? 'not TOML' }] };
+  }
+  const result = v.safeParse(schema, raw);
+  if (result.success) return { values: result.output, problems: [] };
+  const lines = locateKeys(toml);
+  return { problems: result.issues.map((issue) => describe(issue, lines)) };
+}
+
+function describe(issue: v.BaseIssue<unknown>, lines: Map<string, number>): ConfigProblem {
+  const path = (issue.path ?? []).map((item) => item.key as string | number);
+  const problem = { line: lineOf(lines, path), key: showPath(path) };
+  if (issue.type === 'strict_object' && issue.expected === 'never') {
+    return {
+      ...problem,
+      message: `unknown key; accepted here: ${acceptedKeys(path.slice(0, -1)).join(', ')}`,
+    };
+  }
+  if (issue.received === 'undefined') return { ...problem, message: 'missing; it has no default' };
+  const isOwn = issue.message.startsWith('expected');
+  const message = isOwn ? issue.message : `expected ${issue.expected ?? issue.kind}`;
+  return { ...problem, message: `${message}; found ${issue.received}` };
+}
+
+function acceptedKeys(path: readonly (string | number)[]): string[] {
+  let at: unknown = schema;
+  for (const part of path) at = stepInto(unwrap(at), part);
+  const entries = (unwrap(at) as { entries?: object }).entries;
+  return Object.keys(entries ?? {});
+}
+
+function stepInto(at: unknown, part: string | number): unknown {
+  if (typeof part === 'number') return (at as { item?: unknown }).item;
+  return (at as { entries?: Record<string, unknown> }).entries?.[part];
+}
+
+function unwrap(at: unknown): unknown {
+  const box = at as { wrapped?: unknown; pipe?: unknown[] } | undefined;
+  if (box?.wrapped !== undefined) return unwrap(box.wrapped);
+  if (box?.pipe !== undefined && box.pipe[0] !== at) return unwrap(box.pipe[0]);
+  return at ?? {};
+}
+
+function findFile(named: string | undefined, env: NodeJS.ProcessEnv, uid: number | undefined) {
+  const asked = named ?? (env.GREC_CONFIG || undefined);
+  if (asked !== undefined) return { file: resolve(asked), text: readText(resolve(asked)) };
+  const personal = uid === 0 ? [] : [join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'grec', 'grec.toml')];
+  for (const file of [...personal, '/etc/grec/grec.toml']) {
+    try {
+      return { file, text: readFileSync(file, 'utf8') };
+    } catch (thrown) {
+      if (systemCode(thrown) !== 'ENOENT' && systemCode(thrown) !== 'ENOTDIR') throw unreadable(file, thrown);
+    }
+  }
+  return undefined;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (thrown) {
+    throw unreadable(file, thrown);
+  }
+}
+
+function unreadable(file: string, thrown: unknown): GrecError {
+  return new GrecError('CONFIG_UNREADABLE', `cannot read the configuration ${file}: ${messageOf(thrown)}`, {
+    hint: 'name a readable file with --config or GREC_CONFIG, or leave both out to run on defaults',
+    cause: thrown,
+  });
+}
+
+function xdg(env: NodeJS.ProcessEnv, name: string, fallback: string): string {
+  const value = env[name];
+  return value?.startsWith('/') ? value : join(env.HOME || homedir(), fallback);
+}
+
+function placePaths(
+  values: ConfigValues,
+  file: string | undefined,
+  env: NodeJS.ProcessEnv,
+  uid: number | undefined,
+): Paths {
+  const base = file === undefined ? process.cwd() : dirname(file);
+  const fallback = uid === 0 ? '/var/lib/grec' : join(xdg(env, 'XDG_STATE_HOME', '.local/state'), 'grec');
+  const state = values.state.directory === undefined ? fallback : resolve(base, values.state.directory);
+  const archive =
+    values.archive.directory === undefined ? join(state, 'archive') : resolve(base, values.archive.directory);
+  return {
+    state,
+    run: join(state, 'run'),
+    spool: join(state, 'spool'),
+    journal: join(state, 'journal'),
+    archive,
+    catalog: join(state, 'catalog.db'),
+    switchDb: join(state, 'switch.db'),
+  };
+}
+
+/** The name of this machine, as recordings carry it. */
+export function machineName(): string {
+  return hostname();
+}

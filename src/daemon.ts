@@ -1,0 +1,222 @@
+// The life of a daemon: lock, start, ready signal, reload on SIGHUP, drain on SIGTERM and SIGINT.
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { type Config, loadConfig } from './config.ts';
+import { type ControlRoutes, serveControl } from './control.ts';
+import { GrecError, messageOf } from './errors.ts';
+import { createLogger, type Logger } from './log.ts';
+import { VERSION } from './version.ts';
+
+export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd';
+
+/** A daemon that has started. */
+export interface RunningDaemon {
+  /** Routes for the control socket; `GET /status` is added from {@link status}. */
+  routes?: ControlRoutes;
+  /** What `grec status` shows of this daemon, as JSON. */
+  status(): Record<string, unknown>;
+  /** SIGHUP: take over what can change without a restart. */
+  reload?(config: Config): void | Promise<void>;
+  /** SIGTERM: finish what is under way, release everything. */
+  stop(): Promise<void>;
+}
+
+export interface DaemonContext {
+  config: Config;
+  log: Logger;
+}
+
+/** How long a daemon may take to drain before it is ended all the same, in milliseconds. */
+const DRAIN_LIMIT_MS = 20_000;
+
+/**
+ * Runs one daemon until it is told to stop; sets the exit status. Mistakes that an operator can mend are printed in
+ * one line with a hint and end with status 78 (EX_CONFIG) for the configuration, 1 otherwise.
+ * @param argv arguments after the program's name: `--config FILE`
+ */
+export async function runDaemon(
+  name: DaemonName,
+  argv: readonly string[],
+  start: (context: DaemonContext) => Promise<RunningDaemon>,
+): Promise<void> {
+  let log: Logger | undefined;
+  try {
+    const file = readArguments(name, argv);
+    if (file === null) return;
+    const config = loadConfig({ file });
+    log = createLogger({ name, level: config.log.level, readable: readable(config) });
+    await serve(name, file, config, log, start);
+  } catch (thrown) {
+    report(name, thrown, log);
+    process.exitCode = thrown instanceof GrecError && thrown.code.startsWith('CONFIG') ? 78 : 1;
+  }
+}
+
+function readable(config: Config): boolean | undefined {
+  return config.log.format === 'auto' ? undefined : config.log.format === 'readable';
+}
+
+/** The file of `--config`, undefined for none, null when help or version was printed. */
+function readArguments(name: string, argv: readonly string[]): string | undefined | null {
+  const [first, second] = argv;
+  if (first === undefined) return undefined;
+  if (first === '--version') console.log(`${name} ${VERSION}`);
+  else if (first === '--help' || first === '-h')
+    console.log(`Usage: ${name} [--config FILE]\nSee man ${name}.`);
+  else if (first === '--config' && second !== undefined && argv.length === 2) return second;
+  else if (first.startsWith('--config=') && argv.length === 1) return first.slice('--config='.length);
+  else
+    throw new GrecError('USAGE', `${name} does not take ${argv.join(' ')}`, {
+      hint: `usage: ${name} [--config FILE]`,
+    });
+  return null;
+}
+
+function report(name: string, thrown: unknown, log: Logger | undefined): void {
+  const hint = thrown instanceof GrecError ? thrown.hint : undefined;
+  if (log !== undefined)
+    log.fatal({ hint, code: thrown instanceof GrecError ? thrown.code : undefined }, messageOf(thrown));
+  else process.stderr.write(`${name}: ${messageOf(thrown)}\n${hint === undefined ? '' : `  ${hint}\n`}`);
+}
+
+async function serve(
+  name: DaemonName,
+  file: string | undefined,
+  config: Config,
+  log: Logger,
+  start: (context: DaemonContext) => Promise<RunningDaemon>,
+): Promise<void> {
+  const release = lockState(name, config);
+  const startedAt = Date.now();
+  let running: RunningDaemon | undefined;
+  try {
+    running = await start({ config, log });
+    const { status, routes } = running;
+    const base = {
+      daemon: name,
+      version: VERSION,
+      pid: process.pid,
+      startedAt: new Date(startedAt).toISOString(),
+    };
+    const control = await serveControl(
+      socketOf(config, name),
+      {
+        'GET /status': () => ({
+          ...base,
+          config: config.file ?? null,
+          stateDirectory: config.paths.state,
+          ...status(),
+        }),
+        ...routes,
+      },
+      config.control.access,
+    );
+    log.info({ version: VERSION, state: config.paths.state }, 'ready');
+    notifySystemd('READY=1', log);
+    await untilStopped(running, file, log);
+    notifySystemd('STOPPING=1', log);
+    control.close();
+    control.closeAllConnections();
+  } finally {
+    await drain(running, log);
+    rmSync(socketOf(config, name), { force: true });
+    release();
+  }
+  log.info('stopped');
+}
+
+/** The control socket of a daemon. */
+export function socketOf(config: Config, name: DaemonName): string {
+  return join(config.paths.run, `${name.slice('grec-'.length)}.sock`);
+}
+
+function untilStopped(running: RunningDaemon, file: string | undefined, log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    const onReload = async () => {
+      try {
+        await running.reload?.(loadConfig({ file }));
+        log.info('configuration read again');
+      } catch (thrown) {
+        log.error({ hint: 'the configuration in force stays' }, `reload failed: ${messageOf(thrown)}`);
+      }
+    };
+    const onStop = (signal: NodeJS.Signals) => {
+      log.info({ signal }, 'stopping');
+      process.off('SIGHUP', onReload);
+      resolve();
+    };
+    process.on('SIGHUP', onReload);
+    process.once('SIGTERM', onStop);
+    process.once('SIGINT', onStop);
+  });
+}
+
+async function drain(running: RunningDaemon | undefined, log: Logger): Promise<void> {
+  if (running === undefined) return;
+  const limit = setTimeout(() => {
+    log.error(`not drained within ${DRAIN_LIMIT_MS / 1000} s: ending all the same`);
+    process.exit(1);
+  }, DRAIN_LIMIT_MS);
+  await running.stop();
+  clearTimeout(limit);
+}
+
+/**
+ * Takes the daemon's lock in the state directory; the kernel frees it when the process ends, however it ends.
+ * @returns what releases it
+ * @throws GrecError STATE_UNUSABLE, STATE_IN_USE
+ */
+function lockState(name: DaemonName, config: Config): () => void {
+  const lockFile = join(config.paths.run, `${name}.lock`);
+  const pidFile = join(config.paths.run, `${name}.pid`);
+  const lock = openLock(lockFile, config.paths);
+  try {
+    lock.pragma('locking_mode = exclusive');
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (thrown) {
+    lock.close();
+    throw new GrecError('STATE_IN_USE', `${name}${runningPid(pidFile)} already uses ${config.paths.state}`, {
+      hint: 'stop it first, or give this one another [state] directory',
+      cause: thrown,
+    });
+  }
+  writeFileSync(pidFile, `${process.pid}\n`);
+  return () => {
+    rmSync(pidFile, { force: true });
+    lock.close();
+  };
+}
+
+function openLock(lockFile: string, paths: Config['paths']): Database.Database {
+  try {
+    mkdirSync(paths.state, { recursive: true, mode: 0o750 });
+    mkdirSync(paths.run, { recursive: true, mode: 0o750 });
+    return new Database(lockFile, { timeout: 0 });
+  } catch (thrown) {
+    throw new GrecError(
+      'STATE_UNUSABLE',
+      `cannot use the state directory ${paths.state}: ${messageOf(thrown)}`,
+      {
+        hint: 'create it and give it to the user that runs grec, or set [state] directory',
+        cause: thrown,
+      },
+    );
+  }
+}
+
+function runningPid(pidFile: string): string {
+  try {
+    return ` (pid ${readFileSync(pidFile, 'utf8').trim()})`;
+  } catch {
+    return '';
+  }
+}
+
+function notifySystemd(state: string, log: Logger): void {
+  if (!process.env.NOTIFY_SOCKET) return;
+  execFile('systemd-notify', [`--pid=${process.pid}`, state], (error) => {
+    if (error) log.warn(`systemd-notify: ${error.message}`);
+  });
+}

@@ -1,0 +1,68 @@
+// The one error class of grec and the list of every code it can carry.
+
+/** Every code a GrecError can carry. The first word names the door at which it arose. */
+export const ERROR_CODES = [
+  'CONFIG_INVALID',
+  'CONFIG_UNREADABLE',
+  'STATE_UNUSABLE',
+  'STATE_IN_USE',
+  'PORT_IN_USE',
+  'PORT_UNUSABLE',
+  'PORTS_EXHAUSTED',
+  'DAEMON_NOT_RUNNING',
+  'DAEMON_REFUSED',
+  'CONTROL_TIMEOUT',
+  'USAGE',
+  'DN_INVALID',
+  'DN_EXISTS',
+  'DN_UNKNOWN',
+  'RECORDING_UNKNOWN',
+  'RECORDING_AMBIGUOUS',
+  'RECORDING_UNREADABLE',
+  'CATALOG_UNUSABLE',
+  'NG_TIMEOUT',
+  'NG_REFUSED',
+  'SDP_INVALID',
+  'SIP_INVALID',
+  'SIP_TIMEOUT',
+  'SPOOL_INVALID',
+  'SPOOL_WRITE',
+  'JOURNAL_INVALID',
+  'AUDIO_UNDECODABLE',
+  'FFMPEG_MISSING',
+  'FFMPEG_FAILED',
+  'PLAYER_MISSING',
+  'FILE_EXISTS',
+  'FILE_UNWRITABLE',
+  'DEMO_FAILED',
+  'INTERNAL',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/**
+ * An error that an operator may read: `message` says what was wrong, `hint` what to do next.
+ * Bytes from the network never raise one through a socket handler.
+ */
+export class GrecError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'GrecError';
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** The text of anything that was thrown, without its stack. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The `code` of a Node system error (ENOENT, EADDRINUSE …), or undefined. */
+export function systemCode(thrown: unknown): string | undefined {
+  if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string') return thrown.code;
+  return undefined;
+}

@@ -1,0 +1,54 @@
+// Logs: pino, JSON lines on a pipe, readable lines on a terminal. Call and leg ids ride on child loggers.
+import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import pretty from 'pino-pretty';
+
+export type Logger = PinoLogger;
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Keys whose values are secrets; pino replaces them wherever they stand in a logged object. */
+const SECRET_KEYS = ['password', 'ha1', 'secret', 'token', 'authorization'];
+
+export interface LogOptions {
+  name: string;
+  level: LogLevel;
+  /** Readable lines instead of JSON; by default when standard error is a terminal. */
+  readable?: boolean;
+  destination?: DestinationStream;
+}
+
+/**
+ * A logger on standard error. Lines about a call carry `call` and `leg`: use `log.child({ call, leg })`.
+ */
+export function createLogger(options: LogOptions): Logger {
+  const readable = options.readable ?? process.stderr.isTTY === true;
+  const destination =
+    options.destination ?? (readable ? prettyStream() : pino.destination({ fd: 2, sync: true }));
+  return pino(
+    {
+      name: options.name,
+      level: options.level,
+      base: { name: options.name, pid: process.pid },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[secret]' },
+    },
+    destination,
+  );
+}
+
+function prettyStream(): DestinationStream {
+  return pretty({
+    sync: true,
+    destination: 2,
+    colorize: process.stderr.isTTY === true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid',
+    singleLine: true,
+  });
+}
+
+/** A logger that says nothing: for tests and for library use without one. */
+export function silentLogger(): Logger {
+  return pino({ level: 'silent' });
+}

@@ -1,0 +1,80 @@
+// The events of calls and recordings, as each daemon journals them: one JSON object a line, schema-checked.
+import * as v from 'valibot';
+import { partySchema } from './segment.ts';
+
+const party = v.object({
+  number: v.string(),
+  uri: v.string(),
+  name: v.optional(v.string()),
+  dn: v.optional(v.string()),
+  trunk: v.optional(v.string()),
+});
+
+const callBase = { call: v.string() };
+const recordingBase = { ...callBase, recording: v.string() };
+
+/** What happened. The journal adds `seq`, `at` (wall clock, microseconds) and `daemon`. */
+export const eventBodySchema = v.variant('type', [
+  v.object({ type: v.literal('daemon.started'), version: v.string(), pid: v.number() }),
+  v.object({ type: v.literal('daemon.stopped') }),
+  v.object({
+    type: v.literal('call.created'),
+    ...callBase,
+    sessionId: v.string(),
+    direction: v.picklist(['internal', 'inbound', 'outbound']),
+    from: party,
+    to: party,
+  }),
+  /** The recording decision, yes or no, with its reason. `side` is the side that is recorded (Genesys `record`). */
+  v.object({
+    type: v.literal('recording.decided'),
+    ...callBase,
+    record: v.boolean(),
+    side: v.optional(v.picklist(['source', 'destination'])),
+    dn: v.optional(v.string()),
+    reason: v.string(),
+  }),
+  v.object({ type: v.literal('call.ringing'), ...callBase }),
+  v.object({ type: v.literal('call.answered'), ...callBase }),
+  v.object({ type: v.literal('call.held'), ...callBase, label: v.string() }),
+  v.object({ type: v.literal('call.retrieved'), ...callBase, label: v.string() }),
+  v.object({ type: v.literal('recording.started'), ...recordingBase, parties: v.array(partySchema) }),
+  v.object({ type: v.literal('recording.stopped'), ...recordingBase, reason: v.string() }),
+  v.object({ type: v.literal('recording.failed'), ...recordingBase, reason: v.string() }),
+  v.object({
+    type: v.literal('call.released'),
+    ...callBase,
+    /** Who ended it: the caller, the callee, or the switch. */
+    by: v.picklist(['a', 'b', 'switch']),
+    /** SIP status of the end; 200 for a BYE. */
+    status: v.number(),
+    reason: v.string(),
+    answered: v.boolean(),
+  }),
+  v.object({
+    type: v.literal('segment.opened'),
+    segment: v.string(),
+    recording: v.optional(v.string()),
+    call: v.optional(v.string()),
+  }),
+  v.object({
+    type: v.literal('segment.closed'),
+    segment: v.string(),
+    recording: v.optional(v.string()),
+    call: v.optional(v.string()),
+    reason: v.string(),
+  }),
+]);
+
+export const eventSchema = v.intersect([
+  v.object({
+    /** Monotonic within one journal, from 1, without gaps. */
+    seq: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    at: v.number(),
+    daemon: v.picklist(['grec-sipd', 'grec-mediad', 'grec-procd']),
+  }),
+  eventBodySchema,
+]);
+
+export type EventBody = v.InferOutput<typeof eventBodySchema>;
+export type JournalEvent = v.InferOutput<typeof eventSchema>;

@@ -1,0 +1,62 @@
+// Where in a TOML text each key stands, so that a mistake in a value can be reported with its line.
+
+/** Joins a key path as messages show it: `sip.listen[1]`. */
+export function showPath(path: readonly (string | number)[]): string {
+  let shown = '';
+  for (const part of path) {
+    if (typeof part === 'number') shown += `[${part}]`;
+    else shown += shown === '' ? part : `.${part}`;
+  }
+  return shown;
+}
+
+/**
+ * Line numbers (from 1) by key path, for tables, arrays of tables and `key = value` lines. Keys inside inline
+ * tables and arrays fall back to the line of the key that holds them (see {@link lineOf}).
+ */
+export function locateKeys(text: string): Map<string, number> {
+  const lines = new Map<string, number>();
+  const counts = new Map<string, number>();
+  let table = '';
+  let insideString: string | undefined;
+  for (const [index, line] of text.split('\n').entries()) {
+    if (insideString !== undefined) {
+      if (line.includes(insideString)) insideString = undefined;
+      continue;
+    }
+    const header = /^\s*(\[\[?)\s*([^\]]+?)\s*\]/.exec(line);
+    if (header?.[2] !== undefined) {
+      table = unquote(header[2]);
+      if (header[1] === '[[') {
+        const count = counts.get(table) ?? 0;
+        counts.set(table, count + 1);
+        table = `${table}[${count}]`;
+      }
+      lines.set(table, index + 1);
+      continue;
+    }
+    const pair = /^\s*([A-Za-z0-9_."'-]+)\s*=\s*(.*)$/.exec(line);
+    if (pair?.[1] === undefined) continue;
+    const key = unquote(pair[1]);
+    lines.set(table === '' ? key : `${table}.${key}`, index + 1);
+    const opening = /^("""|''')(.*)$/.exec(pair[2] ?? '');
+    if (opening?.[1] !== undefined && !opening[2]?.includes(opening[1])) insideString = opening[1];
+  }
+  return lines;
+}
+
+/** The line of `path`, or of the nearest key around it; undefined when not even its table is written. */
+export function lineOf(lines: Map<string, number>, path: readonly (string | number)[]): number | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const line = lines.get(showPath(path.slice(0, length)));
+    if (line !== undefined) return line;
+  }
+  return undefined;
+}
+
+function unquote(key: string): string {
+  return key
+    .split('.')
+    .map((part) => part.trim().replace(/^(["'])(.*)\1$/, '$2'))
+    .join('.');
+}
