@@ -1,0 +1,88 @@
+// metadata.json: what a finished recording says of itself. The names follow Genesys's recording metadata.
+import * as v from 'valibot';
+
+export const archivedPartySchema = v.object({
+  label: v.string(),
+  role: v.picklist(['agent', 'customer']),
+  /** Channel of the audio: 0 left (agent), 1 right (customer). */
+  channel: v.picklist([0, 1]),
+  number: v.string(),
+  uri: v.string(),
+  name: v.optional(v.string()),
+  dn: v.optional(v.string()),
+});
+
+/** What one channel's capture was like. Counts of packets; times in milliseconds. */
+export const channelQualitySchema = v.object({
+  channel: v.picklist([0, 1]),
+  codec: v.string(),
+  packets: v.number(),
+  lost: v.number(),
+  duplicates: v.number(),
+  late: v.number(),
+  /** Audio present, without gaps. */
+  audioMs: v.number(),
+});
+
+export const mediaFileSchema = v.object({
+  mediaPath: v.string(),
+  type: v.literal('audio/wav'),
+  sampleRate: v.number(),
+  channels: v.number(),
+  /** Milliseconds. */
+  duration: v.number(),
+  /** Bytes. */
+  size: v.number(),
+});
+
+export const metadataSchema = v.object({
+  version: v.literal(1),
+  id: v.string(),
+  sessionId: v.optional(v.string()),
+  callUuids: v.array(v.string()),
+  direction: v.optional(v.picklist(['internal', 'inbound', 'outbound'])),
+  callerPhoneNumber: v.string(),
+  dialedPhoneNumber: v.string(),
+  /** ISO 8601 with milliseconds, UTC. */
+  startTime: v.string(),
+  stopTime: v.string(),
+  /** Milliseconds. */
+  duration: v.number(),
+  /** The DN that is recorded. */
+  recordDn: v.optional(v.string()),
+  /** Why it was recorded, and which side. */
+  decision: v.optional(v.object({ reason: v.string(), side: v.optional(v.string()) })),
+  parties: v.array(archivedPartySchema),
+  mediaFiles: v.array(mediaFileSchema),
+  quality: v.array(channelQualitySchema),
+  segments: v.array(
+    v.object({
+      id: v.string(),
+      host: v.string(),
+      startTime: v.string(),
+      stopTime: v.string(),
+      reason: v.string(),
+    }),
+  ),
+  /** Call and recording events, in order. */
+  eventHistory: v.array(v.looseObject({ occurredAt: v.string(), event: v.string() })),
+  /** What went wrong on the way, in words; empty when nothing did. */
+  remarks: v.array(v.string()),
+  software: v.string(),
+});
+export type Metadata = v.InferOutput<typeof metadataSchema>;
+export type ArchivedParty = v.InferOutput<typeof archivedPartySchema>;
+export type ChannelQuality = v.InferOutput<typeof channelQualitySchema>;
+
+export const AUDIO_FILE = 'audio.wav';
+export const METADATA_FILE = 'metadata.json';
+export const MANIFEST_FILE = 'manifest.json';
+
+/** manifest.json: every other file of the recording with its hash. */
+export const manifestSchema = v.object({
+  version: v.literal(1),
+  id: v.string(),
+  createdAt: v.string(),
+  files: v.array(v.object({ path: v.string(), size: v.number(), sha256: v.string() })),
+});
+export type Manifest = v.InferOutput<typeof manifestSchema>;

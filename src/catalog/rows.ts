@@ -1,0 +1,49 @@
+// The rows of the catalog, as queries give them.
+
+/** `failed`: it had to be recorded and there is no audio; `reason` says why. */
+export type RecordingState = 'complete' | 'partial' | 'failed';
+
+export interface RecordingRow {
+  /** UUIDv7. */
+  id: string;
+  sessionId: string | null;
+  state: RecordingState;
+  reason: string | null;
+  direction: 'internal' | 'inbound' | 'outbound' | null;
+  /** Wall clock, milliseconds since 1970. */
+  startTime: number;
+  /** Milliseconds of audio. */
+  duration: number;
+  caller: string;
+  callee: string;
+  /** The recorded DN. */
+  dn: string | null;
+  /** The recording's directory, relative to the archive directory; null when failed. */
+  path: string | null;
+  /** Bytes of the audio file. */
+  size: number;
+}
+
+export interface RecordingFilter {
+  /** A DN, caller or callee. */
+  number?: string;
+  /** Milliseconds since 1970. */
+  since?: number;
+  until?: number;
+  state?: RecordingState;
+  /** Newest first; default 50. */
+  limit?: number;
+}
+
+export type AlarmSeverity = 'warning' | 'major';
+
+/** Something an operator must know of: raised once per subject and cause, with the reason in words. */
+export interface AlarmRow {
+  id: number;
+  /** Wall clock, milliseconds since 1970. */
+  at: number;
+  severity: AlarmSeverity;
+  /** What it is about, such as `recording 0198…` or `segment 0198…`. */
+  subject: string;
+  message: string;
+}
