@@ -1,0 +1,98 @@
+// Reading a finished recording: its metadata, its manifest, and whether the files still are what the manifest says.
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { GrecError, messageOf, systemCode } from '../errors.ts';
+import {
+  MANIFEST_FILE,
+  type Manifest,
+  METADATA_FILE,
+  type Metadata,
+  manifestSchema,
+  metadataSchema,
+} from './metadata.ts';
+
+const HASH_CHUNK_BYTES = 1 << 20;
+
+/**
+ * `metadata.json` of the recording in `directory`.
+ * @throws GrecError RECORDING_UNREADABLE
+ */
+export function readMetadata(directory: string): Metadata {
+  return readJson(join(directory, METADATA_FILE), metadataSchema);
+}
+
+/**
+ * `manifest.json` of the recording in `directory`.
+ * @throws GrecError RECORDING_UNREADABLE
+ */
+export function readManifest(directory: string): Manifest {
+  return readJson(join(directory, MANIFEST_FILE), manifestSchema);
+}
+
+function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): T {
+  try {
+    return v.parse(schema, JSON.parse(readFileSync(file, 'utf8')));
+  } catch (thrown) {
+    const absent = systemCode(thrown) === 'ENOENT';
+    throw new GrecError('RECORDING_UNREADABLE', `cannot read ${file}: ${messageOf(thrown)}`, {
+      hint: absent
+        ? 'the file is gone: restore the recording from a backup of the archive'
+        : 'the file is damaged or not readable by this user; a backup of the archive has it whole',
+      cause: thrown,
+    });
+  }
+}
+
+export interface Verification {
+  ok: boolean;
+  /** One line for each file that is missing, changed, or not in the manifest. */
+  problems: string[];
+}
+
+/**
+ * Compares every file of a recording with its manifest. Reads all bytes; does not throw for what it finds.
+ */
+export function verifyFiles(directory: string): Verification {
+  let manifest: Manifest;
+  try {
+    manifest = readManifest(directory);
+  } catch (thrown) {
+    return { ok: false, problems: [messageOf(thrown)] };
+  }
+  const problems = manifest.files.flatMap((file) => checkFile(directory, file));
+  const known = new Set([MANIFEST_FILE, ...manifest.files.map(({ path }) => path)]);
+  for (const name of readdirSync(directory)) {
+    if (!known.has(name)) problems.push(`${name}: not in the manifest`);
+  }
+  return { ok: problems.length === 0, problems };
+}
+
+function checkFile(directory: string, file: Manifest['files'][number]): string[] {
+  try {
+    const { size, sha256 } = hashFile(join(directory, file.path));
+    if (size !== file.size) return [`${file.path}: ${size} bytes, the manifest says ${file.size}`];
+    return sha256 === file.sha256 ? [] : [`${file.path}: its SHA-256 is not that of the manifest`];
+  } catch (thrown) {
+    return [`${file.path}: ${messageOf(thrown)}`];
+  }
+}
+
+/** Size in bytes and SHA-256 in lower-case hex, read in pieces. Throws Node's system errors. */
+export function hashFile(file: string): { size: number; sha256: string } {
+  const hash = createHash('sha256');
+  const chunk = Buffer.allocUnsafe(HASH_CHUNK_BYTES);
+  const fd = openSync(file, 'r');
+  try {
+    let size = 0;
+    for (;;) {
+      const length = readSync(fd, chunk, 0, chunk.length, null);
+      if (length === 0) return { size, sha256: hash.digest('hex') };
+      hash.update(chunk.subarray(0, length));
+      size += length;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

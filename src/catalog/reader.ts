@@ -1,0 +1,129 @@
+// Questions to the catalog: list, find by part of an id, alarms, counts. All SQL that reads recordings stands here.
+import type { Database } from 'better-sqlite3';
+import { GrecError, messageOf, systemCode } from '../errors.ts';
+import type { AlarmRow, RecordingFilter, RecordingRow } from './rows.ts';
+
+/** Read access to the catalog. Every method throws GrecError CATALOG_UNUSABLE when the file is broken. */
+export interface CatalogReader {
+  /** Newest first; 50 when the filter has no limit. */
+  list(filter?: RecordingFilter): RecordingRow[];
+  /**
+   * One recording by its UUID, by any part of it with at least 4 hex characters (dashes do not count), or the newest
+   * by `last`.
+   * @throws GrecError RECORDING_UNKNOWN, RECORDING_AMBIGUOUS (the message lists the candidates)
+   */
+  find(idOrPart: string): RecordingRow;
+  /** The recording with exactly this id. */
+  get(id: string): RecordingRow | undefined;
+  /** Newest first. */
+  alarms(limit?: number): AlarmRow[];
+  alarmCount(): number;
+  /** Recordings in all states, or in one. */
+  count(state?: RecordingRow['state']): number;
+  close(): void;
+}
+
+const COLUMNS = `id, session_id AS sessionId, state, reason, direction, start_time AS startTime, duration, caller,
+  callee, dn, path, size`;
+const NEWEST_FIRST = 'ORDER BY start_time DESC, id DESC';
+const CANDIDATES_SHOWN = 8;
+
+/** The questions over an open database; `file` is its name in messages. */
+export function catalogReader(db: Database, file: string): CatalogReader {
+  const guard = <T>(work: () => T): T => guarded(file, work);
+  return {
+    list: (filter = {}) => guard(() => listRecordings(db, filter)),
+    find: (idOrPart) => guard(() => findRecording(db, idOrPart)),
+    get: (id) => guard(() => getRecording(db, id)),
+    alarms: (limit = 50) => guard(() => listAlarms(db, limit)),
+    alarmCount: () => guard(() => countRows(db, 'alarms')),
+    count: (state) => guard(() => countRows(db, 'recordings', state)),
+    close: () => db.close(),
+  };
+}
+
+/** Runs `work` and explains what SQLite throws. */
+export function guarded<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    if (systemCode(thrown)?.startsWith('SQLITE_') !== true) throw thrown;
+    throw unusable(file, thrown);
+  }
+}
+
+export function unusable(file: string, thrown: unknown): GrecError {
+  const code = systemCode(thrown) ?? '';
+  const broken = code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
+  return new GrecError('CATALOG_UNUSABLE', `cannot use the catalog ${file}: ${messageOf(thrown)}`, {
+    hint: broken
+      ? 'the file is damaged: stop grec-procd, move the file away and start it again; the recordings are safe in the archive'
+      : 'look at the permissions of the file and its directory, and at the free space of the disk',
+    cause: thrown,
+  });
+}
+
+function listRecordings(db: Database, filter: RecordingFilter): RecordingRow[] {
+  const conditions: string[] = [];
+  if (filter.number !== undefined) conditions.push('(caller = @number OR callee = @number OR dn = @number)');
+  if (filter.since !== undefined) conditions.push('start_time >= @since');
+  if (filter.until !== undefined) conditions.push('start_time < @until');
+  if (filter.state !== undefined) conditions.push('state = @state');
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+  const sql = `SELECT ${COLUMNS} FROM recordings ${where} ${NEWEST_FIRST} LIMIT @limit`;
+  return db.prepare<[object], RecordingRow>(sql).all({ ...filter, limit: filter.limit ?? 50 });
+}
+
+function getRecording(db: Database, id: string): RecordingRow | undefined {
+  return db.prepare<[string], RecordingRow>(`SELECT ${COLUMNS} FROM recordings WHERE id = ?`).get(id);
+}
+
+function findRecording(db: Database, asked: string): RecordingRow {
+  const [found, ...others] = asked === 'last' ? newest(db) : matching(db, asked);
+  if (found === undefined) throw unknownRecording(asked);
+  if (others.length > 0) throw ambiguous(asked, [found, ...others]);
+  return found;
+}
+
+function newest(db: Database): RecordingRow[] {
+  return db.prepare<[], RecordingRow>(`SELECT ${COLUMNS} FROM recordings ${NEWEST_FIRST} LIMIT 1`).all();
+}
+
+function matching(db: Database, asked: string): RecordingRow[] {
+  const exact = getRecording(db, asked.toLowerCase());
+  if (exact !== undefined) return [exact];
+  const part = asked.toLowerCase().replaceAll('-', '');
+  if (!/^[0-9a-f]{4,32}$/.test(part)) throw unknownRecording(asked);
+  const sql = `SELECT ${COLUMNS} FROM recordings WHERE instr(replace(id, '-', ''), ?) > 0 ${NEWEST_FIRST} LIMIT ?`;
+  return db.prepare<[string, number], RecordingRow>(sql).all(part, CANDIDATES_SHOWN + 1);
+}
+
+function unknownRecording(asked: string): GrecError {
+  return new GrecError('RECORDING_UNKNOWN', `there is no recording ${JSON.stringify(asked)}`, {
+    hint: '`grec ls` shows the recordings; give an id, any part of it with at least 4 hex digits, or `last`',
+  });
+}
+
+function ambiguous(asked: string, rows: RecordingRow[]): GrecError {
+  const shown = rows.slice(0, CANDIDATES_SHOWN).map(({ id, startTime, caller, callee }) => {
+    return `  ${id}  ${new Date(startTime).toISOString()}  ${caller} to ${callee}`;
+  });
+  const more = rows.length > CANDIDATES_SHOWN ? ['  …'] : [];
+  const message = [`${JSON.stringify(asked)} is part of several recordings' ids:`, ...shown, ...more].join(
+    '\n',
+  );
+  return new GrecError('RECORDING_AMBIGUOUS', message, { hint: 'give more digits of the id' });
+}
+
+function listAlarms(db: Database, limit: number): AlarmRow[] {
+  const sql = 'SELECT id, at, severity, subject, message FROM alarms ORDER BY id DESC LIMIT ?';
+  return db.prepare<[number], AlarmRow>(sql).all(limit);
+}
+
+function countRows(db: Database, table: 'alarms' | 'recordings', state?: string): number {
+  const where = state === undefined ? '' : 'WHERE state = ?';
+  const statement = db.prepare<string[], { count: number }>(
+    `SELECT count(*) AS count FROM ${table} ${where}`,
+  );
+  return statement.get(...(state === undefined ? [] : [state]))?.count ?? 0;
+}

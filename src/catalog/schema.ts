@@ -1,0 +1,99 @@
+// The catalog's schema: numbered migrations, remembered in SQLite's user_version.
+import type { Database } from 'better-sqlite3';
+import { GrecError } from '../errors.ts';
+
+/** What each version adds to the one before. A migration that has been released is never edited. */
+const MIGRATIONS = [
+  `
+  CREATE TABLE recordings (
+    id TEXT PRIMARY KEY,
+    session_id TEXT,
+    state TEXT NOT NULL CHECK (state IN ('complete', 'partial', 'failed')),
+    reason TEXT,
+    direction TEXT,
+    start_time INTEGER NOT NULL,
+    duration INTEGER NOT NULL,
+    caller TEXT NOT NULL,
+    callee TEXT NOT NULL,
+    dn TEXT,
+    path TEXT,
+    size INTEGER NOT NULL,
+    finished_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX recordings_by_time ON recordings (start_time, id);
+  CREATE INDEX recordings_by_caller ON recordings (caller, start_time);
+  CREATE INDEX recordings_by_callee ON recordings (callee, start_time);
+  CREATE INDEX recordings_by_dn ON recordings (dn, start_time);
+
+  -- Which recording a spool segment became: a segment found here is done and may leave the spool.
+  CREATE TABLE segments (
+    id TEXT PRIMARY KEY,
+    recording TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE alarms (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    severity TEXT NOT NULL CHECK (severity IN ('warning', 'major')),
+    subject TEXT NOT NULL,
+    message TEXT NOT NULL,
+    -- One alarm for each cause, however often the work is repeated.
+    cause TEXT NOT NULL UNIQUE
+  ) STRICT;
+
+  -- How far each journal has been taken in, and the events of calls that are not settled yet.
+  CREATE TABLE checkpoints (
+    journal TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE pending_events (
+    journal TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    call TEXT NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (journal, seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX pending_events_by_call ON pending_events (call);
+  `,
+] as const;
+
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Brings the schema to {@link SCHEMA_VERSION}, each step in its own transaction.
+ * @throws GrecError CATALOG_UNUSABLE when the catalog is newer than this program
+ */
+export function migrate(db: Database, file: string): void {
+  const found = versionOf(db);
+  refuseNewer(found, file);
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < found) continue;
+    db.transaction(() => {
+      db.exec(sql);
+      db.pragma(`user_version = ${index + 1}`);
+    }).immediate();
+  }
+}
+
+/** @throws GrecError CATALOG_UNUSABLE unless the catalog has exactly this program's schema */
+export function requireSchema(db: Database, file: string): void {
+  const found = versionOf(db);
+  refuseNewer(found, file);
+  if (found === SCHEMA_VERSION) return;
+  throw new GrecError('CATALOG_UNUSABLE', `the catalog ${file} has the older schema ${found}`, {
+    hint: `start this version's grec-procd once: it brings the catalog to schema ${SCHEMA_VERSION}`,
+  });
+}
+
+function versionOf(db: Database): number {
+  return Number(db.pragma('user_version', { simple: true }));
+}
+
+function refuseNewer(found: number, file: string): void {
+  if (found <= SCHEMA_VERSION) return;
+  throw new GrecError(
+    'CATALOG_UNUSABLE',
+    `the catalog ${file} has schema ${found}, this grec knows ${SCHEMA_VERSION}`,
+    { hint: 'it was written by a newer grec: upgrade this one' },
+  );
+}

@@ -1,0 +1,97 @@
+// What the one writer of the catalog, grec-procd, puts into it.
+import type { Database } from 'better-sqlite3';
+import type { JournalEvent } from '../spool/events.ts';
+import { type CatalogReader, guarded } from './reader.ts';
+import type { AlarmSeverity, RecordingRow } from './rows.ts';
+
+export interface NewAlarm {
+  /** Wall clock, milliseconds since 1970. */
+  at: number;
+  severity: AlarmSeverity;
+  subject: string;
+  message: string;
+  /** Alarms of the same cause are raised once; by default subject and message. */
+  cause?: string;
+}
+
+/** The catalog's only writer. Every method throws GrecError CATALOG_UNUSABLE when SQLite refuses. */
+export interface CatalogWriter extends CatalogReader {
+  /** All of `work` or nothing of it, durable when it returns. May be nested. */
+  transaction<T>(work: () => T): T;
+  /**
+   * Adds or replaces a recording, with the segments it was made of.
+   * @param finishedAt wall clock, milliseconds since 1970
+   */
+  putRecording(row: RecordingRow, segments: readonly string[], finishedAt: number): void;
+  /** The recording that a spool segment became, if it is done. */
+  recordingOfSegment(segment: string): string | undefined;
+  /** When the last recording was finished, milliseconds since 1970; 0 when there is none. */
+  lastFinishedAt(): number;
+  /** @returns false when this cause has an alarm already */
+  raiseAlarm(alarm: NewAlarm): boolean;
+  /** The last sequence number taken in from a journal; 0 at first. */
+  checkpoint(journal: string): number;
+  setCheckpoint(journal: string, seq: number): void;
+  /** Keeps the event of a call until the call is settled; again is no harm. */
+  keepEvent(call: string, event: JournalEvent): void;
+  /** The events of all unsettled calls, in the order of time, then journal and sequence. */
+  pendingEvents(): JournalEvent[];
+  dropEvents(call: string): void;
+}
+
+export function catalogWriter(db: Database, file: string, reader: CatalogReader): CatalogWriter {
+  const guard = <T>(work: () => T): T => guarded(file, work);
+  const sql = prepareAll(db);
+  return {
+    ...reader,
+    transaction: (work) => guard(() => db.transaction(work)()),
+    putRecording: (row, segments, finishedAt) =>
+      guard(() => {
+        sql.putRecording.run({ ...row, finishedAt });
+        for (const segment of segments) sql.putSegment.run(segment, row.id);
+      }),
+    recordingOfSegment: (segment) => guard(() => sql.segment.get(segment)?.recording),
+    lastFinishedAt: () => guard(() => sql.lastFinished.get()?.at ?? 0),
+    raiseAlarm: ({ cause, ...alarm }) =>
+      guard(() => {
+        const unique = cause ?? `${alarm.subject}: ${alarm.message}`;
+        return sql.raiseAlarm.run({ ...alarm, cause: unique }).changes > 0;
+      }),
+    checkpoint: (journal) => guard(() => sql.checkpoint.get(journal)?.seq ?? 0),
+    setCheckpoint: (journal, seq) => guard(() => void sql.setCheckpoint.run(journal, seq)),
+    keepEvent: (call, event) =>
+      guard(() => void sql.keepEvent.run(event.daemon, event.seq, call, JSON.stringify(event))),
+    pendingEvents: () =>
+      guard(() => sql.pendingEvents.all().map(({ event }) => JSON.parse(event) as JournalEvent)),
+    dropEvents: (call) => guard(() => void sql.dropEvents.run(call)),
+  };
+}
+
+function prepareAll(db: Database) {
+  return {
+    putRecording: db.prepare<[object]>(
+      `INSERT OR REPLACE INTO recordings
+         (id, session_id, state, reason, direction, start_time, duration, caller, callee, dn, path, size, finished_at)
+       VALUES (@id, @sessionId, @state, @reason, @direction, @startTime, @duration, @caller, @callee, @dn, @path,
+         @size, @finishedAt)`,
+    ),
+    putSegment: db.prepare<[string, string]>('INSERT OR REPLACE INTO segments (id, recording) VALUES (?, ?)'),
+    segment: db.prepare<[string], { recording: string }>('SELECT recording FROM segments WHERE id = ?'),
+    lastFinished: db.prepare<[], { at: number | null }>('SELECT max(finished_at) AS at FROM recordings'),
+    raiseAlarm: db.prepare<[object]>(
+      `INSERT OR IGNORE INTO alarms (at, severity, subject, message, cause)
+       VALUES (@at, @severity, @subject, @message, @cause)`,
+    ),
+    checkpoint: db.prepare<[string], { seq: number }>('SELECT seq FROM checkpoints WHERE journal = ?'),
+    setCheckpoint: db.prepare<[string, number]>(
+      'INSERT OR REPLACE INTO checkpoints (journal, seq) VALUES (?, ?)',
+    ),
+    keepEvent: db.prepare<[string, number, string, string]>(
+      'INSERT OR IGNORE INTO pending_events (journal, seq, call, event) VALUES (?, ?, ?, ?)',
+    ),
+    pendingEvents: db.prepare<[], { event: string }>(
+      `SELECT event FROM pending_events ORDER BY json_extract(event, '$.at'), journal, seq`,
+    ),
+    dropEvents: db.prepare<[string]>('DELETE FROM pending_events WHERE call = ?'),
+  };
+}
