@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { GrecError, messageOf, systemCode } from './errors.ts';
-import { LOG_LEVELS } from './log.ts';
+import { LOG_LEVELS } from './log-levels.ts';
 import { lineOf, locateKeys, showPath } from './toml-lines.ts';
 
 /** One address a daemon listens on, written `udp:127.0.0.1:5060`. */

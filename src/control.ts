@@ -1,12 +1,21 @@
 // Control: HTTP/JSON on a Unix socket, one per daemon. The server side for daemons, the client side for `grec`.
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
 import { ERROR_CODES, type ErrorCode, GrecError, messageOf, systemCode } from './errors.ts';
 
 /** The longest path a Unix socket may have on Linux (sun_path, 108 bytes with its NUL). */
 const LONGEST_SOCKET_PATH = 107;
 const LARGEST_BODY_BYTES = 1 << 20;
 const REQUEST_TIMEOUT_MS = 10_000;
+
+export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd';
+
+/** The control socket of a daemon. */
+export function socketOf(config: Config, name: DaemonName): string {
+  return join(config.paths.run, `${name.slice('grec-'.length)}.sock`);
+}
 
 /** What a route gets: decoded path parameters (`:name`), query and JSON body (undefined when there is none). */
 export interface ControlRequest {

@@ -4,12 +4,12 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { type Config, loadConfig } from './config.ts';
-import { type ControlRoutes, serveControl } from './control.ts';
+import { type ControlRoutes, type DaemonName, serveControl, socketOf } from './control.ts';
 import { GrecError, messageOf } from './errors.ts';
 import { createLogger, type Logger } from './log.ts';
 import { VERSION } from './version.ts';
 
-export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd';
+export { type DaemonName, socketOf } from './control.ts';
 
 /** A daemon that has started. */
 export interface RunningDaemon {
@@ -127,11 +127,6 @@ async function serve(
   log.info('stopped');
 }
 
-/** The control socket of a daemon. */
-export function socketOf(config: Config, name: DaemonName): string {
-  return join(config.paths.run, `${name.slice('grec-'.length)}.sock`);
-}
-
 function untilStopped(running: RunningDaemon, file: string | undefined, log: Logger): Promise<void> {
   return new Promise((resolve) => {
     const onReload = async () => {
@@ -142,14 +137,19 @@ function untilStopped(running: RunningDaemon, file: string | undefined, log: Log
         log.error({ hint: 'the configuration in force stays' }, `reload failed: ${messageOf(thrown)}`);
       }
     };
-    const onStop = (signal: NodeJS.Signals) => {
-      log.info({ signal }, 'stopping');
+    const onStop = (cause: string) => {
+      log.info({ cause }, 'stopping');
       process.off('SIGHUP', onReload);
       resolve();
     };
     process.on('SIGHUP', onReload);
     process.once('SIGTERM', onStop);
     process.once('SIGINT', onStop);
+    // Started by `grec up`: when that is gone, nobody would stop this daemon.
+    if (process.channel !== undefined) {
+      process.once('disconnect', () => onStop('its parent is gone'));
+      process.channel.unref();
+    }
   });
 }
 

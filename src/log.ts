@@ -1,10 +1,10 @@
 // Logs: pino, JSON lines on a pipe, readable lines on a terminal. Call and leg ids ride on child loggers.
 import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
+import type { LogLevel } from './log-levels.ts';
 
+export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
 export type Logger = PinoLogger;
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Keys whose values are secrets; pino replaces them wherever they stand in a logged object. */
 const SECRET_KEYS = ['password', 'ha1', 'secret', 'token', 'authorization'];
