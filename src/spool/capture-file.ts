@@ -1,0 +1,102 @@
+// Reading a capture file of any size in chunks; the format is in pcap.ts.
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { GrecError, messageOf } from '../errors.ts';
+import {
+  type CaptureCursor,
+  type CapturedPacket,
+  captureCursor,
+  checkFileHeader,
+  decodeRecords,
+  FILE_HEADER_BYTES,
+} from './pcap.ts';
+
+const CHUNK_BYTES = 1 << 20;
+
+/** An open capture: iterate it once, from the first packet to the last. What it tells of itself holds after that. */
+export interface Capture extends Iterable<CapturedPacket> {
+  /** Bytes after the last whole record: an unfinished record, or all that follows a bad one. */
+  readonly truncatedBytes: number;
+  /** Records that hold no UDP datagram. */
+  readonly skipped: number;
+  /** Why reading ended before the end of the file, if it did. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * Opens a capture file. Memory stays at a few megabytes however long it is; payloads are views that stay valid.
+ * The file is closed when the iteration ends, however it ends.
+ * @throws GrecError SPOOL_INVALID when it cannot be read or is no capture (while iterating: when reading fails)
+ */
+export function openCapture(path: string): Capture {
+  checkStart(path);
+  const cursor = captureCursor(FILE_HEADER_BYTES);
+  const end = { truncatedBytes: 0 };
+  return {
+    get truncatedBytes() {
+      return end.truncatedBytes;
+    },
+    get skipped() {
+      return cursor.skipped;
+    },
+    get problem() {
+      return cursor.problem;
+    },
+    [Symbol.iterator]: () => readPackets(path, cursor, end),
+  };
+}
+
+function checkStart(path: string): void {
+  const header = Buffer.alloc(FILE_HEADER_BYTES);
+  let file: number | undefined;
+  let problem: string | undefined;
+  try {
+    file = openSync(path, 'r');
+    problem = checkFileHeader(header.subarray(0, readSync(file, header, 0, FILE_HEADER_BYTES, 0)));
+  } catch (thrown) {
+    throw unreadable(path, thrown);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+  if (problem !== undefined) throw new GrecError('SPOOL_INVALID', `${path} is no capture: ${problem}`);
+}
+
+function* readPackets(
+  path: string,
+  cursor: CaptureCursor,
+  end: { truncatedBytes: number },
+): Generator<CapturedPacket> {
+  const file = openSync(path, 'r');
+  try {
+    let rest: Buffer = Buffer.alloc(0);
+    let position = 0;
+    for (;;) {
+      // A fresh chunk each time: the payloads given out are views into it.
+      const chunk = Buffer.allocUnsafe(rest.length + CHUNK_BYTES);
+      chunk.set(rest);
+      const count = readChunk(path, file, chunk, rest.length, position);
+      position += count;
+      const bytes = chunk.subarray(0, rest.length + count);
+      yield* decodeRecords(bytes, cursor);
+      rest = bytes.subarray(cursor.offset);
+      end.truncatedBytes = fstatSync(file).size - (position - rest.length);
+      cursor.offset = 0;
+      if (count === 0 || cursor.problem !== undefined) return;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readChunk(path: string, file: number, chunk: Buffer, offset: number, position: number): number {
+  try {
+    return readSync(file, chunk, offset, CHUNK_BYTES, position);
+  } catch (thrown) {
+    throw unreadable(path, thrown);
+  }
+}
+
+function unreadable(path: string, thrown: unknown): GrecError {
+  return new GrecError('SPOOL_INVALID', `cannot read the capture ${path}: ${messageOf(thrown)}`, {
+    cause: thrown,
+  });
+}

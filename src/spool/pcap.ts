@@ -1,0 +1,290 @@
+// Capture files: classic pcap, microseconds, LINKTYPE_RAW (draft-ietf-opsawg-pcap), each record one UDP datagram as it arrived.
+//
+//   file   | a1b2c3d4 | 2 | 4 | 0 | 0 | snaplen | 101 |                       24 bytes, little-endian
+//   record | seconds | microseconds | captured | original |                  16 bytes, little-endian
+//          | IPv4 or IPv6 header (RFC 791, RFC 8200) | UDP header (RFC 768) | payload |
+import { isIPv6 } from 'node:net';
+
+export const FILE_HEADER_BYTES = 24;
+export const RECORD_HEADER_BYTES = 16;
+const MAGIC_MICROSECONDS = 0xa1b2c3d4;
+const LINKTYPE_RAW = 101;
+const SNAPLEN = 65535;
+const UDP = 17;
+const UDP_HEADER_BYTES = 8;
+const IPV4_HEADER_BYTES = 20;
+const IPV6_HEADER_BYTES = 40;
+const HOP_LIMIT = 64;
+const DONT_FRAGMENT = 0x4000;
+/** Flows a reader remembers before it starts over: a call has four, a hostile file any number. */
+const REMEMBERED_FLOWS = 1024;
+
+export interface Endpoint {
+  address: string;
+  port: number;
+}
+
+/** One datagram as it arrived. */
+export interface CapturedPacket {
+  /** Wall clock, microseconds since 1970. */
+  at: number;
+  source: Endpoint;
+  destination: Endpoint;
+  /** A view into the bytes that were read; it stays valid. */
+  payload: Buffer;
+}
+
+/** The IP and UDP headers of one flow with all but the lengths filled in, so that a record costs one short copy. */
+export interface FlowHeader {
+  bytes: Buffer;
+  isV6: boolean;
+  /** One's complement sum of what the checksum covers and what never changes. */
+  partialSum: number;
+}
+
+/** The 24 bytes with which a capture file begins. */
+export function fileHeader(): Buffer {
+  const header = Buffer.alloc(FILE_HEADER_BYTES);
+  header.writeUInt32LE(MAGIC_MICROSECONDS, 0);
+  header.writeUInt16LE(2, 4);
+  header.writeUInt16LE(4, 6);
+  header.writeUInt32LE(SNAPLEN, 16);
+  header.writeUInt32LE(LINKTYPE_RAW, 20);
+  return header;
+}
+
+/**
+ * Prepares the headers of one flow. An IPv4 address in a flow with an IPv6 one is written as IPv4-mapped (RFC 4291).
+ * @throws never; an address that is none becomes the unspecified one
+ */
+export function flowHeader(source: Endpoint, destination: Endpoint): FlowHeader {
+  const isV6 = isIPv6(source.address) || isIPv6(destination.address);
+  return isV6 ? flowHeaderV6(source, destination) : flowHeaderV4(source, destination);
+}
+
+function flowHeaderV4(source: Endpoint, destination: Endpoint): FlowHeader {
+  const bytes = Buffer.alloc(IPV4_HEADER_BYTES + UDP_HEADER_BYTES);
+  bytes[0] = 0x45;
+  bytes.writeUInt16BE(DONT_FRAGMENT, 6);
+  bytes[8] = HOP_LIMIT;
+  bytes[9] = UDP;
+  bytes.set(bytesOfV4(source.address), 12);
+  bytes.set(bytesOfV4(destination.address), 16);
+  bytes.writeUInt16BE(source.port, IPV4_HEADER_BYTES);
+  bytes.writeUInt16BE(destination.port, IPV4_HEADER_BYTES + 2);
+  return { bytes, isV6: false, partialSum: sumWords(bytes, 0, IPV4_HEADER_BYTES) };
+}
+
+function flowHeaderV6(source: Endpoint, destination: Endpoint): FlowHeader {
+  const bytes = Buffer.alloc(IPV6_HEADER_BYTES + UDP_HEADER_BYTES);
+  bytes[0] = 0x60;
+  bytes[6] = UDP;
+  bytes[7] = HOP_LIMIT;
+  bytes.set(bytesOfV6(source.address), 8);
+  bytes.set(bytesOfV6(destination.address), 24);
+  bytes.writeUInt16BE(source.port, IPV6_HEADER_BYTES);
+  bytes.writeUInt16BE(destination.port, IPV6_HEADER_BYTES + 2);
+  // The pseudo-header of RFC 8200 section 8.1: both addresses and the next header; the ports follow on.
+  return { bytes, isV6: true, partialSum: sumWords(bytes, 8, IPV6_HEADER_BYTES + 4) + UDP };
+}
+
+/** The bytes a record with a payload of this length takes in the file. */
+export function recordLength(flow: FlowHeader, payloadLength: number): number {
+  return RECORD_HEADER_BYTES + flow.bytes.length + payloadLength;
+}
+
+/**
+ * Writes one record at `offset` of `target`, which must have room for {@link recordLength} bytes. Allocates nothing.
+ * @param at wall clock, microseconds since 1970
+ * @returns the offset after it
+ */
+export function writeRecord(
+  target: Buffer,
+  offset: number,
+  at: number,
+  flow: FlowHeader,
+  payload: Uint8Array,
+): number {
+  const seconds = Math.floor(at / 1e6);
+  const length = flow.bytes.length + payload.length;
+  target.writeUInt32LE(seconds, offset);
+  target.writeUInt32LE(Math.floor(at - seconds * 1e6), offset + 4);
+  target.writeUInt32LE(length, offset + 8);
+  target.writeUInt32LE(length, offset + 12);
+  const ip = offset + RECORD_HEADER_BYTES;
+  target.set(flow.bytes, ip);
+  target.set(payload, ip + flow.bytes.length);
+  if (flow.isV6) finishV6(target, ip, flow.partialSum, payload.length);
+  else finishV4(target, ip, flow.partialSum, length);
+  return ip + length;
+}
+
+function finishV4(target: Buffer, ip: number, partialSum: number, length: number): void {
+  target.writeUInt16BE(length, ip + 2);
+  target.writeUInt16BE(~fold(partialSum + length) & 0xffff, ip + 10);
+  // The UDP checksum stays 0, "not computed" (RFC 768): the kernel has checked the real one.
+  target.writeUInt16BE(length - IPV4_HEADER_BYTES, ip + IPV4_HEADER_BYTES + 4);
+}
+
+function finishV6(target: Buffer, ip: number, partialSum: number, payloadLength: number): void {
+  const udpLength = payloadLength + UDP_HEADER_BYTES;
+  const udp = ip + IPV6_HEADER_BYTES;
+  target.writeUInt16BE(udpLength, ip + 4);
+  target.writeUInt16BE(udpLength, udp + 4);
+  const sum = partialSum + 2 * udpLength + sumWords(target, udp + 8, udp + udpLength);
+  const checksum = ~fold(sum) & 0xffff;
+  // Over IPv6 a checksum that comes out as 0 is sent as ffff (RFC 8200 section 8.1).
+  target.writeUInt16BE(checksum === 0 ? 0xffff : checksum, udp + 6);
+}
+
+function sumWords(bytes: Buffer, from: number, to: number): number {
+  let sum = 0;
+  let at = from;
+  for (; at + 1 < to; at += 2) sum += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  if (at < to) sum += (bytes[at] ?? 0) << 8;
+  return sum;
+}
+
+function fold(sum: number): number {
+  let folded = sum;
+  while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);
+  return folded;
+}
+
+/** The four bytes of an IPv4 address in dotted form; 0.0.0.0 for anything else. */
+function bytesOfV4(address: string): number[] {
+  const parts = address.split('.').map(Number);
+  const isAddress = parts.length === 4 && parts.every((part) => part >= 0 && part <= 255);
+  return isAddress ? parts : [0, 0, 0, 0];
+}
+
+/** The sixteen bytes of an IPv6 address (RFC 4291 section 2.2; a zone is passed over), or of a mapped IPv4 one. */
+function bytesOfV6(address: string): number[] {
+  if (!isIPv6(address)) return [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...bytesOfV4(address)];
+  const [plain = ''] = address.split('%');
+  const [head = '', tail] = plain.split('::');
+  const before = groups(head);
+  const after = tail === undefined ? [] : groups(tail);
+  return [...before, ...new Array<number>(16 - before.length - after.length).fill(0), ...after];
+}
+
+function groups(text: string): number[] {
+  if (text === '') return [];
+  return text.split(':').flatMap((group) => {
+    if (group.includes('.')) return bytesOfV4(group);
+    const value = Number.parseInt(group, 16);
+    return [value >> 8, value & 0xff];
+  });
+}
+
+/** What is wrong with the first 24 bytes of a file, or undefined when they begin a capture of ours. */
+export function checkFileHeader(bytes: Buffer): string | undefined {
+  if (bytes.length < FILE_HEADER_BYTES) return `${bytes.length} bytes are too few for a capture's header`;
+  if (bytes.readUInt32LE(0) !== MAGIC_MICROSECONDS)
+    return 'no little-endian pcap with microseconds (magic a1b2c3d4)';
+  const major = bytes.readUInt16LE(4);
+  if (major !== 2) return `pcap version ${major} is not 2`;
+  const linkType = bytes.readUInt32LE(20) & 0x0fffffff;
+  if (linkType !== LINKTYPE_RAW) return `link type ${linkType} is not ${LINKTYPE_RAW} (raw IP)`;
+  return undefined;
+}
+
+/**
+ * Bytes of the record at `offset`, its header included: `short` when they are not all there (a cut), `nonsense` when
+ * no record of ours can stand here.
+ */
+export function measureRecord(bytes: Buffer, offset: number): number | 'short' | 'nonsense' {
+  if (offset + RECORD_HEADER_BYTES > bytes.length) return 'short';
+  const captured = bytes.readUInt32LE(offset + 8);
+  if (captured > SNAPLEN + IPV6_HEADER_BYTES || captured > bytes.readUInt32LE(offset + 12)) return 'nonsense';
+  if (bytes.readUInt32LE(offset + 4) >= 1e6) return 'nonsense';
+  const length = RECORD_HEADER_BYTES + captured;
+  return offset + length > bytes.length ? 'short' : length;
+}
+
+/** Wall clock of the record at `offset`, microseconds since 1970. */
+export function recordTime(bytes: Buffer, offset: number): number {
+  return bytes.readUInt32LE(offset) * 1e6 + bytes.readUInt32LE(offset + 4);
+}
+
+interface Flow {
+  source: Endpoint;
+  destination: Endpoint;
+}
+
+/** Where a reader stands. `offset` counts within the bytes given last. */
+export interface CaptureCursor {
+  offset: number;
+  /** Why reading ended before the end, if it did. */
+  problem: string | undefined;
+  /** Records that hold no UDP datagram. */
+  skipped: number;
+  flows: Map<string, Flow>;
+}
+
+export function captureCursor(offset: number): CaptureCursor {
+  return { offset, problem: undefined, skipped: 0, flows: new Map() };
+}
+
+/** The whole records of `bytes` from the cursor on; it is left at the first byte that belongs to none. */
+export function* decodeRecords(bytes: Buffer, cursor: CaptureCursor): Generator<CapturedPacket> {
+  while (cursor.problem === undefined) {
+    const start = cursor.offset;
+    const length = measureRecord(bytes, start);
+    if (length === 'short') return;
+    if (length === 'nonsense') {
+      cursor.problem = 'a record header that cannot be';
+      return;
+    }
+    cursor.offset = start + length;
+    const packet = decodeRecord(bytes, start, cursor.offset, cursor.flows);
+    if (packet === undefined) cursor.skipped += 1;
+    else yield packet;
+  }
+}
+
+function decodeRecord(bytes: Buffer, start: number, end: number, flows: Map<string, Flow>) {
+  const ip = start + RECORD_HEADER_BYTES;
+  const isV6 = (bytes[ip] ?? 0) >> 4 === 6;
+  const udp = ip + (isV6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES);
+  if (udp + UDP_HEADER_BYTES > end) return undefined;
+  if (isV6 ? bytes[ip + 6] !== UDP : bytes[ip] !== 0x45 || bytes[ip + 9] !== UDP) return undefined;
+  const udpLength = bytes.readUInt16BE(udp + 4);
+  if (udpLength < UDP_HEADER_BYTES || udp + udpLength > end) return undefined;
+  const { source, destination } = recallFlow(bytes, ip, udp, isV6, flows);
+  const payload = bytes.subarray(udp + UDP_HEADER_BYTES, udp + udpLength);
+  return { at: recordTime(bytes, start), source, destination, payload };
+}
+
+/** Both addresses and both ports stand side by side, so that these bytes are the key of a flow. */
+function recallFlow(bytes: Buffer, ip: number, udp: number, isV6: boolean, flows: Map<string, Flow>): Flow {
+  const key = bytes.toString('latin1', ip + (isV6 ? 8 : 12), udp + 4);
+  const known = flows.get(key);
+  if (known !== undefined) return known;
+  if (flows.size >= REMEMBERED_FLOWS) flows.clear();
+  const addressAt = isV6 ? ip + 8 : ip + 12;
+  const size = isV6 ? 16 : 4;
+  const flow = {
+    source: { address: showAddress(bytes, addressAt, size), port: bytes.readUInt16BE(udp) },
+    destination: { address: showAddress(bytes, addressAt + size, size), port: bytes.readUInt16BE(udp + 2) },
+  };
+  flows.set(key, flow);
+  return flow;
+}
+
+function showAddress(bytes: Buffer, at: number, size: number): string {
+  if (size === 4) return bytes.subarray(at, at + 4).join('.');
+  const words = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(at + 2 * index).toString(16));
+  // URL knows the canonical text of an address (RFC 5952).
+  return new URL(`http://[${words.join(':')}]/`).hostname.slice(1, -1);
+}
+
+/**
+ * Reads a capture that is wholly in memory. An unfinished last record is a crash's trace and is passed over.
+ * @returns the packets, read as they are asked for, or the reason why this is no capture
+ */
+export function readCapture(bytes: Buffer): { packets: Generator<CapturedPacket> } | { problem: string } {
+  const problem = checkFileHeader(bytes);
+  if (problem !== undefined) return { problem };
+  return { packets: decodeRecords(bytes, captureCursor(FILE_HEADER_BYTES)) };
+}
