@@ -145,6 +145,7 @@ const schema = v.strictObject({
     'flush-interval': v.optional(whole(10, 5000, 'milliseconds'), 200),
   }),
   archive: section({ directory: v.optional(text('a directory')) }),
+  export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
 
 /** The values of one configuration, all defaults filled in. Times carry their unit in `man grec.toml`. */
@@ -208,7 +209,8 @@ export function parseConfig(toml: string, file: string): ConfigValues {
   });
 }
 
-function checkConfig(toml: string): { values?: ConfigValues; problems: ConfigProblem[] } {
+/** The values of a configuration text, or every mistake in it. */
+export function checkConfig(toml: string): { values?: ConfigValues; problems: ConfigProblem[] } {
   let raw: unknown;
   try {
     raw = parse(toml);
@@ -310,6 +312,13 @@ function placePaths(
     catalog: join(state, 'catalog.db'),
     switchDb: join(state, 'switch.db'),
   };
+}
+
+export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd';
+
+/** The control socket of a daemon. */
+export function socketOf(config: Pick<Config, 'paths'>, name: DaemonName): string {
+  return join(config.paths.run, `${name.slice('grec-'.length)}.sock`);
 }
 
 /** The name of this machine, as recordings carry it. */

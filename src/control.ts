@@ -10,12 +10,7 @@ const LONGEST_SOCKET_PATH = 107;
 const LARGEST_BODY_BYTES = 1 << 20;
 const REQUEST_TIMEOUT_MS = 10_000;
 
-export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd';
-
-/** The control socket of a daemon. */
-export function socketOf(config: Config, name: DaemonName): string {
-  return join(config.paths.run, `${name.slice('grec-'.length)}.sock`);
-}
+export { type DaemonName, socketOf } from './config.ts';
 
 /** What a route gets: decoded path parameters (`:name`), query and JSON body (undefined when there is none). */
 export interface ControlRequest {

@@ -3,13 +3,13 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { type Config, loadConfig } from './config.ts';
-import { type ControlRoutes, type DaemonName, serveControl, socketOf } from './control.ts';
+import { type Config, type DaemonName, loadConfig, socketOf } from './config.ts';
+import { type ControlRoutes, serveControl } from './control.ts';
 import { GrecError, messageOf } from './errors.ts';
 import { createLogger, type Logger } from './log.ts';
 import { VERSION } from './version.ts';
 
-export { type DaemonName, socketOf } from './control.ts';
+export { type DaemonName, socketOf } from './config.ts';
 
 /** A daemon that has started. */
 export interface RunningDaemon {

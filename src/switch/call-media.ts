@@ -1,0 +1,91 @@
+// What each party's SDP becomes: its own (direct media), or the media server's (anchored) (RFC 3264).
+import { GrecError } from '../errors.ts';
+import type { NgClient } from '../ng/client.ts';
+import { keepFormats } from '../sdp/offer-answer.ts';
+import { parseSdp } from '../sdp/parse.ts';
+import { printSdp } from '../sdp/print.ts';
+import type { RecordingMetadata } from '../spool/segment.ts';
+
+export type Label = 'a' | 'b';
+
+/** The media of one call. Every SDP that crosses the switch goes through it, in either direction. */
+export interface CallMedia {
+  readonly anchored: boolean;
+  /** `from` offers: resolves with what the other party is offered. @throws GrecError SDP_INVALID, NG_TIMEOUT, NG_REFUSED */
+  offer(from: Label, sdp: Buffer): Promise<Buffer>;
+  /** `from` answers: resolves with what the offerer gets. @throws GrecError like {@link offer} */
+  answer(from: Label, sdp: Buffer): Promise<Buffer>;
+  /** @throws GrecError NG_TIMEOUT, NG_REFUSED */
+  startRecording(metadata: RecordingMetadata): Promise<void>;
+  /** Frees the media server's ports; ends what is recorded. @throws GrecError NG_TIMEOUT, NG_REFUSED */
+  release(): Promise<void>;
+}
+
+/** The parties' media flows between them; the switch has no part in it. */
+export const directMedia: CallMedia = {
+  anchored: false,
+  offer: async (_from, sdp) => sdp,
+  answer: async (_from, sdp) => sdp,
+  startRecording: async () => {
+    throw new GrecError('INTERNAL', 'a call with direct media cannot be recorded');
+  },
+  release: async () => undefined,
+};
+
+/** What the processor can make audible, and what may accompany it; other formats are left out of offers. */
+const RECORDABLE = new Set(['PCMU', 'PCMA', 'TELEPHONE-EVENT', 'CN']);
+
+/**
+ * Media through the media server.
+ * @param callId the call's name in the ng protocol
+ * @param tags of the legs in the ng protocol: ours, so that they stay when a SIP tag changes (forking behind a trunk)
+ */
+export function anchoredMedia(ng: NgClient, callId: string, tags: Record<Label, string>): CallMedia {
+  const base = { 'call-id': callId };
+  let offerer: Label = 'a';
+  const other = (label: Label): Label => (label === 'a' ? 'b' : 'a');
+  return {
+    anchored: true,
+    async offer(from, sdp) {
+      const text = recordableOffer(sdp);
+      const reply = await ng.request({
+        command: 'offer',
+        ...base,
+        'from-tag': tags[from],
+        'to-tag': tags[other(from)],
+        sdp: text,
+      });
+      offerer = from;
+      return sdpOf(reply.sdp);
+    },
+    async answer(_from, sdp) {
+      const reply = await ng.request({
+        command: 'answer',
+        ...base,
+        'from-tag': tags[offerer],
+        'to-tag': tags[other(offerer)],
+        sdp: sdp.toString('latin1'),
+      });
+      return sdpOf(reply.sdp);
+    },
+    async startRecording(metadata) {
+      await ng.request({ command: 'start recording', ...base, metadata: JSON.stringify(metadata) });
+    },
+    async release() {
+      await ng.request({ command: 'delete', ...base, 'from-tag': tags.a, 'delete-delay': 0 });
+    },
+  };
+}
+
+function recordableOffer(sdp: Buffer): string {
+  const parsed = parseSdp(sdp);
+  if (!parsed.ok) throw new GrecError('SDP_INVALID', `the offer is not acceptable: ${parsed.reason}`);
+  const narrowed = keepFormats(parsed.sdp, ({ encoding }) => RECORDABLE.has(encoding));
+  // With nothing recordable in it the call matters more: it keeps its formats, and the processor raises the alarm.
+  return printSdp(narrowed ?? parsed.sdp);
+}
+
+function sdpOf(sdp: unknown): Buffer {
+  if (typeof sdp === 'string' && sdp !== '') return Buffer.from(sdp, 'latin1');
+  throw new GrecError('NG_REFUSED', 'the media server answered without SDP');
+}

@@ -1,0 +1,175 @@
+// The switch's own small database: DNs, registrations, and which calls are up (SQLite, WAL; survives kill -9).
+import Database from 'better-sqlite3';
+import { GrecError, messageOf } from '../errors.ts';
+import type { Dn } from './dn.ts';
+
+/** One registered contact of a DN (RFC 3261 section 10): where it can be reached, and the way its REGISTER came. */
+export interface Registration {
+  number: string;
+  /** The Contact URI as registered: the Request-URI of calls to it. */
+  contact: string;
+  protocol: 'udp' | 'tcp';
+  /** Source of the REGISTER, which is where calls are sent (the phone may sit behind NAT). */
+  address: string;
+  port: number;
+  /** Wall clock, milliseconds since 1970. */
+  expiresAt: number;
+  callId: string;
+  cseq: number;
+  userAgent: string | null;
+}
+
+/** A call that is up, so that a restart knows what the last life left behind. */
+export interface OpenCall {
+  call: string;
+  recording: string | null;
+}
+
+const SCHEMA_VERSION = 1;
+const SCHEMA = `
+  CREATE TABLE dn (
+    number TEXT PRIMARY KEY,
+    name TEXT,
+    record INTEGER NOT NULL DEFAULT 0,
+    ha1 TEXT,
+    realm TEXT
+  ) STRICT;
+  CREATE TABLE registration (
+    number TEXT NOT NULL REFERENCES dn (number) ON DELETE CASCADE,
+    contact TEXT NOT NULL,
+    protocol TEXT NOT NULL,
+    address TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    call_id TEXT NOT NULL,
+    cseq INTEGER NOT NULL,
+    user_agent TEXT,
+    PRIMARY KEY (number, contact)
+  ) STRICT;
+  CREATE TABLE open_call (call TEXT PRIMARY KEY, recording TEXT) STRICT;
+`;
+
+interface DnRow extends Omit<Dn, 'record'> {
+  record: number;
+}
+
+export class DnStore {
+  readonly #db: Database.Database;
+  readonly #selectDn: Database.Statement<[string], DnRow>;
+  readonly #selectRegistrations: Database.Statement<[string, number], Registration>;
+  readonly #openCall: Database.Statement<[string, string | null]>;
+  readonly #closeCall: Database.Statement<[string]>;
+
+  /** @throws GrecError STATE_UNUSABLE */
+  constructor(file: string) {
+    this.#db = open(file);
+    this.#selectDn = this.#db.prepare('SELECT number, name, record, ha1, realm FROM dn WHERE number = ?');
+    this.#selectRegistrations = this.#db.prepare(
+      `SELECT number, contact, protocol, address, port, expires_at AS expiresAt, call_id AS callId, cseq,
+        user_agent AS userAgent FROM registration WHERE number = ? AND expires_at > ? ORDER BY expires_at DESC`,
+    );
+    this.#openCall = this.#db.prepare('INSERT OR REPLACE INTO open_call (call, recording) VALUES (?, ?)');
+    this.#closeCall = this.#db.prepare('DELETE FROM open_call WHERE call = ?');
+  }
+
+  dn(number: string): Dn | undefined {
+    const row = this.#selectDn.get(number);
+    return row && { ...row, record: row.record === 1 };
+  }
+
+  dns(): Dn[] {
+    const rows = this.#db
+      .prepare<[], DnRow>('SELECT number, name, record, ha1, realm FROM dn ORDER BY number')
+      .all();
+    return rows.map((row) => ({ ...row, record: row.record === 1 }));
+  }
+
+  saveDn(dn: Dn): void {
+    this.#db
+      .prepare(
+        `INSERT INTO dn (number, name, record, ha1, realm) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (number) DO UPDATE SET name = excluded.name, record = excluded.record, ha1 = excluded.ha1,
+           realm = excluded.realm`,
+      )
+      .run(dn.number, dn.name, dn.record ? 1 : 0, dn.ha1, dn.realm);
+  }
+
+  removeDn(number: string): boolean {
+    return this.#db.prepare('DELETE FROM dn WHERE number = ?').run(number).changes > 0;
+  }
+
+  /** The contacts of a DN that have not expired, the freshest first. */
+  registrations(number: string, now: number): Registration[] {
+    return this.#selectRegistrations.all(number, now);
+  }
+
+  /** Puts the whole set of a DN's contacts in place of the old one, at once. */
+  replaceRegistrations(number: string, registrations: readonly Registration[]): void {
+    const insert = this.#db.prepare(
+      `INSERT INTO registration (number, contact, protocol, address, port, expires_at, call_id, cseq, user_agent)
+       VALUES (@number, @contact, @protocol, @address, @port, @expiresAt, @callId, @cseq, @userAgent)`,
+    );
+    this.#db.transaction(() => {
+      this.#db.prepare('DELETE FROM registration WHERE number = ?').run(number);
+      for (const registration of registrations) insert.run(registration);
+    })();
+  }
+
+  registeredCount(now: number): number {
+    const sql = 'SELECT count(DISTINCT number) AS count FROM registration WHERE expires_at > ?';
+    return this.#db.prepare<[number], { count: number }>(sql).get(now)?.count ?? 0;
+  }
+
+  noteOpenCall(call: OpenCall): void {
+    this.#openCall.run(call.call, call.recording);
+  }
+
+  forgetOpenCall(call: string): void {
+    this.#closeCall.run(call);
+  }
+
+  openCalls(): OpenCall[] {
+    return this.#db.prepare<[], OpenCall>('SELECT call, recording FROM open_call').all();
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+function open(file: string): Database.Database {
+  let db: Database.Database | undefined;
+  try {
+    db = new Database(file);
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = NORMAL');
+    db.pragma('foreign_keys = ON');
+    migrate(db);
+    return db;
+  } catch (thrown) {
+    db?.close();
+    if (thrown instanceof GrecError) throw thrown;
+    throw new GrecError('STATE_UNUSABLE', `cannot use the DN database ${file}: ${messageOf(thrown)}`, {
+      hint: 'check its permissions and the free space; a damaged one can be moved away and the DNs added again',
+      cause: thrown,
+    });
+  }
+}
+
+function migrate(db: Database.Database): void {
+  const version = db.pragma('user_version', { simple: true }) as number;
+  if (version === SCHEMA_VERSION) return;
+  if (version > SCHEMA_VERSION) {
+    throw new GrecError(
+      'STATE_UNUSABLE',
+      `the DN database is of version ${version}; this grec knows ${SCHEMA_VERSION}`,
+      {
+        hint: 'run the grec that wrote it, or a newer one',
+      },
+    );
+  }
+  db.transaction(() => {
+    db.exec(SCHEMA);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  })();
+}

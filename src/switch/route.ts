@@ -1,0 +1,64 @@
+// Where a call goes: the dialled number against the DN table, then the trunk.
+import type { TrunkConfig } from '../config.ts';
+import type { Params } from '../sip/message.ts';
+import { formatUri } from '../sip/uri.ts';
+import type { Flow, Peer } from '../sip/user-agent.ts';
+import type { Dn } from './dn.ts';
+import type { DnStore, Registration } from './dn-store.ts';
+import type { Identity } from './identity.ts';
+
+export type Route =
+  | { kind: 'dn'; dn: Dn; uri: string; peer: Peer; flow: Flow | undefined }
+  | { kind: 'trunk'; trunk: TrunkConfig; uri: string; peer: Peer; flow: undefined }
+  | { kind: 'refused'; status: number; reason: string };
+
+export interface RouteOptions {
+  store: DnStore;
+  trunks: readonly TrunkConfig[];
+  /** The TCP connection over which a contact registered, while it is open. */
+  flowOf(registration: Registration): Flow | undefined;
+  now(): number;
+}
+
+/**
+ * Routes a call from `caller` to the dialled number. Only the number counts, never the host of the Request-URI: the
+ * switch calls no address that it does not know itself. A trunk reaches DNs and nothing else (toll fraud).
+ */
+export function routeCall(
+  caller: Exclude<Identity, { kind: 'refused' }>,
+  dialled: string | undefined,
+  options: RouteOptions,
+): Route {
+  if (dialled === undefined || dialled === '')
+    return { kind: 'refused', status: 404, reason: 'No Number Dialled' };
+  const dn = options.store.dn(dialled);
+  if (dn !== undefined) return routeToDn(dn, options);
+  const trunk = options.trunks[0];
+  if (caller.kind === 'dn' && trunk !== undefined && isDiallable(dialled))
+    return routeToTrunk(trunk, dialled);
+  return { kind: 'refused', status: 404, reason: 'Unknown Number' };
+}
+
+function routeToDn(dn: Dn, { store, now, flowOf }: RouteOptions): Route {
+  const registration = store.registrations(dn.number, now())[0];
+  if (registration === undefined) return { kind: 'refused', status: 480, reason: 'Not Registered' };
+  const { contact, protocol, address, port } = registration;
+  return { kind: 'dn', dn, uri: contact, peer: { protocol, address, port }, flow: flowOf(registration) };
+}
+
+function isDiallable(number: string): boolean {
+  return /^[0-9A-Za-z+*#_.-]{1,64}$/.test(number);
+}
+
+function routeToTrunk(trunk: TrunkConfig, number: string): Route {
+  const peer: Peer = { protocol: trunk.transport, address: trunk.host, port: trunk.port };
+  return { kind: 'trunk', trunk, uri: numberUri(number, peer), peer, flow: undefined };
+}
+
+/** The SIP URI of a number at an address: `sip:+4930123@192.0.2.1:5060;transport=tcp`. */
+export function numberUri(number: string, at: Peer): string {
+  const params: Params = Object.create(null);
+  if (at.protocol === 'tcp') params['transport'] = 'tcp';
+  const host = at.address.includes(':') ? `[${at.address}]` : at.address;
+  return formatUri({ scheme: 'sip', user: number, host, port: at.port, params, headers: undefined });
+}
