@@ -1,8 +1,6 @@
 // Control: HTTP/JSON on a Unix socket, one per daemon. The server side for daemons, the client side for `grec`.
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import { join } from 'node:path';
-import type { Config } from './config.ts';
 import { ERROR_CODES, type ErrorCode, GrecError, messageOf, systemCode } from './errors.ts';
 
 /** The longest path a Unix socket may have on Linux (sun_path, 108 bytes with its NUL). */
