@@ -1,0 +1,137 @@
+// The requests of the ng protocol that grec speaks, checked (rtpengine, docs/ng_control_protocol).
+import type { BencodableDict, BencodeDict } from './bencode.ts';
+import { type Fields, readDictFields } from './fields.ts';
+
+/** What an offer and an answer have in common, by rtpengine's names. Keys that are not listed are ignored. */
+interface SdpFields {
+  'call-id': string;
+  /** Tag of whoever made the offer. */
+  'from-tag': string;
+  'via-branch'?: string;
+  sdp: string;
+  flags?: string[];
+  /** `origin`, `session-connection` … */
+  replace?: string[];
+  direction?: string[];
+  'rtcp-mux'?: string[];
+  ICE?: string;
+  'address family'?: string;
+  'transport protocol'?: string;
+  /** Numeric address at which the sender of the description really is. */
+  'media address'?: string;
+  /** Address family (`IP4`, `IP6`) and source address of the SIP message. */
+  'received-from'?: string[];
+  /** `yes`, `no`, `on` or `off`. */
+  'record call'?: string;
+  metadata?: string;
+  label?: string;
+}
+
+export interface NgPing {
+  command: 'ping';
+}
+
+export interface NgOffer extends SdpFields {
+  command: 'offer';
+  'to-tag'?: string;
+}
+
+export interface NgAnswer extends SdpFields {
+  command: 'answer';
+  /** Tag of whoever made the answer. */
+  'to-tag': string;
+}
+
+export interface NgDelete {
+  command: 'delete';
+  'call-id': string;
+  'from-tag'?: string;
+  'to-tag'?: string;
+  'via-branch'?: string;
+  /** `fatal`: an unknown call is an error, not a warning. */
+  flags?: string[];
+  /** Seconds. */
+  'delete-delay'?: number;
+}
+
+export interface NgQuery {
+  command: 'query';
+  'call-id': string;
+  'from-tag'?: string;
+  'to-tag'?: string;
+}
+
+export interface NgStartRecording {
+  command: 'start recording';
+  'call-id': string;
+  'from-tag'?: string;
+  'to-tag'?: string;
+  'via-branch'?: string;
+  flags?: string[];
+  metadata?: string;
+}
+
+export interface NgStopRecording {
+  command: 'stop recording';
+  'call-id': string;
+  'from-tag'?: string;
+  'to-tag'?: string;
+  'via-branch'?: string;
+  flags?: string[];
+}
+
+export type NgRequest = NgPing | NgOffer | NgAnswer | NgDelete | NgQuery | NgStartRecording | NgStopRecording;
+export type NgCommand = NgRequest['command'];
+
+const PARTY: Fields = { 'call-id': 'text', 'from-tag': 'text?', 'to-tag': 'text?', 'via-branch': 'text?' };
+const SDP: Fields = {
+  ...PARTY,
+  'from-tag': 'text',
+  sdp: 'text',
+  flags: 'texts?',
+  replace: 'texts?',
+  direction: 'texts?',
+  'rtcp-mux': 'texts?',
+  ICE: 'text?',
+  'address family': 'text?',
+  'transport protocol': 'text?',
+  'media address': 'text?',
+  'received-from': 'texts?',
+  'record call': 'text?',
+  metadata: 'text?',
+  label: 'text?',
+};
+const FIELDS: Record<NgCommand, Fields> = {
+  ping: {},
+  offer: SDP,
+  answer: { ...SDP, 'to-tag': 'text' },
+  delete: { ...PARTY, flags: 'texts?', 'delete-delay': 'integer?' },
+  query: PARTY,
+  'start recording': { ...PARTY, flags: 'texts?', metadata: 'text?' },
+  'stop recording': { ...PARTY, flags: 'texts?' },
+};
+
+export type NgRequestRead = { ok: true; request: NgRequest } | { ok: false; reason: string };
+
+/** Checks a decoded dictionary; unknown keys are ignored, since real controllers send many. */
+export function readNgRequest(dict: BencodeDict): NgRequestRead {
+  const command = Buffer.isBuffer(dict.command) ? dict.command.toString('latin1') : undefined;
+  if (command === undefined) return { ok: false, reason: 'no command' };
+  if (!isCommand(command)) {
+    return { ok: false, reason: `unknown command ${JSON.stringify(command.slice(0, 40))}` };
+  }
+  const read = readDictFields(dict, FIELDS[command]);
+  if (!read.ok) return { ok: false, reason: `${command}: ${read.reason}` };
+  return { ok: true, request: { command, ...read.values } as NgRequest };
+}
+
+function isCommand(text: string): text is NgCommand {
+  return Object.hasOwn(FIELDS, text);
+}
+
+/** The dictionary of a request, under names that old and new rtpengines take. */
+export function requestDict(request: NgRequest): BencodableDict {
+  if (request.command !== 'delete') return { ...request };
+  const { 'delete-delay': delay, ...rest } = request;
+  return { ...rest, 'delete delay': delay };
+}
