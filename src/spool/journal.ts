@@ -1,0 +1,261 @@
+// The event journal: each daemon appends its events to its own files and never waits, fails or forgets over it.
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { JournalDaemon } from '../config.ts';
+import { GrecError, messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { microsNow } from './clock.ts';
+import type { EventBody, JournalEvent } from './events.ts';
+import { type JournalDaemon, journalFileName, listJournalFiles, repairTail } from './journal-files.ts';
+
+export {
+  createJournalReader,
+  type JournalCheckpoint,
+  type JournalProblem,
+  type JournalReader,
+} from './journal-reader.ts';
+
+const ROTATE_BYTES = 16 << 20;
+const SYNC_INTERVAL_MS = 200;
+const RETRY_INTERVAL_MS = 1000;
+/** Events kept in memory while the disk takes none: some 5 MB. */
+const MOST_PENDING = 10_000;
+
+/** The system calls of a journal, so that a test can let the disk be full. */
+export interface JournalIo {
+  writeSync(fd: number, bytes: Buffer): number;
+  ftruncateSync(fd: number, size: number): void;
+  fdatasync(fd: number, done: (error: Error | null) => void): void;
+}
+
+export interface JournalOptions {
+  /** The folder of all journals; this one is `directory/daemon/`. */
+  directory: string;
+  daemon: JournalDaemon;
+  log: Logger;
+  rotateBytes?: number;
+  retryIntervalMs?: number;
+  io?: JournalIo;
+}
+
+export interface Journal {
+  /**
+   * Adds `seq` and `at` and writes the event as one line: when this returns it survives the end of the process, and
+   * 200 ms later that of the machine. While the disk takes nothing, events wait in memory. Never throws.
+   */
+  append(event: EventBody): JournalEvent;
+  /** Events that wait for the disk. */
+  readonly pending: number;
+  /** Events dropped because too many waited. */
+  readonly lost: number;
+  /** Writes what waits, makes it durable and closes the file. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the journal of a daemon for appending, once per process; the sequence goes on where it stood, and a half last
+ * line is cut off.
+ * @throws GrecError STATE_UNUSABLE
+ */
+export function openJournal(options: JournalOptions): Journal {
+  return new FileJournal(options);
+}
+
+class FileJournal implements Journal {
+  readonly #folder: string;
+  readonly #daemon: JournalDaemon;
+  readonly #log: Logger;
+  readonly #rotateBytes: number;
+  readonly #retryIntervalMs: number;
+  readonly #io: JournalIo;
+  #fd = -1;
+  #size = 0;
+  #nextSeq = 1;
+  /** Bytes of a line that was only half written may stand after `size`. */
+  #isTorn = false;
+  #waiting: { seq: number; bytes: Buffer }[] = [];
+  #retryTimer: NodeJS.Timeout | undefined;
+  #syncTimer: NodeJS.Timeout | undefined;
+  /** Syncs run one after the other, so that no file is closed under one. */
+  #syncs: Promise<void> = Promise.resolve();
+  lost = 0;
+
+  constructor(options: JournalOptions) {
+    this.#folder = join(options.directory, options.daemon);
+    this.#daemon = options.daemon;
+    this.#log = options.log;
+    this.#rotateBytes = options.rotateBytes ?? ROTATE_BYTES;
+    this.#retryIntervalMs = options.retryIntervalMs ?? RETRY_INTERVAL_MS;
+    this.#io = options.io ?? { writeSync, ftruncateSync, fdatasync };
+    this.#open();
+  }
+
+  get pending(): number {
+    return this.#waiting.length;
+  }
+
+  append(event: EventBody): JournalEvent {
+    const seq = this.#nextSeq++;
+    const entry: JournalEvent = { seq, at: microsNow(), daemon: this.#daemon, ...event };
+    const bytes = Buffer.from(`${JSON.stringify(entry)}\n`);
+    if (this.#waiting.length > 0) this.#keep(seq, bytes);
+    else {
+      const problem = this.#write(seq, bytes);
+      if (problem !== undefined) {
+        this.#log.error(
+          { alarm: 'journal-write', hint: 'free space on its disk; events wait in memory until then' },
+          `cannot write the journal in ${this.#folder}: ${problem}`,
+        );
+        this.#keep(seq, bytes);
+      }
+    }
+    return entry;
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#syncTimer);
+    this.#drain();
+    if (this.#waiting.length > 0) {
+      this.#log.error(
+        { alarm: 'journal-lost', events: this.#waiting.length },
+        'events lost: the journal took none',
+      );
+    }
+    await this.#syncs;
+    const fd = this.#fd;
+    this.#fd = -1;
+    try {
+      fdatasyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #open(): void {
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o750 });
+      const newest = listJournalFiles(this.#folder).at(-1);
+      if (newest === undefined) return this.#begin(1);
+      this.#fd = openSync(join(this.#folder, newest), 'a+', 0o640);
+      const { nextSeq, size, cut } = repairTail(this.#folder, newest, this.#fd);
+      this.#nextSeq = nextSeq;
+      this.#size = size;
+      if (cut > 0)
+        this.#log.warn({ file: newest, bytes: cut }, 'journal repaired: a half last line was cut off');
+    } catch (thrown) {
+      throw new GrecError(
+        'STATE_UNUSABLE',
+        `cannot open the journal in ${this.#folder}: ${messageOf(thrown)}`,
+        {
+          hint: 'give the folder to the user that runs grec, and free space on its disk',
+          cause: thrown,
+        },
+      );
+    }
+  }
+
+  #begin(firstSeq: number): void {
+    this.#fd = openSync(join(this.#folder, journalFileName(firstSeq)), 'a', 0o640);
+    this.#size = 0;
+    syncFolder(this.#folder);
+  }
+
+  /** @returns what went wrong, or undefined when the whole line is in the file */
+  #write(seq: number, bytes: Buffer): string | undefined {
+    try {
+      if (this.#isTorn) this.#mend();
+      if (this.#size >= this.#rotateBytes) this.#rotate(seq);
+      this.#isTorn = true;
+      const written = this.#io.writeSync(this.#fd, bytes);
+      if (written < bytes.length) throw new Error(`${written} of ${bytes.length} bytes written`);
+      this.#isTorn = false;
+      this.#size += written;
+      this.#syncSoon();
+      return undefined;
+    } catch (thrown) {
+      if (this.#isTorn) this.#tryMend();
+      return messageOf(thrown);
+    }
+  }
+
+  #mend(): void {
+    this.#io.ftruncateSync(this.#fd, this.#size);
+    this.#isTorn = false;
+  }
+
+  #tryMend(): void {
+    try {
+      this.#mend();
+    } catch {
+      // It stays torn: the next write mends it first, and so does the next start.
+    }
+  }
+
+  #rotate(seq: number): void {
+    const full = this.#fd;
+    this.#begin(seq);
+    this.#syncs = this.#syncs.then(() => this.#sync(full)).then(() => closeSync(full));
+  }
+
+  #syncSoon(): void {
+    if (this.#syncTimer !== undefined) return;
+    this.#syncTimer = setTimeout(() => {
+      this.#syncTimer = undefined;
+      const fd = this.#fd;
+      this.#syncs = this.#syncs.then(() => this.#sync(fd));
+    }, SYNC_INTERVAL_MS).unref();
+  }
+
+  #sync(fd: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#io.fdatasync(fd, (error) => {
+        if (error) this.#log.error({ alarm: 'journal-sync' }, `cannot sync the journal: ${error.message}`);
+        resolve();
+      });
+    });
+  }
+
+  #keep(seq: number, bytes: Buffer): void {
+    if (this.#waiting.length >= MOST_PENDING) {
+      // The number it took stays missing in the file: the reader tells of the gap.
+      this.lost += 1;
+      if (this.lost === 1)
+        this.#log.error({ alarm: 'journal-lost' }, 'too many events wait: new ones are lost');
+    } else this.#waiting.push({ seq, bytes });
+    this.#retryTimer ??= setInterval(() => this.#drain(), this.#retryIntervalMs).unref();
+  }
+
+  #drain(): void {
+    let done = 0;
+    for (const { seq, bytes } of this.#waiting) {
+      if (this.#write(seq, bytes) !== undefined) break;
+      done += 1;
+    }
+    if (done === 0) return;
+    this.#waiting = this.#waiting.slice(done);
+    if (this.#waiting.length > 0) return;
+    clearInterval(this.#retryTimer);
+    this.#retryTimer = undefined;
+    this.#log.info({ events: done, lost: this.lost }, 'the journal is written again');
+  }
+}
+
+/** Makes a new file's name durable. */
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
