@@ -5,9 +5,6 @@ import * as v from 'valibot';
 import { systemCode } from '../errors.ts';
 import { eventSchema, type JournalEvent } from './events.ts';
 
-/** Who keeps a journal. */
-export type JournalDaemon = JournalEvent['daemon'];
-
 const FILE_NAME = /^\d{10,}\.jsonl$/;
 const NEWLINE = 10;
 

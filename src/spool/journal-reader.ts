@@ -1,9 +1,9 @@
 // Reading a daemon's journal from a checkpoint, at the reader's own pace; nothing in it can stop the reader.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import type { JournalDaemon } from '../config.ts';
+import type { DaemonName } from '../config.ts';
 import type { JournalEvent } from './events.ts';
-import { firstSeqOf, type JournalDaemon, listJournalFiles, parseEvent } from './journal-files.ts';
+import { firstSeqOf, listJournalFiles, parseEvent } from './journal-files.ts';
 
 const CHUNK_BYTES = 1 << 20;
 const NEWLINE = 10;
@@ -42,7 +42,7 @@ export interface JournalReader {
 
 /** A reader of `directory/daemon/`, from `checkpoint` or from the oldest event on. */
 export function createJournalReader(
-  options: { directory: string; daemon: JournalDaemon },
+  options: { directory: string; daemon: DaemonName },
   checkpoint?: JournalCheckpoint,
 ): JournalReader {
   const folder = join(options.directory, options.daemon);

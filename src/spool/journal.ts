@@ -10,12 +10,12 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { JournalDaemon } from '../config.ts';
+import type { DaemonName } from '../config.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { microsNow } from './clock.ts';
 import type { EventBody, JournalEvent } from './events.ts';
-import { type JournalDaemon, journalFileName, listJournalFiles, repairTail } from './journal-files.ts';
+import { journalFileName, listJournalFiles, repairTail } from './journal-files.ts';
 
 export {
   createJournalReader,
@@ -40,7 +40,7 @@ export interface JournalIo {
 export interface JournalOptions {
   /** The folder of all journals; this one is `directory/daemon/`. */
   directory: string;
-  daemon: JournalDaemon;
+  daemon: DaemonName;
   log: Logger;
   rotateBytes?: number;
   retryIntervalMs?: number;
@@ -72,7 +72,7 @@ export function openJournal(options: JournalOptions): Journal {
 
 class FileJournal implements Journal {
   readonly #folder: string;
-  readonly #daemon: JournalDaemon;
+  readonly #daemon: DaemonName;
   readonly #log: Logger;
   readonly #rotateBytes: number;
   readonly #retryIntervalMs: number;
