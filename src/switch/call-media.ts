@@ -64,7 +64,7 @@ export function anchoredMedia(ng: NgClient, callId: string, tags: Record<Label, 
         ...base,
         'from-tag': tags[offerer],
         'to-tag': tags[other(offerer)],
-        sdp: sdp.toString('latin1'),
+        sdp: sdp.toString('utf8'),
       });
       return sdpOf(reply.sdp);
     },
@@ -86,6 +86,6 @@ function recordableOffer(sdp: Buffer): string {
 }
 
 function sdpOf(sdp: unknown): Buffer {
-  if (typeof sdp === 'string' && sdp !== '') return Buffer.from(sdp, 'latin1');
+  if (typeof sdp === 'string' && sdp !== '') return Buffer.from(sdp, 'utf8');
   throw new GrecError('NG_REFUSED', 'the media server answered without SDP');
 }

@@ -1,0 +1,78 @@
+// The switch's database: DNs, contacts, open calls.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import t from 'tap';
+import { DnStore, type Registration } from './dn-store.ts';
+
+const open = (t: Tap) => {
+  const store = new DnStore(join(t.testdir(), 'switch.db'));
+  t.teardown(() => store.close());
+  return store;
+};
+type Tap = Parameters<NonNullable<Parameters<typeof t.test>[1]>>[0];
+
+const alice = { number: '7001', name: 'Alice', record: true, ha1: 'ab', realm: 'grec' };
+const contact = (changes: Partial<Registration> = {}): Registration => ({
+  number: '7001',
+  contact: 'sip:7001@127.0.0.1:5070',
+  protocol: 'udp',
+  address: '127.0.0.1',
+  port: 5070,
+  expiresAt: 2000,
+  callId: 'c1',
+  cseq: 1,
+  userAgent: null,
+  ...changes,
+});
+
+t.test('a DN is kept, changed and removed', async (t) => {
+  const store = open(t);
+  store.saveDn(alice);
+  t.same(store.dn('7001'), alice);
+  store.saveDn({ ...alice, record: false });
+  t.same(store.dns(), [{ ...alice, record: false }]);
+  t.equal(store.removeDn('7001'), true);
+  t.equal(store.removeDn('7001'), false);
+  t.equal(store.dn('7001'), undefined);
+});
+
+t.test('contacts live until they expire, the freshest first, and go with their DN', async (t) => {
+  const store = open(t);
+  store.saveDn(alice);
+  store.replaceRegistrations('7001', [contact(), contact({ contact: 'sip:other@127.0.0.1', expiresAt: 3000 })]);
+  t.same(
+    store.registrations('7001', 1000).map((one) => one.contact),
+    ['sip:other@127.0.0.1', 'sip:7001@127.0.0.1:5070'],
+  );
+  t.equal(store.registrations('7001', 2500).length, 1);
+  t.equal(store.registeredCount(1000), 1);
+  store.removeDn('7001');
+  t.same(store.registrations('7001', 1000), []);
+});
+
+t.test('open calls outlive a life', async (t) => {
+  const file = join(t.testdir(), 'switch.db');
+  const first = new DnStore(file);
+  first.noteOpenCall({ call: 'x', recording: 'r' });
+  first.noteOpenCall({ call: 'y', recording: null });
+  first.forgetOpenCall('y');
+  first.close();
+  const second = new DnStore(file);
+  t.same(second.openCalls(), [{ call: 'x', recording: 'r' }]);
+  second.close();
+});
+
+t.test('what is not a database is refused with its name', async (t) => {
+  const file = join(t.testdir(), 'switch.db');
+  writeFileSync(file, 'this is not a database, though long enough to look like one'.repeat(100));
+  t.throws(() => new DnStore(file), { code: 'STATE_UNUSABLE', message: /switch\.db/ });
+});
+
+t.test('a database of a later grec is left alone', async (t) => {
+  const file = join(t.testdir(), 'switch.db');
+  const later = new Database(file);
+  later.pragma('user_version = 99');
+  later.close();
+  t.throws(() => new DnStore(file), { code: 'STATE_UNUSABLE', message: /version 99/ });
+});
