@@ -37,7 +37,7 @@ export interface DaemonEnd {
 }
 
 export interface DaemonsRunning {
-  /** Resolves when every control socket answers; rejects with DAEMON_NOT_RUNNING when one ends or stays silent. */
+  /** Resolves when every control socket answers; rejects with DAEMON_ENDED when one ends or stays silent. */
   ready: Promise<void>;
   /** Resolves with the first daemon that ends without having been stopped. */
   died: Promise<DaemonEnd>;
@@ -156,7 +156,7 @@ class DaemonChild {
 }
 
 function notReady(message: string): GrecError {
-  return new GrecError('DAEMON_NOT_RUNNING', message, {
+  return new GrecError('DAEMON_ENDED', message, {
     hint: 'what it wrote before says why; `grec status` shows what runs already',
   });
 }
