@@ -44,6 +44,8 @@ const MIGRATIONS = [
   -- How far each journal has been taken in, and the events of calls that are not settled yet.
   CREATE TABLE checkpoints (
     journal TEXT PRIMARY KEY,
+    file TEXT NOT NULL,
+    offset INTEGER NOT NULL,
     seq INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE pending_events (

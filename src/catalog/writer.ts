@@ -1,6 +1,7 @@
 // What the one writer of the catalog, grec-procd, puts into it.
 import type { Database } from 'better-sqlite3';
 import type { JournalEvent } from '../spool/events.ts';
+import type { JournalCheckpoint } from '../spool/journal-reader.ts';
 import { type CatalogReader, guarded } from './reader.ts';
 import type { AlarmSeverity, RecordingRow } from './rows.ts';
 
@@ -29,9 +30,9 @@ export interface CatalogWriter extends CatalogReader {
   lastFinishedAt(): number;
   /** @returns false when this cause has an alarm already */
   raiseAlarm(alarm: NewAlarm): boolean;
-  /** The last sequence number taken in from a journal; 0 at first. */
-  checkpoint(journal: string): number;
-  setCheckpoint(journal: string, seq: number): void;
+  /** How far a journal has been taken in; undefined at first. */
+  checkpoint(journal: string): JournalCheckpoint | undefined;
+  setCheckpoint(journal: string, checkpoint: JournalCheckpoint): void;
   /** Keeps the event of a call until the call is settled; again is no harm. */
   keepEvent(call: string, event: JournalEvent): void;
   /** The events of all unsettled calls, in the order of time, then journal and sequence. */
@@ -57,8 +58,9 @@ export function catalogWriter(db: Database, file: string, reader: CatalogReader)
         const unique = cause ?? `${alarm.subject}: ${alarm.message}`;
         return sql.raiseAlarm.run({ ...alarm, cause: unique }).changes > 0;
       }),
-    checkpoint: (journal) => guard(() => sql.checkpoint.get(journal)?.seq ?? 0),
-    setCheckpoint: (journal, seq) => guard(() => void sql.setCheckpoint.run(journal, seq)),
+    checkpoint: (journal) => guard(() => sql.checkpoint.get(journal)),
+    setCheckpoint: (journal, checkpoint) =>
+      guard(() => void sql.setCheckpoint.run({ journal, ...checkpoint })),
     keepEvent: (call, event) =>
       guard(() => void sql.keepEvent.run(event.daemon, event.seq, call, JSON.stringify(event))),
     pendingEvents: () =>
@@ -82,9 +84,12 @@ function prepareAll(db: Database) {
       `INSERT OR IGNORE INTO alarms (at, severity, subject, message, cause)
        VALUES (@at, @severity, @subject, @message, @cause)`,
     ),
-    checkpoint: db.prepare<[string], { seq: number }>('SELECT seq FROM checkpoints WHERE journal = ?'),
-    setCheckpoint: db.prepare<[string, number]>(
-      'INSERT OR REPLACE INTO checkpoints (journal, seq) VALUES (?, ?)',
+    checkpoint: db.prepare<[string], JournalCheckpoint>(
+      'SELECT file, offset, seq FROM checkpoints WHERE journal = ?',
+    ),
+    setCheckpoint: db.prepare<[object]>(
+      `INSERT OR REPLACE INTO checkpoints (journal, file, offset, seq)
+       VALUES (@journal, @file, @offset, @seq)`,
     ),
     keepEvent: db.prepare<[string, number, string, string]>(
       'INSERT OR IGNORE INTO pending_events (journal, seq, call, event) VALUES (?, ?, ?, ?)',

@@ -1,0 +1,172 @@
+// Mixdown: the captures of a recording's segments become one two-channel WAV, in one pass and bounded memory.
+//
+// The recording begins with the first sample of either party and ends with the last one; the party that speaks later
+// or stops earlier is silent there, and so is every gap between segments. Samples are never cut or resampled, so a
+// first packet that the network delayed can put the start a few milliseconds before the segment was opened.
+import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { GrecError } from '../errors.ts';
+import { type Capture, openCapture } from '../spool/capture-file.ts';
+import type { SegmentFacts } from '../spool/segment.ts';
+import type { AudioPacket } from './rtp-clock.ts';
+import { readRtp } from './rtp-fields.ts';
+import { type Label, StreamMap } from './stream-map.ts';
+import { type ChannelCounts, Timeline } from './timeline.ts';
+import { longestWav, WAV_HEADER_BYTES, wavHeader } from './wav.ts';
+import { TimelineWindow } from './window.ts';
+
+export const SAMPLE_RATE = 8000;
+const CHANNELS = 2;
+const MICROS_PER_SAMPLE = 1e6 / SAMPLE_RATE;
+/** How long the event loop may be kept busy at a time, in milliseconds. */
+const SLICE_MS = 8;
+/** Packets between two looks at the clock. */
+const SLICE_PACKETS = 64;
+/** Packets whose time lies further than this outside of their segment are none of its, in microseconds. */
+const TOLERANCE_US = 5_000_000;
+
+/** One segment to be mixed. `channels` binds the parties: left 0, right 1. */
+export interface MixdownSegment {
+  facts: SegmentFacts;
+  captureFile: string;
+  channels: Record<Label, 0 | 1>;
+}
+
+export interface MixdownChannel extends ChannelCounts {
+  /** Milliseconds of audio, without gaps. */
+  audioMs: number;
+}
+
+export interface Mixdown {
+  /** Wall clock of the first sample, microseconds since 1970; undefined when there is no audio at all. */
+  startAt: number | undefined;
+  /** Samples of each channel. */
+  frames: number;
+  channels: [MixdownChannel, MixdownChannel];
+  /** What is wrong with the captures, in words. */
+  problems: string[];
+}
+
+/**
+ * Writes the WAV. With no audio at all it holds no samples.
+ * @param segments in the order of time
+ * @param file is created or replaced, and synced to the disk
+ * @throws GrecError SPOOL_INVALID (no capture can be read), AUDIO_UNDECODABLE (too long for a WAV); system errors of writing
+ */
+export async function mixDown(segments: readonly MixdownSegment[], file: string): Promise<Mixdown> {
+  const output = await open(file, 'w', 0o640);
+  try {
+    const mixer = new Mixer(output, segments[0]?.facts.opened.at ?? 0);
+    for (const segment of segments) await mixer.addSegment(segment);
+    return await mixer.finish();
+  } finally {
+    await output.close();
+  }
+}
+
+class Mixer {
+  readonly #output: FileHandle;
+  readonly #origin: number;
+  readonly #window: TimelineWindow;
+  readonly #timeline: Timeline;
+  readonly #problems: string[] = [];
+  #placed: AudioPacket[] = [];
+  #frames = 0;
+  #sliceEnd = 0;
+  readonly #late: [number, number] = [0, 0];
+
+  constructor(output: FileHandle, origin: number) {
+    this.#output = output;
+    this.#origin = origin;
+    this.#window = new TimelineWindow((bytes) => this.#write(bytes));
+    this.#timeline = new Timeline(SAMPLE_RATE, (packet) => this.#placed.push(packet));
+  }
+
+  async addSegment(segment: MixdownSegment): Promise<void> {
+    const capture = openCapture(segment.captureFile);
+    const add = this.#adder(segment);
+    let count = 0;
+    for (const packet of capture) {
+      add(packet.at, packet.destination.port, packet.payload);
+      if (this.#placed.length > 0) await this.#writePlaced();
+      count += 1;
+      if (count % SLICE_PACKETS === 0) await this.#yield();
+    }
+    this.#describe(segment, capture);
+  }
+
+  /** What puts one datagram of the segment on the timeline. */
+  #adder({ facts, channels }: MixdownSegment): (at: number, port: number, payload: Buffer) => void {
+    const streams = new StreamMap(facts);
+    const earliest = facts.opened.at - TOLERANCE_US;
+    const latest = (facts.closed?.at ?? Number.POSITIVE_INFINITY) + TOLERANCE_US;
+    return (at, port, bytes) => {
+      if (at < earliest || at > latest) return;
+      const label = streams.labelOf(port, at);
+      const rtp = label === undefined ? undefined : readRtp(bytes);
+      if (label === undefined || rtp === undefined) return;
+      const kind = streams.kindOf(label, rtp.payloadType);
+      this.#timeline.add({ ...rtp, at: at - this.#origin, channel: channels[label], kind });
+    };
+  }
+
+  #describe({ facts }: MixdownSegment, capture: Capture): void {
+    const name = `segment ${facts.opened.segment}`;
+    if (capture.problem !== undefined)
+      this.#problems.push(`${name}: the capture breaks off: ${capture.problem}`);
+    if (capture.skipped > 0)
+      this.#problems.push(`${name}: ${capture.skipped} records of the capture are no datagrams`);
+  }
+
+  async #writePlaced(): Promise<void> {
+    const placed = this.#placed;
+    this.#placed = [];
+    for (const packet of placed) {
+      if (!this.#window.fits(packet)) await this.#window.advance(packet);
+      if (!this.#window.write(packet)) this.#late[packet.channel] += 1;
+    }
+  }
+
+  async finish(): Promise<Mixdown> {
+    this.#timeline.end();
+    await this.#writePlaced();
+    await this.#window.finish();
+    await writeAll(this.#output, wavHeader(this.#frames, CHANNELS, SAMPLE_RATE), 0);
+    await this.#output.sync();
+    const { start } = this.#window;
+    return {
+      startAt: start === undefined ? undefined : this.#origin + start * MICROS_PER_SAMPLE,
+      frames: this.#frames,
+      channels: [this.#channel(0), this.#channel(1)],
+      problems: this.#problems,
+    };
+  }
+
+  #channel(channel: 0 | 1): MixdownChannel {
+    const counts = this.#timeline.counts(channel);
+    const audioMs = (this.#window.present[channel] * 1000) / SAMPLE_RATE;
+    return { ...counts, late: counts.late + this.#late[channel], audioMs };
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    const position = WAV_HEADER_BYTES + this.#frames * CHANNELS * 2;
+    this.#frames += bytes.length / (CHANNELS * 2);
+    if (this.#frames > longestWav(CHANNELS))
+      throw new GrecError('AUDIO_UNDECODABLE', 'the recording is longer than a WAV file can hold (37 hours)');
+    await writeAll(this.#output, bytes, position);
+  }
+
+  /** Lets other work run once a slice is used up. */
+  async #yield(): Promise<void> {
+    if (performance.now() < this.#sliceEnd) return;
+    await setImmediate();
+    this.#sliceEnd = performance.now() + SLICE_MS;
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+}

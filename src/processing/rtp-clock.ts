@@ -1,0 +1,158 @@
+// Where the samples of one SSRC stand in true time: RTP timestamps (RFC 3550 section 5.1) anchored to the wall clock.
+//
+// Samples stand exactly where their timestamps say, relative to one anchor for each run of the stream's clock. The
+// anchor is the least of (arrival - RTP time) over the first second of a run: the packet that the network delayed
+// least tells best when its samples were spoken, so a late first packet shifts nothing. A run ends when the stream's
+// clock was restarted: the timestamps disagree with the arrivals by over half a second and go on doing so. A network
+// stall looks the same at first, but the packets after it catch up; a silence without packets agrees with the clock.
+
+/** Audio that waits for its place on the timeline. */
+export interface AudioPacket {
+  /** Arrival in microseconds since the timeline's origin. */
+  at: number;
+  /** The 32 bits of the RTP header. */
+  timestamp: number;
+  payload: Uint8Array;
+  /** Linear sample of each byte of the payload. */
+  table: Int16Array;
+  channel: 0 | 1;
+  /** Filled in by the clock: samples since the timeline's origin. */
+  position: number;
+}
+
+/** How far packets are looked at ahead before one is placed, in microseconds of arrival. */
+export const LOOKAHEAD_US = 1_000_000;
+/** Timestamps and arrivals that disagree by more than this need an explanation. */
+const DISAGREEMENT_US = 500_000;
+/** How long the least recent offset is remembered: it follows the drift between the clocks. */
+const BASELINE_US = 5_000_000;
+/** A single packet this late is still one of its run; what comes later has a timestamp that says nothing. */
+const LATEST_US = 5_000_000;
+/** Packets looked at ahead, at most: no flood makes a packet cost more. */
+const LOOKAHEAD_PACKETS = 512;
+/** Drift that has summed up to this is corrected in one step, so that placement stays within the mixdown's window. */
+const MOST_DRIFT_US = 15_000_000;
+
+interface Waiting {
+  packet: AudioPacket;
+  /** Timestamp with its cycles, from 0. */
+  rtp: number;
+  /** Arrival minus RTP time, in microseconds. */
+  offset: number;
+}
+
+/** The clock of one SSRC. */
+export class RtpClock {
+  readonly #microsPerTick: number;
+  readonly #place: (packet: AudioPacket) => void;
+  readonly #stray: () => void;
+  #queue: Waiting[] = [];
+  #head = 0;
+  #rtp = 0;
+  #lastTimestamp: number | undefined;
+  /** Offset of the run, in samples; undefined before the first run. */
+  #anchor: number | undefined;
+  #baseline = { least: 0, before: 0, since: 0 };
+
+  /**
+   * @param clockRate ticks a second, also samples a second
+   * @param place gets each packet with its position
+   * @param stray is told of each packet that belongs to no run
+   */
+  constructor(clockRate: number, place: (packet: AudioPacket) => void, stray: () => void) {
+    this.#microsPerTick = 1e6 / clockRate;
+    this.#place = place;
+    this.#stray = stray;
+  }
+
+  /** Takes one audio packet, in the order of arrival. */
+  add(packet: AudioPacket): void {
+    this.#rtp += this.#lastTimestamp === undefined ? 0 : (packet.timestamp - this.#lastTimestamp) | 0;
+    this.#lastTimestamp = packet.timestamp;
+    this.#queue.push({ packet, rtp: this.#rtp, offset: packet.at - this.#rtp * this.#microsPerTick });
+  }
+
+  /** Places the packets that arrived up to {@link LOOKAHEAD_US} before `now`. */
+  release(now: number): void {
+    for (;;) {
+      const waiting = this.#queue[this.#head];
+      if (waiting === undefined || waiting.packet.at > now - LOOKAHEAD_US) break;
+      this.#decide(waiting);
+      this.#head += 1;
+    }
+    if (this.#head > 256) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  #decide(waiting: Waiting): void {
+    if (this.#anchor === undefined) this.#begin(waiting);
+    else if (Math.abs(waiting.offset - this.#recent()) > DISAGREEMENT_US && !this.#explain(waiting)) {
+      this.#stray();
+      return;
+    }
+    this.#follow(waiting);
+    waiting.packet.position = waiting.rtp + (this.#anchor ?? 0);
+    this.#place(waiting.packet);
+  }
+
+  /** @returns false when the packet is an outlier, whose timestamp says nothing */
+  #explain(waiting: Waiting): boolean {
+    const recent = this.#recent();
+    const { length, least } = this.#chain(waiting);
+    const isLate = waiting.offset > recent;
+    if (isLate && least <= recent + DISAGREEMENT_US) return true;
+    if (length > this.#returning(recent)) {
+      this.#begin(waiting);
+      return true;
+    }
+    return isLate && waiting.offset - recent < LATEST_US;
+  }
+
+  /** A new run: the stream's clock is anchored to the arrivals. */
+  #begin(waiting: Waiting): void {
+    const { least } = this.#chain(waiting);
+    this.#anchor = Math.round(least / this.#microsPerTick);
+    this.#baseline = { least, before: least, since: waiting.packet.at };
+  }
+
+  /** The packets waiting from this one on whose offsets follow on one another, and the least offset of them. */
+  #chain(waiting: Waiting): { length: number; least: number } {
+    let { offset: last, offset: least } = waiting;
+    let length = 1;
+    for (const { offset } of this.#ahead()) {
+      if (Math.abs(offset - last) > DISAGREEMENT_US) continue;
+      last = offset;
+      least = Math.min(least, offset);
+      length += 1;
+    }
+    return { length, least };
+  }
+
+  /** How many of the packets waiting agree with the run as it was. */
+  #returning(recent: number): number {
+    return this.#ahead().filter(({ offset }) => Math.abs(offset - recent) <= DISAGREEMENT_US).length;
+  }
+
+  #ahead(): Waiting[] {
+    return this.#queue.slice(this.#head + 1, this.#head + 1 + LOOKAHEAD_PACKETS);
+  }
+
+  /** The least offset of the last seconds: what the network delayed least. */
+  #recent(): number {
+    return Math.min(this.#baseline.least, this.#baseline.before);
+  }
+
+  #follow(waiting: Waiting): void {
+    const { offset, packet } = waiting;
+    const baseline = this.#baseline;
+    if (packet.at - baseline.since > BASELINE_US) {
+      baseline.before = baseline.least;
+      baseline.least = offset;
+      baseline.since = packet.at;
+    } else baseline.least = Math.min(baseline.least, offset);
+    const drift = this.#recent() - (this.#anchor ?? 0) * this.#microsPerTick;
+    if (Math.abs(drift) > MOST_DRIFT_US) this.#begin(waiting);
+  }
+}

@@ -1,0 +1,92 @@
+// Whose packet it is and how it is coded: by the port at which it arrived and what SDP said at that time (RFC 3264).
+import { ALAW_TO_LINEAR, MULAW_TO_LINEAR } from '../rtp/g711.ts';
+import type { Format, SegmentFacts, Stream } from '../spool/segment.ts';
+
+export type Label = Stream['label'];
+
+/** What a payload type holds. `table` gives the linear sample of each byte. */
+export type PayloadKind =
+  | { kind: 'audio'; encoding: string; clockRate: number; table: Int16Array }
+  /** Comfort noise and telephone events: no speech, so the timeline stays silent. */
+  | { kind: 'silence'; encoding: string }
+  /** An encoding that grec cannot decode, or a payload type that SDP never named. */
+  | { kind: 'undecodable'; encoding: string };
+
+const SAMPLE_RATE = 8000;
+const TABLES: Record<string, Int16Array | undefined> = { PCMU: MULAW_TO_LINEAR, PCMA: ALAW_TO_LINEAR };
+const SILENT = new Set(['CN', 'TELEPHONE-EVENT']);
+/** Payload types that need no SDP to be known (RFC 3551 table 4). */
+const STATIC_FORMATS: Format[] = [
+  { payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1 },
+  { payloadType: 8, encoding: 'PCMA', clockRate: 8000, channels: 1 },
+  { payloadType: 13, encoding: 'CN', clockRate: 8000, channels: 1 },
+];
+
+interface Epoch {
+  /** Wall clock, microseconds since 1970. */
+  from: number;
+  labels: Map<number, Label>;
+  kinds: Map<Label, Map<number, PayloadKind>>;
+}
+
+/** The streams of one segment in the course of time. Ask in order of time. */
+export class StreamMap {
+  readonly #epochs: Epoch[];
+  #current = 0;
+
+  constructor(facts: SegmentFacts) {
+    const changes = [facts.opened, ...facts.media].map(({ at, streams }) => createEpoch(at, streams));
+    this.#epochs = changes;
+  }
+
+  /** The party whose packets arrive at `port` at the instant `at`, or undefined for RTCP and strangers. */
+  labelOf(port: number, at: number): Label | undefined {
+    while ((this.#epochs[this.#current + 1]?.from ?? Number.POSITIVE_INFINITY) <= at) this.#current += 1;
+    return this.#newestFirst((epoch) => epoch.labels.get(port));
+  }
+
+  /**
+   * What a payload type of that party holds. A type that the newest SDP does not name is looked for in those before
+   * it: packets that were under way when SDP changed follow the old one.
+   */
+  kindOf(label: Label, payloadType: number): PayloadKind {
+    return (
+      this.#newestFirst((epoch) => epoch.kinds.get(label)?.get(payloadType)) ??
+      staticKind(payloadType) ?? { kind: 'undecodable', encoding: `payload type ${payloadType}` }
+    );
+  }
+
+  #newestFirst<T>(ask: (epoch: Epoch) => T | undefined): T | undefined {
+    for (let index = this.#current; index >= 0; index -= 1) {
+      const epoch = this.#epochs[index];
+      const found = epoch === undefined ? undefined : ask(epoch);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+}
+
+function createEpoch(from: number, streams: Stream[]): Epoch {
+  const kinds = streams.map(({ label, formats }) => {
+    return [label, new Map(formats.map((format) => [format.payloadType, kindOfFormat(format)]))] as const;
+  });
+  return {
+    from,
+    labels: new Map(streams.map(({ rtpPort, label }) => [rtpPort, label])),
+    kinds: new Map(kinds),
+  };
+}
+
+function kindOfFormat({ encoding: written, clockRate, channels }: Format): PayloadKind {
+  const encoding = written.toUpperCase();
+  if (SILENT.has(encoding)) return { kind: 'silence', encoding };
+  const table = TABLES[encoding];
+  if (table === undefined || clockRate !== SAMPLE_RATE || channels !== 1)
+    return { kind: 'undecodable', encoding };
+  return { kind: 'audio', encoding, clockRate, table };
+}
+
+function staticKind(payloadType: number): PayloadKind | undefined {
+  const format = STATIC_FORMATS.find((candidate) => candidate.payloadType === payloadType);
+  return format === undefined ? undefined : kindOfFormat(format);
+}

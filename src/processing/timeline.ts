@@ -1,0 +1,129 @@
+// The timeline of a recording: captured packets in, audio with its place in true time out (RFC 3550). Pure.
+import { type AudioPacket, LOOKAHEAD_US, RtpClock } from './rtp-clock.ts';
+import { createSequenceCounter, type SequenceCounter } from './sequence.ts';
+import type { PayloadKind } from './stream-map.ts';
+
+/** One RTP packet of one party. */
+export interface PartyPacket {
+  channel: 0 | 1;
+  /** Arrival in microseconds since the timeline's origin. */
+  at: number;
+  ssrc: number;
+  sequenceNumber: number;
+  timestamp: number;
+  kind: PayloadKind;
+  payload: Uint8Array;
+}
+
+/** What one channel's packets were like. */
+export interface ChannelCounts {
+  packets: number;
+  lost: number;
+  duplicates: number;
+  /** Packets whose time has passed, or whose timestamp says nothing. */
+  late: number;
+  /** Packets by encoding: of audio, and of what cannot be decoded. */
+  decoded: Map<string, number>;
+  undecodable: Map<string, number>;
+}
+
+/** Sources a channel remembers: a party has one or two at a time, a hostile one any number. */
+const MOST_SOURCES = 16;
+/** Encodings a channel counts apart, for the same reason. */
+const MOST_ENCODINGS = 8;
+
+interface Source {
+  clock: RtpClock;
+  sequence: SequenceCounter;
+}
+
+class Channel {
+  readonly counts: ChannelCounts = {
+    packets: 0,
+    lost: 0,
+    duplicates: 0,
+    late: 0,
+    decoded: new Map(),
+    undecodable: new Map(),
+  };
+  readonly sources = new Map<number, Source>();
+}
+
+/**
+ * Gives each audio packet its place. Packets must come in the order of arrival; each is placed at the latest when one
+ * arrives {@link LOOKAHEAD_US} after it, so what `place` gets is nearly but not wholly in order.
+ */
+export class Timeline {
+  readonly #channels: [Channel, Channel] = [new Channel(), new Channel()];
+  readonly #place: (packet: AudioPacket) => void;
+  readonly #clockRate: number;
+  #now = Number.NEGATIVE_INFINITY;
+
+  constructor(clockRate: number, place: (packet: AudioPacket) => void) {
+    this.#clockRate = clockRate;
+    this.#place = place;
+  }
+
+  add(packet: PartyPacket): void {
+    this.#now = Math.max(this.#now, packet.at);
+    const channel = this.#channels[packet.channel];
+    const { counts } = channel;
+    counts.packets += 1;
+    const source = this.#sourceOf(channel, packet.ssrc);
+    if (!source.sequence.accept(packet.sequenceNumber, packet.timestamp)) counts.duplicates += 1;
+    else this.#take(counts, source, packet);
+    this.#release(this.#now);
+  }
+
+  #take(counts: ChannelCounts, { clock }: Source, packet: PartyPacket): void {
+    const { kind, timestamp, payload, channel } = packet;
+    if (kind.kind === 'undecodable') count(counts.undecodable, kind.encoding);
+    if (kind.kind !== 'audio') return;
+    count(counts.decoded, kind.encoding);
+    clock.add({ at: this.#now, timestamp, payload, table: kind.table, channel, position: 0 });
+  }
+
+  /** Places all that waits. */
+  end(): void {
+    this.#release(Number.POSITIVE_INFINITY);
+    for (const channel of this.#channels) {
+      for (const ssrc of [...channel.sources.keys()]) this.#forget(channel, ssrc);
+    }
+  }
+
+  /** Complete after {@link end}. */
+  counts(channel: 0 | 1): ChannelCounts {
+    return this.#channels[channel].counts;
+  }
+
+  #release(now: number): void {
+    for (const { sources } of this.#channels) {
+      for (const { clock } of sources.values()) clock.release(now);
+    }
+  }
+
+  #sourceOf(channel: Channel, ssrc: number): Source {
+    const known = channel.sources.get(ssrc);
+    if (known !== undefined) return known;
+    const [oldest] = channel.sources.keys();
+    if (oldest !== undefined && channel.sources.size >= MOST_SOURCES) this.#forget(channel, oldest);
+    const clock = new RtpClock(this.#clockRate, this.#place, () => {
+      channel.counts.late += 1;
+    });
+    const source = { clock, sequence: createSequenceCounter() };
+    channel.sources.set(ssrc, source);
+    return source;
+  }
+
+  #forget(channel: Channel, ssrc: number): void {
+    const source = channel.sources.get(ssrc);
+    channel.sources.delete(ssrc);
+    source?.clock.release(Number.POSITIVE_INFINITY);
+    channel.counts.lost += source?.sequence.lost() ?? 0;
+  }
+}
+
+function count(counts: Map<string, number>, encoding: string): void {
+  const name = counts.has(encoding) || counts.size < MOST_ENCODINGS ? encoding : 'others';
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}

@@ -1,0 +1,107 @@
+// The part of a recording's timeline that is being written: a ring of samples for two channels, of bounded size.
+//
+// Packets are written where they stand, in any order, within the window; what has left it is final and goes to the
+// sink in order. So memory is a few megabytes however long the call, and the file is written once, from front to back.
+import { endianness } from 'node:os';
+import type { AudioPacket } from './rtp-clock.ts';
+
+const CHANNELS = 2;
+/** Samples of each channel in the ring, a power of two: 65 s at 8 kHz. */
+const SIZE = 1 << 19;
+const MASK = SIZE - 1;
+/** How far behind the newest sample a late one can still be placed, in samples: 30 s. */
+const BEHIND = 240_000;
+
+/** Takes interleaved little-endian PCM16 in order. The bytes are only valid until the promise resolves. */
+export type Sink = (bytes: Buffer) => Promise<void>;
+
+export class TimelineWindow {
+  readonly #sink: Sink;
+  readonly #samples = new Int16Array(SIZE * CHANNELS);
+  readonly #isWritten = new Uint8Array(SIZE * CHANNELS);
+  /** What lies before is final; undefined before the first packet. */
+  #frontier: number | undefined;
+  #start: number | undefined;
+  #end = Number.NEGATIVE_INFINITY;
+  /** Samples written of each channel, without gaps. */
+  readonly present: [number, number] = [0, 0];
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  /** The first sample of either channel, on the timeline; undefined while there is none that is final. */
+  get start(): number | undefined {
+    return this.#start;
+  }
+
+  /** After the last sample of either channel, on the timeline. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Whether {@link write} has room; otherwise {@link advance} first. */
+  fits({ position, payload }: AudioPacket): boolean {
+    return this.#frontier === undefined || position + payload.length <= this.#frontier + SIZE;
+  }
+
+  /**
+   * Writes a packet's samples where they stand; where two overlap the first one written stays.
+   * @returns false when all of it comes too late, and is dropped
+   */
+  write({ position, payload, table, channel }: AudioPacket): boolean {
+    this.#frontier ??= position - BEHIND;
+    if (position < this.#frontier) return false;
+    let present = 0;
+    for (let index = 0; index < payload.length; index += 1) {
+      const slot = ((position + index) & MASK) * CHANNELS + channel;
+      if (this.#isWritten[slot] === 1) continue;
+      this.#isWritten[slot] = 1;
+      this.#samples[slot] = table[payload[index] ?? 0] ?? 0;
+      present += 1;
+    }
+    this.present[channel] += present;
+    if (present > 0) this.#end = Math.max(this.#end, position + payload.length);
+    return true;
+  }
+
+  /** Makes room for a packet: what stands more than 30 s before it becomes final. */
+  async advance({ position }: AudioPacket): Promise<void> {
+    await this.#finalize(position - BEHIND);
+  }
+
+  /** Makes all samples final, up to the last one. */
+  async finish(): Promise<void> {
+    await this.#finalize(this.#end);
+  }
+
+  async #finalize(to: number): Promise<void> {
+    if (this.#frontier === undefined) return;
+    this.#start ??= this.#findStart(this.#frontier, Math.min(to, this.#end));
+    const from = Math.max(this.#frontier, this.#start ?? to);
+    for (let at = from; at < to; ) {
+      const slot = at & MASK;
+      const length = Math.min(SIZE - slot, to - at);
+      await this.#emit(slot * CHANNELS, (slot + length) * CHANNELS);
+      at += length;
+    }
+    this.#frontier = Math.max(this.#frontier, to);
+  }
+
+  async #emit(from: number, to: number): Promise<void> {
+    const samples = this.#samples.subarray(from, to);
+    const bytes = Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);
+    if (endianness() === 'BE') bytes.swap16();
+    await this.#sink(bytes);
+    samples.fill(0);
+    this.#isWritten.fill(0, from, to);
+  }
+
+  #findStart(from: number, to: number): number | undefined {
+    for (let at = from; at < to; at += 1) {
+      const slot = (at & MASK) * CHANNELS;
+      if (this.#isWritten[slot] === 1 || this.#isWritten[slot + 1] === 1) return at;
+    }
+    return undefined;
+  }
+}
