@@ -5,12 +5,12 @@ import Database from 'better-sqlite3';
 import t from 'tap';
 import { DnStore, type Registration } from './dn-store.ts';
 
-const open = (t: Tap) => {
+const root = t;
+const open = (t: Pick<typeof root, 'testdir' | 'teardown'>) => {
   const store = new DnStore(join(t.testdir(), 'switch.db'));
   t.teardown(() => store.close());
   return store;
 };
-type Tap = Parameters<NonNullable<Parameters<typeof t.test>[1]>>[0];
 
 const alice = { number: '7001', name: 'Alice', record: true, ha1: 'ab', realm: 'grec' };
 const contact = (changes: Partial<Registration> = {}): Registration => ({
@@ -40,7 +40,10 @@ t.test('a DN is kept, changed and removed', async (t) => {
 t.test('contacts live until they expire, the freshest first, and go with their DN', async (t) => {
   const store = open(t);
   store.saveDn(alice);
-  store.replaceRegistrations('7001', [contact(), contact({ contact: 'sip:other@127.0.0.1', expiresAt: 3000 })]);
+  store.replaceRegistrations('7001', [
+    contact(),
+    contact({ contact: 'sip:other@127.0.0.1', expiresAt: 3000 }),
+  ]);
   t.same(
     store.registrations('7001', 1000).map((one) => one.contact),
     ['sip:other@127.0.0.1', 'sip:7001@127.0.0.1:5070'],

@@ -6,7 +6,11 @@ const dn = (number: string, record: boolean) => ({ dn: { number, record } });
 const trunk = (record: boolean) => ({ trunk: { name: 'carrier', record } });
 
 t.test('a recorded callee is the agent', async (t) => {
-  t.match(decideRecording(dn('7002', false), dn('7001', true)), { record: true, side: 'destination', dn: '7001' });
+  t.match(decideRecording(dn('7002', false), dn('7001', true)), {
+    record: true,
+    side: 'destination',
+    dn: '7001',
+  });
 });
 
 t.test('a recorded caller is the agent', async (t) => {
@@ -14,7 +18,11 @@ t.test('a recorded caller is the agent', async (t) => {
 });
 
 t.test('two recorded DNs make one recording, on the called side', async (t) => {
-  t.match(decideRecording(dn('7001', true), dn('7002', true)), { record: true, side: 'destination', dn: '7002' });
+  t.match(decideRecording(dn('7001', true), dn('7002', true)), {
+    record: true,
+    side: 'destination',
+    dn: '7002',
+  });
 });
 
 t.test('a recorded trunk makes the DN behind it the agent, whichever way the call goes', async (t) => {

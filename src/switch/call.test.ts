@@ -1,0 +1,303 @@
+// A call back to back: what each side is sent, what the journal says, whoever fails and whenever.
+import t from 'tap';
+import { GrecError } from '../errors.ts';
+import { silentLogger } from '../log.ts';
+import type { EventBody } from '../spool/events.ts';
+import {
+  FakeIncoming,
+  FakeInvite,
+  FakeUserAgent,
+  fakeRequest,
+  fakeResponse,
+} from '../testing/fake-user-agent.ts';
+import { Call, type CallPlan } from './call.ts';
+import type { CallMedia } from './call-media.ts';
+import type { Dn } from './dn.ts';
+
+type Step = 'offer' | 'answer' | 'startRecording' | 'release';
+
+/** A media server that marks what passes it, and fails where told. */
+function fakeMedia(failing: Step[] = []): CallMedia & { asked: string[] } {
+  const asked: string[] = [];
+  const ask = (step: Step) => {
+    asked.push(step);
+    if (failing.includes(step)) throw new GrecError('NG_TIMEOUT', `no ${step}`);
+  };
+  return {
+    asked,
+    anchored: true,
+    async offer(_from, sdp) {
+      ask('offer');
+      return Buffer.from(`m(${sdp})`);
+    },
+    async answer(_from, sdp) {
+      ask('answer');
+      return Buffer.from(`m(${sdp})`);
+    },
+    async startRecording() {
+      ask('startRecording');
+    },
+    async release() {
+      ask('release');
+    },
+  };
+}
+
+function setUp({ record = true, offer = 'offer', failing = [] as Step[], ringTimeoutMs = 60_000 } = {}) {
+  const userAgent = new FakeUserAgent();
+  const invite = new FakeInvite(fakeRequest('INVITE', offer));
+  const events: EventBody[] = [];
+  const media = fakeMedia(failing);
+  const dn: Dn = { number: '7001', name: null, record, ha1: null, realm: null };
+  const peer = { protocol: 'udp', address: '127.0.0.1', port: 5071 } as const;
+  const party = (number: string) => ({
+    number,
+    uri: `sip:${number}@127.0.0.1`,
+    name: undefined,
+    dn: number,
+    trunk: undefined,
+  });
+  const plan: CallPlan = {
+    sessionId: 'a'.repeat(32),
+    from: party('7002'),
+    to: party('7001'),
+    route: { kind: 'dn', dn, uri: 'sip:7001@127.0.0.1:5071', peer, flow: undefined },
+    decision: { record, side: 'destination', dn: '7001', reason: 'told to' },
+    maxForwards: 69,
+  };
+  let whenReleased = () => {};
+  const released = new Promise<void>((resolve) => {
+    whenReleased = resolve;
+  });
+  const call = new Call(invite, plan, {
+    userAgent,
+    log: silentLogger(),
+    journal: (event) => void events.push(event),
+    anchor: () => media,
+    ringTimeoutMs,
+    onReleased: () => whenReleased(),
+  });
+  const types = () => events.map(({ type }) => type);
+  return { call, userAgent, invite, media, events, types, released };
+}
+
+/** Lets every promise that can settle do so. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+async function answered(options: Parameters<typeof setUp>[0] = {}) {
+  const all = setUp(options);
+  await all.call.begin();
+  all.userAgent.accept('answer');
+  await settle();
+  return all;
+}
+
+t.test('a recorded call shows each side the media server', async (t) => {
+  const { call, userAgent, invite, media, types, released } = setUp();
+  await call.begin();
+  userAgent.options?.onProvisional?.(fakeResponse(180));
+  await settle();
+  userAgent.accept('answer');
+  await settle();
+  t.same(userAgent.sent, ['INVITE m(offer)', 'ACK']);
+  t.same(invite.sent, ['180', '200 m(answer)']);
+  t.same(media.asked, ['offer', 'answer', 'startRecording']);
+  t.equal(call.isRecording, true);
+  invite.dialog.end();
+  await released;
+  t.same(userAgent.dialog.sent, ['BYE']);
+  t.same(types(), [
+    'call.created',
+    'recording.decided',
+    'call.ringing',
+    'recording.started',
+    'call.answered',
+    'recording.stopped',
+    'call.released',
+  ]);
+  t.equal(media.asked.at(-1), 'release');
+});
+
+t.test('a call that is not recorded has direct media', async (t) => {
+  const { userAgent, invite, media, types } = await answered({ record: false });
+  t.same(userAgent.sent, ['INVITE offer', 'ACK']);
+  t.same(invite.sent, ['200 answer']);
+  t.same(media.asked, []);
+  t.notOk(types().includes('recording.started'));
+});
+
+t.test('recording has begun before the caller hears of the answer', async (t) => {
+  const { types } = await answered();
+  t.ok(types().indexOf('recording.started') < types().indexOf('call.answered'));
+});
+
+t.test(
+  'early media goes through the media server, and its answer serves when the 200 has none',
+  async (t) => {
+    const { call, userAgent, invite } = setUp();
+    await call.begin();
+    userAgent.options?.onProvisional?.(fakeResponse(183, 'early'));
+    await settle();
+    userAgent.accept('');
+    await settle();
+    t.same(invite.sent, ['183 m(early)', '200 m(early)']);
+  },
+);
+
+t.test('an INVITE without offer: the 200 brings it, the ACK the answer', async (t) => {
+  const { userAgent, invite, media, types } = await (async () => {
+    const all = setUp({ offer: '' });
+    await all.call.begin();
+    all.userAgent.accept('late offer');
+    await settle();
+    return all;
+  })();
+  t.same(userAgent.sent, ['INVITE']);
+  t.same(invite.sent, ['200 m(late offer)']);
+  invite.dialog.onAck?.(fakeRequest('ACK', 'late answer'));
+  await settle();
+  t.same(userAgent.sent, ['INVITE', 'ACK m(late answer)']);
+  t.same(media.asked, ['offer', 'answer', 'startRecording']);
+  t.ok(types().includes('recording.started'));
+});
+
+t.test('without a media server the call is direct, and the loss is told', async (t) => {
+  const { userAgent, invite, events } = await answered({ failing: ['offer'] });
+  t.same(userAgent.sent, ['INVITE offer', 'ACK']);
+  t.same(invite.sent, ['200 answer']);
+  t.match(
+    events.find(({ type }) => type === 'recording.failed'),
+    { reason: 'no offer' },
+  );
+});
+
+t.test('a media server lost between offer and answer: the callee is offered the caller itself', async (t) => {
+  const { userAgent, invite, events } = await answered({ failing: ['answer'] });
+  await settle();
+  t.same(invite.sent, ['200 answer']);
+  t.same(userAgent.dialog.sent, ['INVITE offer', 'ACK']);
+  t.match(
+    events.find(({ type }) => type === 'recording.failed'),
+    { reason: 'no answer' },
+  );
+});
+
+t.test('a recording that cannot start leaves the call alone', async (t) => {
+  const { call, invite, types } = await answered({ failing: ['startRecording'] });
+  t.same(invite.sent, ['200 m(answer)']);
+  t.equal(call.state, 'answered');
+  t.ok(types().includes('recording.failed'));
+});
+
+t.test('CANCEL ends the callee, and nothing more is said to the caller', async (t) => {
+  const { call, userAgent, invite, events, released } = setUp();
+  await call.begin();
+  invite.cancel();
+  await released;
+  t.same(userAgent.sent, ['INVITE m(offer)', 'CANCEL']);
+  t.same(invite.sent, ['487']);
+  t.match(events.at(-1), { type: 'call.released', by: 'a', status: 487, answered: false });
+});
+
+t.test('CANCEL while the media server is asked for an answer: the callee is hung up', async (t) => {
+  const { call, userAgent, invite, released } = setUp();
+  await call.begin();
+  userAgent.accept('answer');
+  invite.cancel();
+  await released;
+  await settle();
+  t.same(userAgent.sent, ['INVITE m(offer)', 'ACK']);
+  t.same(userAgent.dialog.sent, ['BYE']);
+  t.same(invite.sent, ['487']);
+});
+
+for (const [status, told] of [
+  [486, 486],
+  [603, 603],
+  [302, 480],
+  [401, 403],
+  [481, 500],
+]) {
+  t.test(`the callee's ${status} is ${told} to the caller`, async (t) => {
+    const { call, userAgent, invite, released } = setUp();
+    await call.begin();
+    userAgent.options?.onRejected(fakeResponse(status ?? 0));
+    await released;
+    t.same(invite.sent, [`${told}`]);
+  });
+}
+
+t.test('no answer in time', async (t) => {
+  const { call, userAgent, invite, released } = setUp({ ringTimeoutMs: 1 });
+  await call.begin();
+  await released;
+  t.same(invite.sent, ['480']);
+  t.same(userAgent.sent, ['INVITE m(offer)', 'CANCEL']);
+});
+
+t.test('the callee hangs up', async (t) => {
+  const { userAgent, invite, events, released } = await answered();
+  userAgent.dialog.end();
+  await released;
+  t.same(invite.dialog.sent, ['BYE']);
+  t.match(events.at(-1), { type: 'call.released', by: 'b', status: 200, answered: true });
+});
+
+t.test('both hang up at once: one end is told', async (t) => {
+  const { userAgent, invite, types, released } = await answered();
+  userAgent.dialog.end();
+  invite.dialog.end();
+  await released;
+  t.equal(types().filter((type) => type === 'call.released').length, 1);
+});
+
+t.test('a re-INVITE crosses the media server both ways, and hold is told', async (t) => {
+  const hold =
+    'v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=sendonly\r\n';
+  const { userAgent, invite, types } = await answered();
+  const request = new FakeIncoming(fakeRequest('INVITE', hold));
+  invite.dialog.onReinvite?.(request);
+  await settle();
+  t.same(userAgent.dialog.sent, [`INVITE m(${hold})`, 'ACK']);
+  t.same(request.sent, ['200 m(answer)']);
+  t.equal(types().at(-1), 'call.held');
+  const back = new FakeIncoming(fakeRequest('INVITE', hold.replace('sendonly', 'sendrecv')));
+  invite.dialog.onReinvite?.(back);
+  await settle();
+  t.equal(types().at(-1), 'call.retrieved');
+});
+
+t.test('a refused re-INVITE leaves the call as it was', async (t) => {
+  const { call, userAgent, invite } = await answered();
+  userAgent.dialog.answerTo = () => fakeResponse(488);
+  const request = new FakeIncoming(fakeRequest('INVITE', 'again'));
+  invite.dialog.onReinvite?.(request);
+  await settle();
+  t.same(request.sent, ['488']);
+  t.equal(call.state, 'answered');
+});
+
+t.test('two re-INVITEs at once: the second gets 491', async (t) => {
+  const { userAgent, invite } = await answered();
+  const first = new FakeIncoming(fakeRequest('INVITE', 'one'));
+  const second = new FakeIncoming(fakeRequest('INVITE', 'two'));
+  invite.dialog.onReinvite?.(first);
+  userAgent.dialog.onReinvite?.(second);
+  await settle();
+  t.same(second.sent, ['491']);
+  t.same(first.sent, ['200 m(answer)']);
+});
+
+t.test('INFO is carried with its body; REFER is not allowed yet', async (t) => {
+  const { userAgent, invite } = await answered();
+  const info = new FakeIncoming(
+    fakeRequest('INFO', 'Signal=1', { 'content-type': 'application/dtmf-relay' }),
+  );
+  invite.dialog.onRequest?.(info);
+  const refer = new FakeIncoming(fakeRequest('REFER'));
+  invite.dialog.onRequest?.(refer);
+  await settle();
+  t.same(userAgent.dialog.sent, ['INFO Signal=1']);
+  t.same(info.sent, ['200']);
+  t.same(refer.sent, ['405']);
+});
