@@ -8,6 +8,8 @@ export interface Uri {
   scheme: 'sip' | 'sips' | 'tel';
   /** User part with escapes resolved; for tel the number. Undefined when there is none. */
   user: string | undefined;
+  /** Deprecated, and kept only so that a URI prints as it came (RFC 3261 section 19.1.1). */
+  password?: string;
   host: string;
   port: number | undefined;
   params: Params;

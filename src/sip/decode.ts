@@ -1,0 +1,130 @@
+// SIP messages from bytes: strict, in one pass, linear in their length, never throwing (RFC 3261 section 7, RFC 4475).
+import { type Fault, parseHeaderLines } from './decode-lines.ts';
+import type { SipMessage, SipRequest, SipResponse } from './message.ts';
+import { isToken, parseDigits } from './scan.ts';
+import { textOf } from './text.ts';
+import { isAcceptableUri } from './uri.ts';
+
+/** Longest start line and headers together, in bytes. */
+export const MAX_HEAD = 65536;
+
+export type DecodeResult = { ok: true; message: SipMessage } | Refusal;
+
+/**
+ * Bytes that are no message. `request` and `status` are there when they are a request that can be answered with that
+ * status; its unreadable headers then hold what could be salvaged. Otherwise the bytes are to be dropped.
+ */
+export interface Refusal {
+  ok: false;
+  reason: string;
+  status: number | undefined;
+  request: SipRequest | undefined;
+}
+
+/** A start line and headers; `length` is the Content-Length, undefined when there is none or it is malformed. */
+export interface Head {
+  result: DecodeResult;
+  length: number | undefined;
+}
+
+const CR = 13;
+const LF = 10;
+
+/** The one message of a datagram. Bytes behind Content-Length are ignored (RFC 3261 section 18.3). The body shares memory with `bytes`. */
+export function decodeMessage(bytes: Buffer): DecodeResult {
+  const start = skipLineBreaks(bytes);
+  if (start === bytes.length) return refuse('keep-alive');
+  const end = bytes.indexOf('\r\n\r\n', start, 'latin1');
+  if (end < 0) return refuse('no end of headers');
+  if (end - start > MAX_HEAD) return refuse('headers too long');
+  const head = decodeHead(bytes.subarray(start, end));
+  const body = bytes.subarray(end + 4);
+  if (head.length === undefined) return withBody(head.result, body);
+  if (head.length > body.length)
+    return fail(head.result, { status: 400, reason: 'body shorter than content-length' });
+  return withBody(head.result, body.subarray(0, head.length));
+}
+
+function skipLineBreaks(bytes: Buffer): number {
+  let at = 0;
+  while (at < bytes.length && (bytes[at] === CR || bytes[at] === LF)) at++;
+  return at;
+}
+
+export function refuse(reason: string): Refusal {
+  return { ok: false, reason, status: undefined, request: undefined };
+}
+
+/** The message with its body; a refusal as it is. */
+export function withBody(result: DecodeResult, body: Buffer): DecodeResult {
+  if (result.ok) result.message.body = body;
+  return result;
+}
+
+/** Turns a message into a refusal of it; what is refused already keeps its first reason. */
+export function fail(result: DecodeResult, fault: Fault): Refusal {
+  if (!result.ok) return result;
+  const { message } = result;
+  if ('status' in message || message.method === 'ACK') return refuse(fault.reason);
+  return { ok: false, ...fault, request: message };
+}
+
+/** Decodes what stands before the empty line; `bytes` without that line. */
+export function decodeHead(bytes: Buffer): Head {
+  const text = textOf(bytes);
+  const lineEnd = text.indexOf('\r\n');
+  const start = parseStartLine(lineEnd < 0 ? text : text.slice(0, lineEnd));
+  if (start === undefined) return { result: refuse('not SIP'), length: undefined };
+  const lines = parseHeaderLines(text, lineEnd < 0 ? text.length : lineEnd + 2);
+  const { headers, length } = lines;
+  let fault = start.fault ?? lines.fault;
+  if (headers === undefined) return { result: refuse(fault?.reason ?? 'header missing'), length };
+  const message = { ...start.message, headers, body: EMPTY } as SipMessage;
+  if ('method' in message && message.method !== headers.cseq.method) {
+    fault ??= { status: 400, reason: 'cseq method differs' };
+  }
+  const result: DecodeResult = { ok: true, message };
+  return { result: fault === undefined ? result : fail(result, fault), length };
+}
+
+const EMPTY = Buffer.alloc(0);
+
+type StartLine =
+  | Pick<SipRequest, 'method' | 'uri' | 'version'>
+  | Pick<SipResponse, 'status' | 'reason' | 'version'>;
+
+/** Undefined when the line is no SIP at all, or a malformed Status-Line: there is nobody to tell. */
+function parseStartLine(line: string): { message: StartLine; fault: Fault | undefined } | undefined {
+  if (line.slice(0, 4).toUpperCase() === 'SIP/') return parseStatusLine(line);
+  const first = line.indexOf(' ');
+  const last = line.lastIndexOf(' SIP/');
+  const method = line.slice(0, Math.max(first, 0));
+  if (first < 0 || last < first || !isToken(method)) return undefined;
+  const uri = line.slice(first + 1, Math.max(last, first + 1));
+  const version = line.slice(last + 5);
+  return { message: { method, uri, version }, fault: startLineFault(uri, version) };
+}
+
+function startLineFault(uri: string, version: string): Fault | undefined {
+  // Header components must not be in a Request-URI (RFC 3261 section 19.1.1, RFC 4475 section 3.1.2.11).
+  const headers = uri.slice(0, 3).toLowerCase() === 'sip' && uri.includes('?', uri.indexOf('@') + 1);
+  if (!isAcceptableUri(uri) || headers) return { status: 400, reason: 'malformed request-uri' };
+  if (version === '2.0') return undefined;
+  const dot = version.indexOf('.');
+  const versioned =
+    parseDigits(version.slice(0, dot), 9) !== undefined &&
+    parseDigits(version.slice(dot + 1), 9) !== undefined;
+  return versioned
+    ? { status: 505, reason: 'unknown version' }
+    : { status: 400, reason: 'malformed request line' };
+}
+
+function parseStatusLine(line: string): { message: StartLine; fault: undefined } | undefined {
+  const space = line.indexOf(' ');
+  const status = parseDigits(line.slice(space + 1, space + 4), 3);
+  const version = line.slice(4, Math.max(space, 4));
+  const separated = line.length === space + 4 || line.charAt(space + 4) === ' ';
+  if (version !== '2.0' || status === undefined || status < 100 || status > 699 || !separated)
+    return undefined;
+  return { message: { version, status, reason: line.slice(space + 5) }, fault: undefined };
+}

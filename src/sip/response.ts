@@ -1,0 +1,129 @@
+// Responses made from the request that they answer (RFC 3261 section 8.2.6).
+import type { NameAddr, Params, SipRequest, SipResponse, Via } from './message.ts';
+import { emptyParams } from './scan.ts';
+
+const REASONS: Record<number, string> = {
+  100: 'Trying',
+  180: 'Ringing',
+  181: 'Call Is Being Forwarded',
+  182: 'Queued',
+  183: 'Session Progress',
+  200: 'OK',
+  202: 'Accepted',
+  300: 'Multiple Choices',
+  301: 'Moved Permanently',
+  302: 'Moved Temporarily',
+  305: 'Use Proxy',
+  380: 'Alternative Service',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  402: 'Payment Required',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  407: 'Proxy Authentication Required',
+  408: 'Request Timeout',
+  410: 'Gone',
+  412: 'Conditional Request Failed',
+  413: 'Request Entity Too Large',
+  414: 'Request-URI Too Long',
+  415: 'Unsupported Media Type',
+  416: 'Unsupported URI Scheme',
+  420: 'Bad Extension',
+  421: 'Extension Required',
+  422: 'Session Interval Too Small',
+  423: 'Interval Too Brief',
+  480: 'Temporarily Unavailable',
+  481: 'Call/Transaction Does Not Exist',
+  482: 'Loop Detected',
+  483: 'Too Many Hops',
+  484: 'Address Incomplete',
+  485: 'Ambiguous',
+  486: 'Busy Here',
+  487: 'Request Terminated',
+  488: 'Not Acceptable Here',
+  489: 'Bad Event',
+  491: 'Request Pending',
+  493: 'Undecipherable',
+  500: 'Server Internal Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Server Time-out',
+  505: 'Version Not Supported',
+  513: 'Message Too Large',
+  600: 'Busy Everywhere',
+  603: 'Decline',
+  604: 'Does Not Exist Anywhere',
+  606: 'Not Acceptable',
+};
+
+/** What a status means when it is not in the table: its class (RFC 3261 section 8.1.3.2). */
+const CLASSES = ['Progress', 'OK', 'Redirected', 'Request Failed', 'Server Failed', 'Declined'];
+
+/** The standard reason phrase of a status, 100 to 699. */
+export function reasonPhrase(status: number): string {
+  return REASONS[status] ?? CLASSES[Math.floor(status / 100) - 1] ?? 'Unknown';
+}
+
+export interface MakeResponseOptions {
+  reason?: string;
+  /** Put into To unless the request has a tag there already; never into a 100 made without it. */
+  toTag?: string;
+  headers?: Record<string, string>;
+  body?: { type: string; bytes: Buffer | string };
+}
+
+/**
+ * A response with the headers that it must share with its request, copied, so that neither shows later changes of the
+ * other. A provisional or 2xx response to INVITE, SUBSCRIBE or REFER carries the Record-Route (section 12.1.1).
+ */
+export function makeResponse(
+  request: SipRequest,
+  status: number,
+  options: MakeResponseOptions = {},
+): SipResponse {
+  const { headers } = request;
+  const to = copyNameAddr(headers.to);
+  if (options.toTag !== undefined && !to.params['tag']) to.params['tag'] = options.toTag;
+  const response: SipResponse = {
+    version: '2.0',
+    status,
+    reason: options.reason ?? reasonPhrase(status),
+    headers: Object.assign(Object.create(null), {
+      via: headers.via.map(copyVia),
+      from: copyNameAddr(headers.from),
+      to,
+      'call-id': headers['call-id'],
+      cseq: { ...headers.cseq },
+    }) as SipResponse['headers'],
+    body: options.body === undefined ? Buffer.alloc(0) : Buffer.from(options.body.bytes as string),
+  };
+  const recordRoute = headers['record-route'];
+  if (recordRoute !== undefined && formsDialog(request.method, status)) {
+    response.headers['record-route'] = recordRoute.map(copyNameAddr);
+  }
+  if (options.body !== undefined) response.headers['content-type'] = options.body.type;
+  return Object.assign(response, { headers: Object.assign(response.headers, options.headers) });
+}
+
+function formsDialog(method: string, status: number): boolean {
+  return (
+    status > 100 && status < 300 && (method === 'INVITE' || method === 'SUBSCRIBE' || method === 'REFER')
+  );
+}
+
+/** A copy that shares nothing with its original. */
+export function copyNameAddr(nameAddr: NameAddr): NameAddr {
+  return { ...nameAddr, params: copyParams(nameAddr.params) };
+}
+
+/** A copy that shares nothing with its original. */
+export function copyVia(via: Via): Via {
+  return { ...via, params: copyParams(via.params) };
+}
+
+function copyParams(params: Params): Params {
+  return Object.assign(emptyParams(), params);
+}
