@@ -44,8 +44,10 @@ export interface NgClient {
 interface Pending {
   command: string;
   datagram: Buffer;
-  /** Signs that nothing listens there, since it was sent. */
+  /** Transmissions that may have met no listener. */
   unreachable: number;
+  /** The last transmission is counted there already. */
+  isSuspect: boolean;
   retransmit: NodeJS.Timeout | undefined;
   deadline: NodeJS.Timeout;
   resolve(reply: NgOk): void;
@@ -126,6 +128,7 @@ class Client implements NgClient {
         command,
         datagram,
         unreachable: 0,
+        isSuspect: false,
         retransmit: undefined,
         deadline,
         resolve,
@@ -148,6 +151,7 @@ class Client implements NgClient {
   #send(cookie: string, waitMs: number): void {
     const pending = this.#pending.get(cookie);
     if (pending === undefined) return;
+    pending.isSuspect = false;
     this.#socket.send(pending.datagram, (error) => {
       if (error !== null && error !== undefined) this.#sendFailed(error);
     });
@@ -171,7 +175,7 @@ class Client implements NgClient {
     pending.reject(new GrecError('NG_REFUSED', reason));
   }
 
-  /** A connected UDP socket learns by ICMP that nothing listens; it cannot tell which datagram it was. */
+  /** A connected UDP socket learns by ICMP that nothing listens; not which datagram met that. */
   #sendFailed(error: Error): void {
     if (systemCode(error) !== 'ECONNREFUSED') {
       this.#options.log.warn({ peer: place(this.#options) }, `ng: ${messageOf(error)}`);
@@ -179,7 +183,8 @@ class Client implements NgClient {
     }
     this.counters.unreachable++;
     for (const [cookie, pending] of [...this.#pending]) {
-      pending.unreachable++;
+      if (!pending.isSuspect) pending.unreachable++;
+      pending.isSuspect = true;
       if (pending.unreachable < UNREACHABLE_LIMIT) continue;
       this.#take(cookie);
       pending.reject(this.#timeout(pending.command, `nothing listens on ${place(this.#options)}`));

@@ -29,7 +29,7 @@ export interface NgServerCounters {
   requests: number;
   /** Sent again by their client; answered from the cache or by the reply that is still being made. */
   retransmissions: number;
-  /** Datagrams without a cookie, and replies, which are never answered: two servers would answer each other for ever. */
+  /** Datagrams without a cookie or a port to answer to, and replies, which are never answered: two servers would answer each other for ever. */
   dropped: number;
   /** Requests with a cookie that cannot be understood; answered with an error. */
   invalid: number;
@@ -109,6 +109,11 @@ class Server implements NgServer {
   }
 
   async #receive(bytes: Buffer, from: RemoteInfo): Promise<void> {
+    // Port 0 is a legal source (RFC 768) that cannot be answered: Node throws on sending to it.
+    if (from.port === 0) {
+      this.counters.dropped++;
+      return;
+    }
     const decoded = decodeNg(bytes);
     if (!decoded.ok) {
       if (decoded.cookie === undefined) this.counters.dropped++;

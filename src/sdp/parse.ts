@@ -134,7 +134,7 @@ function addPair(value: string, push: (bandwidth: Bandwidth) => void): string | 
 
 function addAttribute(value: string, attributes: Attribute[]): string | undefined {
   const colon = value.indexOf(':');
-  const name = colon === -1 ? value : value.slice(0, colon);
+  const name = colon === -1 ? value.trimEnd() : value.slice(0, colon);
   if (name === '') return 'an attribute without a name';
   attributes.push(colon === -1 ? { name } : { name, value: value.slice(colon + 1) });
   return undefined;
