@@ -1,0 +1,169 @@
+// The subcommands with their options. Each is loaded only when it is called, so that `grec ls` starts fast.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { RunAction } from './cli.ts';
+import type { CliContext, GlobalOptions } from './context.ts';
+import type { DemoOptions } from './demo.ts';
+import type { DnListOptions, DnPasswordOptions } from './dn.ts';
+import type { ExportOptions } from './export.ts';
+import type { LsOptions } from './ls.ts';
+import type { PlayOptions } from './play.ts';
+import type { UpOptions } from './up.ts';
+
+type Action<Args extends unknown[]> = (context: CliContext, ...args: Args) => Promise<number>;
+
+/** Adds every subcommand to `program`; `run` gets what each one does. */
+export function addCommands(program: Command, run: RunAction): void {
+  /** Calls what `load` brings with the arguments and options of the command line. */
+  const lazily =
+    <Args extends unknown[]>(load: () => Promise<Action<Args>>) =>
+    (...parsed: unknown[]): Promise<void> => {
+      // Commander appends the options and the command itself.
+      const args = parsed.slice(0, -1) as Args;
+      return run(program.opts<GlobalOptions>(), async (context) => (await load())(context, ...args));
+    };
+  addDaemonCommands(program, lazily);
+  addDnCommands(program, lazily);
+  addRecordingCommands(program, lazily);
+  addOtherCommands(program, lazily);
+}
+
+type Lazily = <Args extends unknown[]>(
+  load: () => Promise<Action<Args>>,
+) => (...parsed: unknown[]) => Promise<void>;
+
+function addDaemonCommands(program: Command, lazily: Lazily): void {
+  program.commandsGroup('Running it:');
+  program
+    .command('demo')
+    .description('record a real call on this machine and show it')
+    .option('--keep <directory>', 'keep the state in this directory (default: a new temporary one)')
+    .option('--json', 'print the result as JSON')
+    .action(lazily(async (): Promise<Action<[DemoOptions]>> => (await import('./demo.ts')).runDemo));
+  program
+    .command('up')
+    .description('run the daemons in the foreground until Ctrl-C')
+    .option(
+      '--listen <address[:port]>',
+      'address for phones and media (default: as configured, else loopback)',
+    )
+    .action(lazily(async (): Promise<Action<[UpOptions]>> => (await import('./up.ts')).up));
+  program
+    .command('status')
+    .description('show the daemons, what they do, and alarms')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await import('./status.ts')).status));
+}
+
+function addDnCommands(program: Command, lazily: Lazily): void {
+  program.commandsGroup('Numbers:');
+  const dn = program.command('dn').description('the directory numbers (DNs) of the switch');
+  const dnFile = () => import('./dn.ts');
+  const passwordOptions = (command: Command) =>
+    command
+      .option('--password-stdin', 'read the password from the first line of standard input')
+      .option('--password-file <file>', 'read the password from the first line of a file')
+      .option('--json', 'print JSON');
+  passwordOptions(dn.command('add <number> [settings...]'))
+    .description(
+      'add a DN; settings: record=true|false name=TEXT. Without a password one is made and shown once',
+    )
+    .action(
+      lazily(async (): Promise<Action<[string, string[], DnPasswordOptions]>> => (await dnFile()).dnAdd),
+    );
+  passwordOptions(dn.command('set <number> [settings...]'))
+    .description('change a DN; settings as for add')
+    .option('--new-password', 'make a new password and show it once')
+    .action(
+      lazily(async (): Promise<Action<[string, string[], DnPasswordOptions]>> => (await dnFile()).dnSet),
+    );
+  dn.command('list')
+    .alias('ls')
+    .description('list the DNs and their registrations')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[DnListOptions]>> => (await dnFile()).dnList));
+  dn.command('show <number>')
+    .description('show one DN')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string]>> => (await dnFile()).dnShow));
+  dn.command('rm <number>')
+    .description('remove a DN; no error when there is none')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string]>> => (await dnFile()).dnRemove));
+}
+
+function addRecordingCommands(program: Command, lazily: Lazily): void {
+  program.commandsGroup('Recordings:');
+  program
+    .command('ls')
+    .description('list recordings, newest first')
+    .option('--since <time>', 'from this time on: 2026-01-31, 2026-01-31T09:00, today, 2h, 7d')
+    .option('--until <time>', 'before this time')
+    .option('--number <number>', 'with this DN, caller or callee')
+    .addOption(new Option('--state <state>', 'in this state').choices(['complete', 'partial', 'failed']))
+    .option('--limit <count>', 'at most so many', readCount, 50)
+    .option('--json', 'print a JSON array')
+    .action(lazily(async (): Promise<Action<[LsOptions]>> => (await import('./ls.ts')).ls));
+  program
+    .command('show <id>')
+    .description('show a recording; id: as `grec ls` shows it, any part of it, or "last"')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string]>> => (await import('./show.ts')).show));
+  program
+    .command('play <id>')
+    .description('hear a recording')
+    .addOption(new Option('--left', 'the agent alone').conflicts('right'))
+    .option('--right', 'the customer alone')
+    .option('--stdout', 'write the WAV to standard output instead, for a pipe')
+    .action(lazily(async (): Promise<Action<[string, PlayOptions]>> => (await import('./play.ts')).play));
+  program
+    .command('export <id>')
+    .description('copy a recording to a file, verified or converted')
+    .option('-o, --output <target>', 'a file, a directory, or - for standard output', '.')
+    .addOption(
+      new Option('--format <format>', 'by default that of the file name, else wav').choices([
+        'wav',
+        'mp3',
+        'flac',
+        'ogg',
+        'opus',
+        'm4a',
+      ]),
+    )
+    .option('--force', 'replace an existing file')
+    .option('--metadata', 'write the metadata beside it, as .json')
+    .option('--json', 'print what was written as JSON')
+    .action(
+      lazily(
+        async (): Promise<Action<[string, ExportOptions]>> => (await import('./export.ts')).exportRecording,
+      ),
+    );
+}
+
+function addOtherCommands(program: Command, lazily: Lazily): void {
+  program.commandsGroup('Other:');
+  const config = program.command('config').description('the configuration');
+  config
+    .command('check [file]')
+    .description('check a configuration; every mistake with its line')
+    .option('--json', 'print JSON')
+    .action(
+      lazily(async (): Promise<Action<[string | undefined]>> => (await import('./config.ts')).configCheck),
+    );
+  config
+    .command('show')
+    .description('print the values in force, as a configuration file')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await import('./config.ts')).configShow));
+  program
+    .command('version')
+    .description('print the versions of grec and what it runs on')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await import('./version.ts')).version));
+}
+
+function readCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 1_000_000)
+    throw new InvalidArgumentError('expected a whole number from 1 to 1000000');
+  return count;
+}

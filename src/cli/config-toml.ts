@@ -1,0 +1,32 @@
+// A configuration as TOML: what `grec config show` prints, and the file of one run of `grec up --listen`.
+import { isIPv6 } from 'node:net';
+import { stringify } from 'smol-toml';
+import type { Config, HostPort } from '../config.ts';
+
+/**
+ * The values of `config` as a configuration file that means the same wherever it lies: directories are absolute and
+ * every default is written out.
+ */
+export function printConfig(config: Config): string {
+  const { state, sip, media, mediad, archive, trunk, log, control } = config;
+  return stringify({
+    state: { ...state, directory: config.paths.state },
+    log,
+    control,
+    sip: { ...sip, listen: sip.listen.map((address) => `${address.protocol}:${showHostPort(address)}`) },
+    media: { ...media, server: showHostPort(media.server) },
+    mediad: {
+      ...mediad,
+      ng: showHostPort(mediad.ng),
+      ports: `${mediad.ports.first}-${mediad.ports.last}`,
+    },
+    archive: { ...archive, directory: config.paths.archive },
+    ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
+    ...(trunk.length === 0 ? {} : { trunk }),
+  });
+}
+
+/** `127.0.0.1:5060`, `[::1]:5060`. */
+export function showHostPort({ host, port }: HostPort): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}

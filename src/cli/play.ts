@@ -1,0 +1,145 @@
+// `grec play`: a recording through the player that is installed, or as WAV into a pipe.
+import { spawn } from 'node:child_process';
+import { closeSync, createReadStream, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { GrecError, messageOf, systemCode } from '../errors.ts';
+import type { CliContext } from './context.ts';
+import { EXIT } from './exit-codes.ts';
+import { shortId } from './ls.ts';
+import { findRecording, requireFiles } from './recording.ts';
+import { readWav } from './wav-file.ts';
+
+export interface PlayOptions {
+  left?: boolean;
+  right?: boolean;
+  stdout?: boolean;
+}
+
+interface Player {
+  program: string;
+  /** Its arguments for one file. */
+  argv(file: string): string[];
+}
+
+/** In the order of preference: the first two end with the file and say why they cannot play. */
+const PLAYERS: readonly Player[] = [
+  { program: 'ffplay', argv: (file) => ['-nodisp', '-autoexit', '-loglevel', 'error', '-i', file] },
+  { program: 'play', argv: (file) => ['-q', file] },
+  { program: 'pw-play', argv: (file) => [file] },
+  { program: 'paplay', argv: (file) => [file] },
+  { program: 'aplay', argv: (file) => ['-q', file] },
+];
+
+/** @throws GrecError RECORDING_UNKNOWN, RECORDING_UNREADABLE, PLAYER_MISSING, PLAYER_FAILED, USAGE */
+export async function play(
+  context: CliContext,
+  idOrPart: string,
+  options: PlayOptions,
+  players: readonly Player[] = PLAYERS,
+): Promise<number> {
+  if (options.stdout === true && context.stdout.isTTY === true)
+    throw new GrecError('USAGE', '--stdout writes audio: send it into a pipe or a file');
+  const row = findRecording(context, idOrPart);
+  const { audio } = requireFiles(context, row);
+  const channel = options.left === true ? 0 : options.right === true ? 1 : undefined;
+  return withChannel(audio, channel, async (file) => {
+    if (options.stdout === true) await pipeline(createReadStream(file), context.stdout, { end: false });
+    else await playFile(file, audio, shortId(row.id), players);
+    return EXIT.ok;
+  });
+}
+
+/** Runs `work` on the file, or on a private copy with one channel alone, which is removed afterwards. */
+async function withChannel<T>(
+  audio: string,
+  channel: number | undefined,
+  work: (file: string) => Promise<T>,
+): Promise<T> {
+  if (channel === undefined) return work(audio);
+  // mkdtemp makes it readable by this user alone.
+  const directory = mkdtempSync(join(tmpdir(), 'grec-play-'));
+  try {
+    const file = join(directory, 'channel.wav');
+    writeChannel(audio, file, channel);
+    return await work(file);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Writes one channel of a WAV file as a mono WAV file. @throws GrecError RECORDING_UNREADABLE */
+export function writeChannel(audio: string, file: string, channel: number): void {
+  const fd = openSync(file, 'wx', 0o600);
+  try {
+    readWav(
+      audio,
+      ({ sampleRate, frames, channels }) => {
+        if (channel >= channels) throw new Error(`it has ${channels} channel${channels === 1 ? '' : 's'}`);
+        writeSync(fd, monoHeader(sampleRate, frames));
+      },
+      (samples, { channels }) => {
+        const mono = new Int16Array(samples.length / channels);
+        for (let frame = 0; frame < mono.length; frame++)
+          mono[frame] = samples[frame * channels + channel] ?? 0;
+        writeSync(fd, mono);
+      },
+    );
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function monoHeader(sampleRate: number, frames: number): Buffer {
+  const header = Buffer.alloc(44);
+  header.write('RIFF', 0, 'latin1');
+  header.writeUInt32LE(36 + frames * 2, 4);
+  header.write('WAVEfmt ', 8, 'latin1');
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(1, 20);
+  header.writeUInt16LE(1, 22);
+  header.writeUInt32LE(sampleRate, 24);
+  header.writeUInt32LE(sampleRate * 2, 28);
+  header.writeUInt16LE(2, 32);
+  header.writeUInt16LE(16, 34);
+  header.write('data', 36, 'latin1');
+  header.writeUInt32LE(frames * 2, 40);
+  return header;
+}
+
+async function playFile(file: string, audio: string, id: string, players: readonly Player[]): Promise<void> {
+  for (const player of players) {
+    const end = await runPlayer(player, file);
+    if (end === 'missing') continue;
+    if (end === 'played') return;
+    throw new GrecError('PLAYER_FAILED', `${player.program} could not play it: ${end}`, {
+      hint: `no sound here? \`grec play ${id} --stdout\` writes the WAV to a pipe; the file is ${audio}`,
+    });
+  }
+  throw new GrecError(
+    'PLAYER_MISSING',
+    `none of ${players.map(({ program }) => program).join(', ')} is installed`,
+    {
+      hint: `install one (Debian: apt install ffmpeg), or play the file elsewhere: ${audio}`,
+    },
+  );
+}
+
+function runPlayer({ program, argv }: Player, file: string): Promise<'played' | 'missing' | string> {
+  return new Promise((resolve) => {
+    const child = spawn(program, argv(file), { stdio: ['inherit', 'ignore', 'inherit'] });
+    // Ctrl-C reaches the player through the terminal; this process then still removes its temporary file.
+    const wait = () => undefined;
+    process.on('SIGINT', wait);
+    const settle = (end: string) => {
+      process.off('SIGINT', wait);
+      resolve(end);
+    };
+    child.on('error', (error) => settle(systemCode(error) === 'ENOENT' ? 'missing' : messageOf(error)));
+    child.on('exit', (code, signal) => {
+      if (code === 0 || signal === 'SIGINT' || code === 123 || code === 130) settle('played');
+      else settle(signal === null ? `status ${code}` : signal);
+    });
+  });
+}

@@ -1,0 +1,94 @@
+// `grec status`: the daemons through their control sockets, and the alarms of the catalog.
+import { existsSync } from 'node:fs';
+import type { AlarmRow } from '../catalog/rows.ts';
+import { askDaemon, type DaemonName, socketOf } from '../control.ts';
+import { GrecError, messageOf } from '../errors.ts';
+import type { CliContext } from './context.ts';
+import { DAEMON_NAMES } from './daemons-runner.ts';
+import { EXIT } from './exit-codes.ts';
+import { localTime, roughDuration } from './table.ts';
+
+const ALARMS_SHOWN = 10;
+/** What every daemon answers about itself; the rest are its own figures. */
+const COMMON = ['daemon', 'version', 'pid', 'startedAt', 'config', 'stateDirectory'];
+
+type Answer = Record<string, unknown>;
+
+interface DaemonStatus {
+  daemon: DaemonName;
+  state: 'running' | 'not running' | 'not answering';
+  reason?: string;
+  status?: Answer;
+}
+
+/** Exit status 4 when a daemon does not run. */
+export async function status(context: CliContext): Promise<number> {
+  const daemons = await Promise.all(DAEMON_NAMES.map((name) => askStatus(context, name)));
+  const alarms = await readAlarms(context);
+  const code = daemons.every(({ state }) => state === 'running') ? EXIT.ok : EXIT.notRunning;
+  if (context.json) {
+    context.printJson({ daemons, ...alarms });
+    return code;
+  }
+  context.printTable(['DAEMON', 'STATE', 'PID', 'UP', 'FIGURES'], daemons.map(showDaemon));
+  for (const { reason } of daemons) if (reason !== undefined) context.print(`  ${reason}`);
+  if (alarms.alarmCount > 0) {
+    const shown = alarms.alarms.length < alarms.alarmCount ? `, the last ${alarms.alarms.length}` : '';
+    context.print('', context.paint(['red', 'bold'], `${alarms.alarmCount} alarms${shown}:`));
+    context.print(...alarms.alarms.map(showAlarm));
+  }
+  if (code !== EXIT.ok)
+    context.note('', `start them: ${context.command('up')}, or systemctl start grec.target`);
+  return code;
+}
+
+async function askStatus(context: CliContext, name: DaemonName): Promise<DaemonStatus> {
+  try {
+    const socket = socketOf(context.config, name);
+    return {
+      daemon: name,
+      state: 'running',
+      status: await askDaemon<Answer>(name, socket, 'GET', '/status'),
+    };
+  } catch (thrown) {
+    if (thrown instanceof GrecError && thrown.code === 'DAEMON_NOT_RUNNING')
+      return { daemon: name, state: 'not running' };
+    return { daemon: name, state: 'not answering', reason: messageOf(thrown) };
+  }
+}
+
+function showDaemon({ daemon, state, status: answer }: DaemonStatus): string[] {
+  if (answer === undefined) return [daemon, state, '-', '-', ''];
+  const since = Date.parse(String(answer['startedAt']));
+  return [
+    daemon,
+    state,
+    String(answer['pid'] ?? '-'),
+    Number.isNaN(since) ? '-' : roughDuration(Date.now() - since),
+    showFigures(answer),
+  ];
+}
+
+/** The plain values of an answer: `calls 2, recordings 1`; what is deeper is for `--json`. */
+function showFigures(answer: Answer): string {
+  return Object.entries(answer)
+    .filter(([key, value]) => !COMMON.includes(key) && ['number', 'string', 'boolean'].includes(typeof value))
+    .map(([key, value]) => `${key.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()} ${value}`)
+    .join(', ');
+}
+
+function showAlarm({ at, severity, subject, message }: AlarmRow): string {
+  return `  ${localTime(at)}  ${severity}  ${subject}: ${message}`;
+}
+
+async function readAlarms(context: CliContext): Promise<{ alarmCount: number; alarms: AlarmRow[] }> {
+  // Before the first start there is no catalog, and no alarm.
+  if (!existsSync(context.config.paths.catalog)) return { alarmCount: 0, alarms: [] };
+  const { openCatalogReader } = await import('../catalog/catalog.ts');
+  const catalog = openCatalogReader(context.config.paths.catalog);
+  try {
+    return { alarmCount: catalog.alarmCount(), alarms: catalog.alarms(ALARMS_SHOWN) };
+  } finally {
+    catalog.close();
+  }
+}
