@@ -46,7 +46,7 @@ t.test('contacts live until they expire, the freshest first, and go with their D
   ]);
   t.same(
     store.registrations('7001', 1000).map((one) => one.contact),
-    ['sip:other@127.0.0.1', 'sip:7001@127.0.0.1:5070'],
+    ['sip:fresh@127.0.0.1', 'sip:7001@127.0.0.1:5070'],
   );
   t.equal(store.registrations('7001', 2500).length, 1);
   t.equal(store.registeredCount(1000), 1);

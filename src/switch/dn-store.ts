@@ -66,7 +66,7 @@ export class DnStore {
     this.#selectDn = this.#db.prepare('SELECT number, name, record, ha1, realm FROM dn WHERE number = ?');
     this.#selectRegistrations = this.#db.prepare(
       `SELECT number, contact, protocol, address, port, expires_at AS expiresAt, call_id AS callId, cseq,
-        user_agent AS userAgent FROM registration WHERE number = ? AND expires_at > ? ORDER BY expires_at DESC`,
+        user_agent AS userAgent FROM registration WHERE number = ? AND expires_at > ? ORDER BY rowid`,
     );
     this.#openCall = this.#db.prepare('INSERT OR REPLACE INTO open_call (call, recording) VALUES (?, ?)');
     this.#closeCall = this.#db.prepare('DELETE FROM open_call WHERE call = ?');
@@ -103,7 +103,7 @@ export class DnStore {
     return this.#selectRegistrations.all(number, now);
   }
 
-  /** Puts the whole set of a DN's contacts in place of the old one, at once. */
+  /** Puts the whole set of a DN's contacts, the freshest first, in place of the old one, at once. */
   replaceRegistrations(number: string, registrations: readonly Registration[]): void {
     const insert = this.#db.prepare(
       `INSERT INTO registration (number, contact, protocol, address, port, expires_at, call_id, cseq, user_agent)
