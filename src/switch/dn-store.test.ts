@@ -41,8 +41,8 @@ t.test('contacts live until they expire, the freshest first, and go with their D
   const store = open(t);
   store.saveDn(alice);
   store.replaceRegistrations('7001', [
-    contact(),
-    contact({ contact: 'sip:other@127.0.0.1', expiresAt: 3000 }),
+    contact({ contact: 'sip:fresh@127.0.0.1' }),
+    contact({ expiresAt: 3000 }),
   ]);
   t.same(
     store.registrations('7001', 1000).map((one) => one.contact),
