@@ -1,151 +1,201 @@
-// The SIP user agent core: what the switch and the test phones stand on (RFC 3261 sections 8, 12-15).
-import type { Logger } from '../log.ts';
-import type { NameAddr, SipRequest, SipResponse } from './message.ts';
+// The SIP user agent core: joins transport, transactions and dialogs (RFC 3261 sections 8, 12-15).
+import { messageOf } from '../errors.ts';
+import { addTo, nameAddr, newHeaders } from './compose.ts';
+import type { Core } from './core.ts';
+import type { DecodeResult } from './decode.ts';
+import type { DialogImpl } from './dialog.ts';
+import { encodeMessage } from './encode.ts';
+import { Locator, type Lookup } from './locate.ts';
+import { isRequest, type SipRequest, type SipResponse } from './message.ts';
+import { Outgoing, wayOut } from './outgoing.ts';
+import { OutgoingInviteImpl } from './outgoing-invite.ts';
+import { makeResponse } from './response.ts';
+import { type Clock, DEFAULT_TIMERS, systemClock } from './timers.ts';
+import { newCallId, newTag, statelessTag } from './transaction-keys.ts';
+import { Transactions } from './transactions.ts';
+import { Transport } from './transport.ts';
+import { Uas } from './uas.ts';
+import type {
+  Flow,
+  OutgoingInvite,
+  OutgoingInviteOptions,
+  OutgoingRequestOptions,
+  Peer,
+  UserAgent,
+  UserAgentOptions,
+} from './user-agent-types.ts';
 
-export type Protocol = 'udp' | 'tcp';
+export type * from './user-agent-types.ts';
 
-/** Where bytes go to, or came from. `address` is a numeric IP address without brackets. */
-export interface Peer {
-  protocol: Protocol;
-  address: string;
-  port: number;
+/** Server transactions at once: 32 s of 600 requests a second, some 60 MB. */
+const MOST_TRANSACTIONS = 20_000;
+
+/** What tests put in place of the system. */
+export interface Surroundings {
+  clock?: Clock;
+  lookup?: Lookup;
 }
 
-/** The way a message came: its peer, our own address at which it arrived, and a name that is the same for one TCP connection. */
-export interface Flow {
-  peer: Peer;
-  local: Peer;
-  id: string;
+/**
+ * A user agent that listens.
+ * @throws GrecError PORT_IN_USE, PORT_UNUSABLE
+ */
+export async function createUserAgent(
+  options: UserAgentOptions,
+  surroundings: Surroundings = {},
+): Promise<UserAgent> {
+  const counters = new Counters();
+  // Nothing can arrive before this function has gone on: sockets speak in later turns of the event loop.
+  let agent: Agent | undefined;
+  const transport = await Transport.open({
+    listen: options.listen,
+    count: (reason) => counters.count(reason),
+    onMessage: (result, flow) => agent?.receive(result, flow),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+  });
+  agent = new Agent(options, transport, counters, surroundings);
+  return agent;
 }
 
-/** A body with its Content-Type. */
-export interface Body {
-  type: string;
-  bytes: Buffer | string;
+class Counters {
+  readonly values: Record<string, number> = Object.create(null);
+
+  count(reason: string): void {
+    this.values[reason] = (this.values[reason] ?? 0) + 1;
+  }
 }
 
-/** Headers to add to a message, by lower-case name; values as they stand on the wire. CR and LF are refused. */
-export type ExtraHeaders = Record<string, string>;
-
-export interface ResponseOptions {
-  reason?: string;
-  headers?: ExtraHeaders;
-  body?: Body;
-}
-
-export interface Credentials {
-  username: string;
-  password: string;
-}
-
-export interface UserAgentOptions {
-  listen: { protocol: Protocol; host: string; port: number }[];
-  log: Logger;
-  /** For Server and User-Agent. */
-  product: string;
-  /** A new call: a valid INVITE without To tag. 100 has been sent. */
-  onInvite(invite: IncomingInvite): void;
-  /** Any other request outside a dialog (REGISTER, OPTIONS, MESSAGE …); ACK and CANCEL never come here. */
-  onRequest(request: IncomingRequest): void;
-  timers?: Partial<Timers>;
-}
-
-/** RFC 3261 table 4, in milliseconds. */
-export interface Timers {
-  t1: number;
-  t2: number;
-  t4: number;
-}
-
-export interface UserAgent {
-  /** The addresses as bound (port 0 resolved). */
+class Agent implements UserAgent {
   readonly listening: Peer[];
   readonly counters: Record<string, number>;
-  /** Sends a request outside any dialog and resolves with its final response; never rejects (408 and 503 are made here). */
-  request(options: OutgoingRequestOptions): Promise<SipResponse>;
-  /** Places a call. Exactly one of onAccepted and onRejected is called, once. */
-  invite(options: OutgoingInviteOptions): OutgoingInvite;
-  close(): Promise<void>;
+  readonly #core: Core;
+  readonly #uas: Uas;
+  readonly #transport: Transport;
+  readonly #locator: Locator;
+
+  constructor(
+    options: UserAgentOptions,
+    transport: Transport,
+    counters: Counters,
+    surroundings: Surroundings,
+  ) {
+    const count = (reason: string) => counters.count(reason);
+    const timers = { ...DEFAULT_TIMERS, ...options.timers };
+    const clock = surroundings.clock ?? systemClock;
+    this.listening = transport.listening;
+    this.counters = counters.values;
+    this.#transport = transport;
+    this.#locator = new Locator(surroundings.lookup === undefined ? {} : { lookup: surroundings.lookup });
+    const transactions = new Transactions({
+      clock,
+      timers,
+      limit: options.limits?.transactions ?? MOST_TRANSACTIONS,
+      count,
+      onRequest: (transaction) => this.#uas.receive(transaction),
+      onAck: (ack) => this.#uas.receiveAck(ack),
+    });
+    this.#core = {
+      user: options,
+      product: options.product,
+      log: options.log,
+      clock,
+      timers,
+      transport,
+      transactions,
+      locator: this.#locator,
+      dialogs: new Map<string, DialogImpl>(),
+      pending: new Map(),
+      cancellable: new WeakMap(),
+      count,
+    };
+    this.#uas = new Uas(this.#core);
+  }
+
+  /** Everything that a socket brings. Whatever goes wrong here is counted and logged, and ends here. */
+  receive(result: DecodeResult, flow: Flow): void {
+    try {
+      if (!result.ok) this.#receiveRefused(result, flow);
+      else if (isRequest(result.message)) this.#receiveRequest(result.message, flow);
+      else this.#core.transactions.receiveResponse(result.message, flow);
+    } catch (thrown) {
+      this.#core.count('internal-error');
+      this.#core.log.error({ err: thrown, peer: flow.peer }, `message dropped: ${messageOf(thrown)}`);
+    }
+  }
+
+  #receiveRequest(request: SipRequest, flow: Flow): void {
+    const via = request.headers.via[0];
+    if (via === undefined) return this.#core.count('via-missing');
+    markSource(request, flow);
+    this.#core.transactions.receiveRequest(request, flow, this.#transport.replyTo(flow, via));
+  }
+
+  /** A request that cannot be understood is answered without state, once for each time that it comes. */
+  #receiveRefused(refused: Exclude<DecodeResult, { ok: true }>, flow: Flow): void {
+    const { reason, request, status } = refused;
+    this.#core.count(reason === 'keep-alive' ? reason : `refused: ${reason}`);
+    const via = request?.headers.via[0];
+    if (request === undefined || status === undefined || via === undefined || request.method === 'ACK')
+      return;
+    markSource(request, flow);
+    const response = makeResponse(request, status, {
+      toTag: statelessTag(request),
+      headers: { server: this.#core.product },
+    });
+    const channel = this.#transport.replyTo(flow, via);
+    channel.send(encodeMessage(response), () => this.#core.count('response-unsent'));
+  }
+
+  request(options: OutgoingRequestOptions): Promise<SipResponse> {
+    const { method, uri, from, to, headers, body } = options;
+    let seq = 1;
+    const request: SipRequest = {
+      version: '2.0',
+      method,
+      uri,
+      headers: newHeaders(
+        method,
+        nameAddr(from.uri, from.name, newTag()),
+        nameAddr(to.uri, to.name),
+        options.callId ?? newCallId(),
+        seq,
+      ),
+      body: Buffer.alloc(0),
+    };
+    request.headers['user-agent'] = this.#core.product;
+    return new Promise((resolve) => {
+      const outgoing = new Outgoing(this.#core, request, {
+        prepare: () => addTo(request, headers, body),
+        channel: (sending) => wayOut(this.#core, sending, options),
+        credentials: options.credentials,
+        nextSeq: () => ++seq,
+        onResponse: (response) => {
+          if (response.status >= 200) resolve(response);
+        },
+      });
+      void outgoing.start();
+    });
+  }
+
+  invite(options: OutgoingInviteOptions): OutgoingInvite {
+    return new OutgoingInviteImpl(this.#core, options);
+  }
+
+  /** Ends everything at once: no BYE is sent, requests under way end with a 503 made here. */
+  async close(): Promise<void> {
+    for (const dialog of [...this.#core.dialogs.values()]) dialog.close();
+    this.#core.dialogs.clear();
+    this.#core.transactions.close();
+    this.#locator.close();
+    await this.#transport.close();
+  }
 }
 
-export interface OutgoingRequestOptions {
-  method: string;
-  /** The Request-URI. */
-  uri: string;
-  from: { uri: string; name?: string | undefined };
-  to: { uri: string; name?: string | undefined };
-  /** Where to send it; by default the host and port of the Request-URI, which must then be numeric. */
-  peer?: Peer;
-  /** Send over the connection of this flow when it is still open (RFC 5626 in spirit; TCP registrations). */
-  flow?: Flow;
-  callId?: string;
-  headers?: ExtraHeaders;
-  body?: Body;
-  /** Answers a 401 or 407 once, with these. */
-  credentials?: Credentials;
-}
-
-export interface OutgoingInviteOptions extends Omit<OutgoingRequestOptions, 'method'> {
-  onProvisional?(response: SipResponse): void;
-  /** The first 2xx. ACK is sent by calling `ack`, which must happen once; with a body when the 2xx carried an offer. */
-  onAccepted(response: SipResponse, dialog: Dialog, ack: (body?: Body, headers?: ExtraHeaders) => void): void;
-  /** Final response >= 300, or 408/503 made here. */
-  onRejected(response: SipResponse): void;
-}
-
-export interface OutgoingInvite {
-  readonly callId: string;
-  readonly localTag: string;
-  /** Sends CANCEL when a provisional response has come, or as soon as it comes. A 2xx that wins the race is ACKed and BYEd here. */
-  cancel(reason?: string): void;
-}
-
-export interface IncomingRequest {
-  readonly message: SipRequest;
-  readonly flow: Flow;
-  respond(status: number, options?: ResponseOptions): void;
-}
-
-export interface IncomingInvite extends IncomingRequest {
-  /** Our tag, the same in every response of this INVITE. */
-  readonly localTag: string;
-  /** Answers 2xx, creates the dialog and sends the 2xx again until its ACK comes (RFC 3261 section 13.3.1.4). */
-  accept(options?: ResponseOptions & { status?: number }): Dialog;
-  /** Called when CANCEL came (487 has been sent), or when the caller is gone. Set before anything is answered. */
-  onCancel: (() => void) | undefined;
-}
-
-export type DialogState = 'confirmed' | 'terminated';
-
-/** An established dialog (RFC 3261 section 12). Handlers are properties; set them in the callback that hands the dialog over. */
-export interface Dialog {
-  readonly id: string;
-  readonly callId: string;
-  readonly localTag: string;
-  readonly remoteTag: string;
-  readonly remote: NameAddr;
-  readonly state: DialogState;
-  /** The ACK of our 2xx, with its body (the answer, when our 2xx carried the offer). */
-  onAck: ((ack: SipRequest) => void) | undefined;
-  /** A re-INVITE. Answer it with `respond`; a 2xx is retransmitted until its ACK, which goes to `onAck`. */
-  onReinvite: ((request: IncomingRequest) => void) | undefined;
-  /** Any other request in the dialog but BYE, ACK and CANCEL. Without a handler it is answered 405 (or 501). */
-  onRequest: ((request: IncomingRequest) => void) | undefined;
-  /** The dialog is over: BYE came (200 has been sent), or our 2xx was never acknowledged, or a request got 408/481. Once. */
-  onEnd: ((end: DialogEnd) => void) | undefined;
-  /** Sends a request in the dialog; resolves with the final response, never rejects. */
-  request(method: string, options?: { headers?: ExtraHeaders; body?: Body }): Promise<SipResponse>;
-  /** Sends a re-INVITE; on 2xx, `ack` must be called once. A non-2xx is acknowledged here. */
-  reinvite(options: { headers?: ExtraHeaders; body?: Body }): Promise<{
-    response: SipResponse;
-    ack: (body?: Body) => void;
-  }>;
-  /** Sends BYE; the dialog is terminated at once. onEnd is not called. */
-  bye(headers?: ExtraHeaders): Promise<SipResponse>;
-}
-
-export interface DialogEnd {
-  by: 'remote' | 'timeout';
-  /** The BYE, when there was one. */
-  request: SipRequest | undefined;
+/** Writes into the top Via where the request came from (RFC 3261 section 18.2.1, RFC 3581 section 4). */
+function markSource({ headers }: SipRequest, { peer }: Flow): void {
+  const via = headers.via[0];
+  if (via === undefined) return;
+  const isAsked = 'rport' in via.params;
+  if (isAsked) via.params['rport'] = String(peer.port);
+  if (isAsked || via.host !== peer.address) via.params['received'] = peer.address;
 }

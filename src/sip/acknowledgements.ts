@@ -1,0 +1,74 @@
+// The ACKs of a dialog's 2xx: owed, sent once by the user, repeated when the 2xx comes again (RFC 3261 section 13.2.2.4).
+import { messageOf } from '../errors.ts';
+import type { Channel } from './channel.ts';
+import { addTo, topVia } from './compose.ts';
+import type { Core } from './core.ts';
+import { type DialogData, requestInDialog } from './dialog-state.ts';
+import type { DialogWay } from './dialog-way.ts';
+import { encodeMessage } from './encode.ts';
+import type { SipRequest } from './message.ts';
+import type { Body, ExtraHeaders } from './user-agent-types.ts';
+
+export class Acknowledgements {
+  readonly #core: Core;
+  readonly #data: DialogData;
+  readonly #way: DialogWay;
+  /** The INVITE whose 2xx has no ACK yet. */
+  #owed: SipRequest | undefined;
+  #last: { seq: number; bytes: Buffer; channel: Channel } | undefined;
+
+  constructor(core: Core, data: DialogData, way: DialogWay) {
+    this.#core = core;
+    this.#data = data;
+    this.#way = way;
+  }
+
+  get owed(): boolean {
+    return this.#owed !== undefined;
+  }
+
+  owe(invite: SipRequest): void {
+    this.#owed = invite;
+  }
+
+  /** Sends the ACK that is owed for the INVITE of that number; nothing when it has been sent. */
+  send(seq: number, body?: Body, headers?: ExtraHeaders): void {
+    const invite = this.#owed;
+    if (invite?.headers.cseq.seq !== seq) return;
+    this.#owed = undefined;
+    void this.#send(this.#build(invite), body, headers);
+  }
+
+  /** The dialog ends: an ACK that the user has not sent goes out bare, so that the peer stops repeating its 2xx. */
+  sendOwed(): void {
+    if (this.#owed !== undefined) this.send(this.#owed.headers.cseq.seq);
+  }
+
+  /** An ACK carries the credentials of its INVITE (section 22.1). */
+  #build(invite: SipRequest): SipRequest {
+    const ack = requestInDialog(this.#data, 'ACK', invite.headers.cseq.seq);
+    for (const name of ['authorization', 'proxy-authorization'] as const) {
+      if (invite.headers[name] !== undefined) ack.headers[name] = invite.headers[name];
+    }
+    return ack;
+  }
+
+  async #send(ack: SipRequest, body: Body | undefined, headers: ExtraHeaders | undefined): Promise<void> {
+    try {
+      addTo(ack, headers, body);
+      const channel = await this.#way.channel(ack);
+      if ('reason' in channel) return this.#core.count('ack-unsent');
+      ack.headers.via = [topVia(channel)];
+      this.#last = { seq: ack.headers.cseq.seq, bytes: encodeMessage(ack), channel };
+      this.repeat(ack.headers.cseq.seq);
+    } catch (thrown) {
+      this.#core.count('request-unwritable');
+      this.#core.log.error({ err: thrown }, `ACK not sent: ${messageOf(thrown)}`);
+    }
+  }
+
+  repeat(seq: number): void {
+    if (this.#last?.seq !== seq || this.#core.transactions.closed) return;
+    this.#last.channel.send(this.#last.bytes, () => this.#core.count('ack-unsent'));
+  }
+}

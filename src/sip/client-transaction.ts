@@ -1,0 +1,29 @@
+// What the two client transactions share: how the layer drives them and what they tell (RFC 3261 section 17.1).
+import type { SipResponse } from './message.ts';
+import type { Clock } from './timers.ts';
+import type { Flow, Timers } from './user-agent-types.ts';
+
+export type ClientFailure = 'timeout' | 'transport';
+
+export interface ClientTransaction {
+  readonly state: string;
+  /** Sends the request; whatever happens then is told to the core. */
+  start(): void;
+  /** A response that belongs to this transaction. */
+  receive(response: SipResponse, flow: Flow): void;
+  /** Ends it and tells the core that no answer will come. Nothing happens when it has ended. */
+  fail(failure: ClientFailure, reason: string): void;
+  /** Ends it without a word. */
+  terminate(): void;
+}
+
+/** The user of a client transaction, and its surroundings. */
+export interface ClientCore {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Every provisional response, the final response once, and every 2xx to an INVITE. */
+  onResponse(response: SipResponse, flow: Flow): void;
+  /** Instead of a final response. */
+  onFailure(failure: ClientFailure, reason: string): void;
+  onTerminated(): void;
+}

@@ -1,0 +1,98 @@
+// The headers that we put into messages: Via, Contact, and those that a user adds (RFC 3261 sections 8.1.1 and 20).
+import { GrecError } from '../errors.ts';
+import type { Channel } from './channel.ts';
+import { parseContact, parseExpires, parseMaxForwards, parseNameAddrs } from './decode-headers.ts';
+import type { Headers, NameAddr, SipRequest, Via } from './message.ts';
+import { newBranch } from './transaction-keys.ts';
+import { formatUri, parseUri } from './uri.ts';
+import type { Body, ExtraHeaders, Peer } from './user-agent-types.ts';
+
+/** What every user agent of this kind understands; a user that takes more says so in an Allow of its own. */
+export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS';
+
+/** The methods that have a name in an RFC: others are answered 501, these 405. */
+export const KNOWN_METHODS = new Set(
+  'INVITE ACK BYE CANCEL OPTIONS REGISTER INFO MESSAGE UPDATE PRACK REFER NOTIFY SUBSCRIBE PUBLISH'.split(
+    ' ',
+  ),
+);
+
+/** Headers that belong to the protocol's own machinery. */
+const OURS = new Set(['via', 'from', 'to', 'call-id', 'cseq', 'content-length', 'record-route']);
+
+export function hostOf(address: string): string {
+  return address.includes(':') ? `[${address.split('%')[0]}]` : address;
+}
+
+/** A Via of ours; `rport` asks for the answer at the port that we send from (RFC 3581). */
+export function topVia(channel: Channel): Via {
+  const { protocol, address, port } = channel.local;
+  return {
+    version: '2.0',
+    protocol: protocol.toUpperCase(),
+    host: hostOf(address),
+    port,
+    params: Object.assign(Object.create(null), { branch: newBranch(), rport: null }),
+  };
+}
+
+/** The Contact at which we take requests of a dialog. */
+export function contactAt(user: string | undefined, local: Peer): NameAddr {
+  const params = Object.assign(Object.create(null), local.protocol === 'tcp' ? { transport: 'tcp' } : {});
+  const { address, port } = local;
+  const uri = formatUri({ scheme: 'sip', user, host: hostOf(address), port, params, headers: undefined });
+  return { name: undefined, uri, params: Object.create(null) };
+}
+
+/** The user part of a URI as text; undefined when there is none. */
+export function userOf(uri: string): string | undefined {
+  return parseUri(uri)?.user;
+}
+
+/** An address with a tag, or without one. */
+export function nameAddr(uri: string, name: string | undefined, tag?: string): NameAddr {
+  const params = Object.assign(Object.create(null), tag === undefined ? {} : { tag });
+  return { name: name === undefined || name === '' ? undefined : quoted(name), uri, params };
+}
+
+function quoted(name: string): string {
+  if (name.length > 1 && name.startsWith('"') && name.endsWith('"')) return name;
+  return `"${name.replaceAll(/[\\"]/g, '\\$&')}"`;
+}
+
+/**
+ * Adds a user's headers and body to a request.
+ * @throws GrecError SIP_INVALID for a header that is ours to write, or one that is malformed
+ */
+export function addTo(request: SipRequest, headers: ExtraHeaders | undefined, body: Body | undefined): void {
+  for (const [name, value] of Object.entries(headers ?? {})) request.headers[name] = parsed(name, value);
+  if (body === undefined) return;
+  request.headers['content-type'] = body.type;
+  request.body = typeof body.bytes === 'string' ? Buffer.from(body.bytes, 'utf8') : body.bytes;
+}
+
+function parsed(name: string, value: string): unknown {
+  if (OURS.has(name)) throw new GrecError('SIP_INVALID', `the header ${name} cannot be given`);
+  const read = READERS.get(name);
+  const result = read === undefined ? value : read(value);
+  if (result === undefined) throw new GrecError('SIP_INVALID', `malformed ${name}: ${JSON.stringify(value)}`);
+  return result;
+}
+
+const READERS = new Map<string, (value: string) => unknown>([
+  ['contact', parseContact],
+  ['route', parseNameAddrs],
+  ['expires', parseExpires],
+  ['max-forwards', parseMaxForwards],
+]);
+
+/** Fresh headers of a request outside any dialog. */
+export function newHeaders(
+  method: string,
+  from: NameAddr,
+  to: NameAddr,
+  callId: string,
+  seq: number,
+): Headers {
+  return { via: [], 'max-forwards': 70, from, to, 'call-id': callId, cseq: { seq, method } };
+}

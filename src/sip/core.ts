@@ -1,0 +1,43 @@
+// What the parts of a user agent share: its layers, its dialogs, and the guard around its user's code.
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { DialogImpl } from './dialog.ts';
+import type { IncomingInviteImpl } from './incoming-invite.ts';
+import type { Locator } from './locate.ts';
+import type { Clock } from './timers.ts';
+import type { ServerTransaction, Transactions } from './transactions.ts';
+import type { Transport } from './transport.ts';
+import type { Timers, UserAgentOptions } from './user-agent-types.ts';
+
+export interface Core {
+  readonly user: Pick<UserAgentOptions, 'onInvite' | 'onRequest'>;
+  readonly product: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly transport: Pick<Transport, 'channelTo' | 'channelOf'>;
+  readonly transactions: Transactions;
+  readonly locator: Pick<Locator, 'locate'>;
+  /** By {@link dialogKey}. */
+  readonly dialogs: Map<string, DialogImpl>;
+  /** INVITEs without a final answer, by the dialog that they may become. */
+  readonly pending: Map<string, IncomingInviteImpl>;
+  /** What CANCEL means for an INVITE: the tag of its responses, and what ends it. */
+  readonly cancellable: WeakMap<ServerTransaction, { tag: string; cancel(): void }>;
+  count(reason: string): void;
+}
+
+/**
+ * Runs code of the user from within a socket's or timer's handler: what it throws is logged and goes no further.
+ * @returns false when it threw
+ */
+export function guard(core: Core, what: string, run: () => void): boolean {
+  try {
+    run();
+    return true;
+  } catch (thrown) {
+    core.count('handler-error');
+    core.log.error({ err: thrown }, `${what} failed: ${messageOf(thrown)}`);
+    return false;
+  }
+}

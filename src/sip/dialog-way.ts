@@ -1,0 +1,66 @@
+// Which way the requests of a dialog go (RFC 3261 section 12.2.1.1, RFC 5626 in spirit).
+import type { Channel } from './channel.ts';
+import type { Core } from './core.ts';
+import { nextHop } from './dialog-state.ts';
+import type { SipRequest } from './message.ts';
+import { parseUri } from './uri.ts';
+import type { Flow, Peer } from './user-agent-types.ts';
+
+/**
+ * A host and port as the peer writes them, and the address at which it was really found. A phone behind NAT writes its
+ * private address into Contact; a request to just that address goes to where the phone was heard.
+ */
+export interface Alias {
+  host: string;
+  port: number;
+  peer: Peer;
+}
+
+/** The alias that a URI was reached by. */
+export function aliasOfUri(text: string, peer: Peer): Alias | undefined {
+  const uri = parseUri(text);
+  if (uri === undefined || uri.host === '') return undefined;
+  return { host: uri.host.toLowerCase(), port: uri.port ?? 5060, peer };
+}
+
+/** The alias of the sender of a request that came straight from it: the address in its Via. */
+export function aliasOfSender(request: SipRequest, flow: Flow): Alias | undefined {
+  const [via, ...others] = request.headers.via;
+  if (via === undefined || others.length > 0) return undefined;
+  return { host: via.host.toLowerCase(), port: via.port ?? 5060, peer: flow.peer };
+}
+
+export class DialogWay {
+  readonly #core: Core;
+  #flow: Flow | undefined;
+  #alias: Alias | undefined;
+
+  constructor(core: Core, flow: Flow | undefined, alias: Alias | undefined) {
+    this.#core = core;
+    this.#flow = flow;
+    this.#alias = alias;
+  }
+
+  /** The peer has been heard from on a new flow: a TCP phone that has connected again. */
+  moveTo(flow: Flow, alias: Alias | undefined): void {
+    this.#flow = flow;
+    if (alias !== undefined) this.#alias = alias;
+  }
+
+  /** The open TCP connection of the dialog, else the first route or the remote target. */
+  async channel(request: SipRequest): Promise<Channel | { reason: string }> {
+    const { transport, locator } = this.#core;
+    const open = this.#flow?.peer.protocol === 'tcp' ? transport.channelOf(this.#flow) : undefined;
+    if (open !== undefined) return open;
+    const hop = nextHop(request);
+    const peer = this.#known(hop) ?? (await locator.locate(hop));
+    return 'reason' in peer ? peer : transport.channelTo(peer, this.#flow);
+  }
+
+  #known(hop: string): Peer | undefined {
+    const uri = this.#alias && parseUri(hop);
+    if (uri === undefined || this.#alias === undefined) return undefined;
+    const { host, port, peer } = this.#alias;
+    return uri.host.toLowerCase() === host && (uri.port ?? 5060) === port ? peer : undefined;
+  }
+}

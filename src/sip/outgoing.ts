@@ -1,0 +1,118 @@
+// A request of ours on its way: find where it goes, send it, answer a challenge, always end with a final response.
+import { GrecError, messageOf } from '../errors.ts';
+import { answerTo } from './challenge.ts';
+import type { Channel } from './channel.ts';
+import type { ClientFailure, ClientTransaction } from './client-transaction.ts';
+import { contactAt } from './compose.ts';
+import type { Core } from './core.ts';
+import { nextHop } from './dialog-state.ts';
+import type { SipRequest, SipResponse } from './message.ts';
+import { makeResponse } from './response.ts';
+import type { Credentials, Flow, Peer } from './user-agent-types.ts';
+
+export interface OutgoingOptions {
+  /** Adds what the user gave; what it throws becomes a 500. */
+  prepare?(): void;
+  /** Finds the way out; the reason when there is none. */
+  channel(request: SipRequest): Promise<Channel | { reason: string }>;
+  /** The user part of the Contact to add; undefined adds none. */
+  contactUser?: string | undefined;
+  credentials: Credentials | undefined;
+  /** The CSeq number of the request when it is sent again with credentials. */
+  nextSeq(): number;
+  /** Provisional and final responses; those made here come without a flow. A 2xx to INVITE may come more than once. */
+  onResponse(response: SipResponse, flow: Flow | undefined): void;
+}
+
+/** A challenge is answered once, and once more when only the nonce was stale (RFC 3261 section 22.2). */
+const MOST_ANSWERS = 2;
+
+export class Outgoing {
+  /** The request as it was sent last. */
+  request: SipRequest;
+  channel: Channel | undefined;
+  transaction: ClientTransaction | undefined;
+  /** Set to leave a challenge unanswered: the user has lost interest. */
+  abandoned = false;
+  readonly #core: Core;
+  readonly #options: OutgoingOptions;
+  #answers = 0;
+
+  constructor(core: Core, request: SipRequest, options: OutgoingOptions) {
+    this.#core = core;
+    this.request = request;
+    this.#options = options;
+  }
+
+  /** Sends it. Never rejects. */
+  async start(): Promise<void> {
+    try {
+      if (this.#answers === 0) this.#options.prepare?.();
+      const channel = await this.#options.channel(this.request);
+      if (this.#core.transactions.closed) this.#fail(503, 'closed');
+      else if ('reason' in channel) this.#fail(503, channel.reason);
+      else this.#send(channel);
+    } catch (thrown) {
+      // A header or body that cannot be written: a mistake of the user, who hears of it like of any failure.
+      this.#core.count('request-unwritable');
+      this.#core.log.error({ err: thrown }, `${this.request.method} not sent: ${messageOf(thrown)}`);
+      this.#fail(500, thrown instanceof GrecError ? thrown.message : 'internal error');
+    }
+  }
+
+  #send(channel: Channel): void {
+    this.channel = channel;
+    const { headers } = this.request;
+    const { contactUser } = this.#options;
+    if (contactUser !== undefined) headers.contact ??= [contactAt(contactUser || undefined, channel.local)];
+    this.transaction = this.#core.transactions.request(this.request, channel, {
+      onResponse: (response, flow) => this.#receive(response, flow),
+      onFailure: (failure, reason) => this.#fail(statusOf(failure), reason),
+    });
+  }
+
+  #receive(response: SipResponse, flow: Flow): void {
+    const challenged = response.status === 401 || response.status === 407;
+    if (challenged && this.#answer(response)) return;
+    this.#options.onResponse(response, flow);
+  }
+
+  /** Sends the request again with credentials; false when that is of no use. */
+  #answer(response: SipResponse): boolean {
+    const { credentials, nextSeq } = this.#options;
+    if (credentials === undefined || this.abandoned || this.#answers >= MOST_ANSWERS) return false;
+    const { method, uri, headers } = this.request;
+    const answer = answerTo(response, { credentials, method, uri });
+    if (answer === undefined || (this.#answers > 0 && !answer.stale)) return false;
+    this.#answers += 1;
+    const again = { ...headers, cseq: { seq: nextSeq(), method }, via: [] };
+    this.request = { ...this.request, headers: Object.assign(again, { [answer.header]: answer.value }) };
+    void this.start();
+    return true;
+  }
+
+  #fail(status: number, reason: string): void {
+    this.#core.count(`made-${status}`);
+    this.#core.log.debug(
+      { method: this.request.method, uri: this.request.uri, reason },
+      `no answer: ${status}`,
+    );
+    this.#options.onResponse(makeResponse(this.request, status), undefined);
+  }
+}
+
+function statusOf(failure: ClientFailure): number {
+  return failure === 'timeout' ? 408 : 503;
+}
+
+/** The way of a request outside any dialog: the flow while it is open, else the given peer, else its next hop. */
+export async function wayOut(
+  core: Core,
+  request: SipRequest,
+  via: { peer?: Peer | undefined; flow?: Flow | undefined },
+): Promise<Channel | { reason: string }> {
+  const open = via.flow && core.transport.channelOf(via.flow);
+  if (open !== undefined) return open;
+  const peer = via.peer ?? (await core.locator.locate(nextHop(request)));
+  return 'reason' in peer ? peer : core.transport.channelTo(peer, via.flow);
+}

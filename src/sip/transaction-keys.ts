@@ -1,0 +1,62 @@
+// What makes a message belong to a transaction: branch, sent-by and method (RFC 3261 sections 17.1.3 and 17.2.3).
+import { createHmac, randomBytes } from 'node:crypto';
+import type { SipRequest, SipResponse, Via } from './message.ts';
+
+/** What a branch of RFC 3261 begins with; without it the sender speaks RFC 2543. */
+const MAGIC_COOKIE = 'z9hG4bK';
+const DEFAULT_PORTS: Record<string, number> = { TLS: 5061 };
+
+/** A branch that no other transaction has, anywhere: 128 random bits. */
+export function newBranch(): string {
+  return MAGIC_COOKIE + randomBytes(16).toString('hex');
+}
+
+/** A tag for From or To: 64 random bits (RFC 3261 section 19.3 asks for 32). */
+export function newTag(): string {
+  return randomBytes(8).toString('hex');
+}
+
+export function newCallId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+const secret = randomBytes(16);
+
+/** The To tag of an answer given without state: the same for each retransmission (RFC 3261 section 8.2.7). */
+export function statelessTag(request: SipRequest): string {
+  const { 'call-id': callId, cseq, from, via } = request.headers;
+  const known = [callId, cseq.seq, from.params['tag'], via[0]?.params['branch']].join('\n');
+  return createHmac('sha256', secret).update(known).digest('hex').slice(0, 16);
+}
+
+/** The key of the client transaction that a request of ours opens, or that a response belongs to. */
+export function clientKey(message: SipRequest | SipResponse): string | undefined {
+  const branch = message.headers.via[0]?.params['branch'];
+  return branch ? `${branch} ${message.headers.cseq.method}` : undefined;
+}
+
+/**
+ * The key of the server transaction that a request belongs to: an ACK belongs to its INVITE.
+ * Undefined when the branch is not one of RFC 3261: such a request cannot be told from others for sure.
+ */
+export function serverKey(request: SipRequest, method = request.method): string | undefined {
+  const via = request.headers.via[0];
+  const branch = via?.params['branch'];
+  if (via === undefined || !branch?.toLowerCase().startsWith(MAGIC_COOKIE.toLowerCase())) return undefined;
+  return `${branch} ${sentBy(via)} ${method === 'ACK' ? 'INVITE' : method}`;
+}
+
+function sentBy(via: Via): string {
+  return `${via.host.toLowerCase()}:${via.port ?? DEFAULT_PORTS[via.protocol] ?? 5060}`;
+}
+
+/** What two requests share that reached us by different ways but are one (RFC 3261 section 8.2.2.2). */
+export function mergeKey(request: SipRequest): string {
+  const { 'call-id': callId, cseq, from } = request.headers;
+  return `${callId}\n${cseq.seq} ${cseq.method}\n${from.params['tag'] ?? ''}`;
+}
+
+/** The name of a dialog as we see it (RFC 3261 section 12). */
+export function dialogKey(callId: string, localTag: string, remoteTag: string): string {
+  return `${callId}\n${localTag}\n${remoteTag}`;
+}

@@ -1,0 +1,189 @@
+// The transaction layer: which message belongs to which transaction (RFC 3261 section 17), and how many there may be.
+import type { Channel } from './channel.ts';
+import { ClientInvite } from './client-invite.ts';
+import { ClientNonInvite } from './client-non-invite.ts';
+import { buildAckToFailure } from './client-requests.ts';
+import type { ClientFailure, ClientTransaction } from './client-transaction.ts';
+import { topVia } from './compose.ts';
+import { encodeMessage } from './encode.ts';
+import type { SipRequest, SipResponse } from './message.ts';
+import { makeResponse } from './response.ts';
+import { ServerInvite } from './server-invite.ts';
+import { ServerNonInvite } from './server-non-invite.ts';
+import type { ServerInviteListener, ServerTransactionMachine } from './server-transaction.ts';
+import type { Clock } from './timers.ts';
+import { clientKey, mergeKey, serverKey, statelessTag } from './transaction-keys.ts';
+import type { Flow, Timers } from './user-agent-types.ts';
+
+/** A request that came, with the way to answer it. */
+export interface ServerTransaction {
+  readonly request: SipRequest;
+  readonly flow: Flow;
+  readonly channel: Channel;
+  /** INVITE only: who hears of ACKs and of a caller that is gone. */
+  listen(listener: ServerInviteListener): void;
+  /** Sends a response. False when the final one has been sent already. @throws GrecError SIP_INVALID */
+  respond(response: SipResponse): boolean;
+  /** INVITE only: sends the 2xx once more, byte for byte. */
+  repeatSuccess(): void;
+}
+
+export interface TransactionsOptions {
+  clock: Clock;
+  timers: Timers;
+  /** How many server transactions may live at once; further requests are answered 503 without state. */
+  limit: number;
+  count(reason: string): void;
+  /** A new request; never an ACK. */
+  onRequest(transaction: ServerTransaction): void;
+  /** An ACK to a 2xx. */
+  onAck(ack: SipRequest): void;
+}
+
+export interface ClientUser {
+  onResponse(response: SipResponse, flow: Flow): void;
+  onFailure(failure: ClientFailure, reason: string): void;
+}
+
+interface ServerEntry extends ServerTransaction {
+  machine: ServerTransactionMachine;
+}
+
+/** Seconds after which a refused sender may try again. */
+const RETRY_AFTER = '5';
+
+export class Transactions {
+  readonly #options: TransactionsOptions;
+  readonly #clients = new Map<string, ClientTransaction>();
+  readonly #servers = new Map<string, ServerEntry>();
+  /** By merge key, the transaction that came first. */
+  readonly #merged = new Map<string, ServerEntry>();
+
+  #closed = false;
+
+  constructor(options: TransactionsOptions) {
+    this.#options = options;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get size(): number {
+    return this.#clients.size + this.#servers.size;
+  }
+
+  /**
+   * Sends a request in a transaction of its own; its top Via is set here, unless it is a CANCEL, which has its INVITE's.
+   * @throws GrecError SIP_INVALID when the request cannot be written
+   */
+  request(request: SipRequest, channel: Channel, user: ClientUser): ClientTransaction {
+    if (request.method !== 'CANCEL') request.headers.via = [topVia(channel)];
+    const bytes = encodeMessage(request);
+    const key = clientKey(request) ?? '';
+    const { clock, timers } = this.#options;
+    const core = { clock, timers, ...bindUser(user), onTerminated: () => void this.#clients.delete(key) };
+    const transaction =
+      request.method === 'INVITE'
+        ? new ClientInvite(channel, bytes, {
+            ...core,
+            encodeAck: (response) => encodeMessage(buildAckToFailure(request, response)),
+          })
+        : new ClientNonInvite(channel, bytes, core);
+    this.#clients.set(key, transaction);
+    transaction.start();
+    return transaction;
+  }
+
+  receiveResponse(response: SipResponse, flow: Flow): void {
+    const key = response.headers.via.length === 1 ? clientKey(response) : undefined;
+    const transaction = key === undefined ? undefined : this.#clients.get(key);
+    if (transaction === undefined) this.#options.count('response-unmatched');
+    else transaction.receive(response, flow);
+  }
+
+  receiveRequest(request: SipRequest, flow: Flow, channel: Channel): void {
+    if (this.#closed) return;
+    const key = serverKey(request);
+    if (key === undefined) return this.#options.count('branch-rfc2543');
+    const known = this.#servers.get(key);
+    if (request.method === 'ACK') this.#receiveAck(request, known);
+    else if (known !== undefined) known.machine.receiveAgain();
+    else if (this.#servers.size >= this.#options.limit) this.#refuse(request, channel);
+    else this.#open(key, request, flow, channel);
+  }
+
+  #receiveAck(ack: SipRequest, known: ServerEntry | undefined): void {
+    if (known === undefined) this.#options.onAck(ack);
+    else if (known.machine instanceof ServerInvite) known.machine.receiveAck(ack);
+  }
+
+  #refuse(request: SipRequest, channel: Channel): void {
+    this.#options.count('transactions-exhausted');
+    const response = makeResponse(request, 503, {
+      toTag: statelessTag(request),
+      headers: { 'retry-after': RETRY_AFTER },
+    });
+    channel.send(encodeMessage(response), () => this.#options.count('response-unsent'));
+  }
+
+  #open(key: string, request: SipRequest, flow: Flow, channel: Channel): void {
+    const { clock, timers, count } = this.#options;
+    const merge = mergeKey(request);
+    const core = { clock, timers, onTerminated: () => this.#close(key, merge, entry) };
+    const machine =
+      request.method === 'INVITE' ? new ServerInvite(channel, core) : new ServerNonInvite(channel, core);
+    const entry: ServerEntry = {
+      request,
+      flow,
+      channel,
+      machine,
+      listen: (listener) => {
+        if (machine instanceof ServerInvite) machine.listener = listener;
+      },
+      repeatSuccess: () => {
+        if (machine instanceof ServerInvite) machine.repeatSuccess();
+      },
+      respond: (response) => {
+        const sent = machine.respond(response.status, encodeMessage(response));
+        if (!sent) count('response-late');
+        return sent;
+      },
+    };
+    this.#servers.set(key, entry);
+    if (!this.#merged.has(merge)) this.#merged.set(merge, entry);
+    if (request.method === 'INVITE') entry.respond(makeResponse(request, 100));
+    this.#options.onRequest(entry);
+  }
+
+  #close(key: string, merge: string, entry: ServerEntry): void {
+    this.#servers.delete(key);
+    if (this.#merged.get(merge) === entry) this.#merged.delete(merge);
+  }
+
+  /** True when the same request came before by another way (RFC 3261 section 8.2.2.2). */
+  isMerged(transaction: ServerTransaction): boolean {
+    const first = this.#merged.get(mergeKey(transaction.request));
+    return first !== undefined && first !== transaction;
+  }
+
+  /** The INVITE that a CANCEL means (RFC 3261 section 9.2). */
+  inviteOf(cancel: SipRequest): ServerTransaction | undefined {
+    const key = serverKey(cancel, 'INVITE');
+    return key === undefined ? undefined : this.#servers.get(key);
+  }
+
+  /** Ends everything: requests under way fail, no timer stays. */
+  close(): void {
+    this.#closed = true;
+    for (const transaction of [...this.#clients.values()]) transaction.fail('transport', 'closed');
+    for (const { machine } of [...this.#servers.values()]) machine.terminate();
+  }
+}
+
+function bindUser(user: ClientUser): ClientUser {
+  return {
+    onResponse: (response, flow) => user.onResponse(response, flow),
+    onFailure: (failure, reason) => user.onFailure(failure, reason),
+  };
+}

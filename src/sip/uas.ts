@@ -1,0 +1,82 @@
+// What happens to each request that comes: the checks of RFC 3261 section 8.2, then its dialog or the user.
+
+import { type Core, guard } from './core.ts';
+import { contactOf } from './dialog-state.ts';
+import { compose, Incoming } from './incoming.ts';
+import { IncomingInviteImpl } from './incoming-invite.ts';
+import type { SipRequest } from './message.ts';
+import { dialogKey, statelessTag } from './transaction-keys.ts';
+import type { ServerTransaction } from './transactions.ts';
+import type { ExtraHeaders } from './user-agent-types.ts';
+
+export class Uas {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Any new request but ACK. */
+  receive(transaction: ServerTransaction): void {
+    const { request } = transaction;
+    if (request.method === 'CANCEL') return this.#cancel(transaction);
+    const required = request.headers['require'];
+    if (typeof required === 'string') return this.#answer(transaction, 420, { unsupported: required });
+    if (request.headers.to.params['tag']) return this.#receiveInDialog(transaction);
+    if (this.#core.transactions.isMerged(transaction)) return this.#answer(transaction, 482);
+    if (request.method === 'INVITE') this.#receiveInvite(transaction);
+    else this.#receiveOther(transaction);
+  }
+
+  /** The ACK of a 2xx; never answered. */
+  receiveAck(ack: SipRequest): void {
+    const dialog = this.#core.dialogs.get(keyOf(ack));
+    if (dialog === undefined) this.#core.count('ack-unmatched');
+    else dialog.receiveAck(ack);
+  }
+
+  #answer(transaction: ServerTransaction, status: number, headers: ExtraHeaders = {}): void {
+    const tag = statelessTag(transaction.request);
+    transaction.respond(compose(this.#core, transaction, status, tag, { headers }));
+  }
+
+  /** CANCEL is answered 200 whether or not it comes too late; the INVITE gets its 487 where it can (section 9.2). */
+  #cancel(transaction: ServerTransaction): void {
+    const invite = this.#core.transactions.inviteOf(transaction.request);
+    const known = invite && this.#core.cancellable.get(invite);
+    if (known === undefined) return this.#answer(transaction, invite === undefined ? 481 : 200);
+    transaction.respond(compose(this.#core, transaction, 200, known.tag));
+    known.cancel();
+  }
+
+  #receiveInDialog(transaction: ServerTransaction): void {
+    const key = keyOf(transaction.request);
+    const dialog = this.#core.dialogs.get(key);
+    if (dialog !== undefined) return dialog.receive(transaction);
+    const pending = this.#core.pending.get(key);
+    if (pending === undefined || transaction.request.method !== 'BYE') return this.#answer(transaction, 481);
+    // BYE ends an early dialog too (section 15.1.2).
+    this.#answer(transaction, 200);
+    pending.cancel();
+  }
+
+  #receiveInvite(transaction: ServerTransaction): void {
+    if (contactOf(transaction.request) === undefined) {
+      const response = compose(this.#core, transaction, 400, statelessTag(transaction.request), {
+        reason: 'Missing Contact',
+      });
+      return void transaction.respond(response);
+    }
+    const invite = new IncomingInviteImpl(this.#core, transaction);
+    if (!guard(this.#core, 'onInvite', () => this.#core.user.onInvite(invite))) invite.failHandler();
+  }
+
+  #receiveOther(transaction: ServerTransaction): void {
+    const incoming = new Incoming(this.#core, transaction);
+    if (!guard(this.#core, 'onRequest', () => this.#core.user.onRequest(incoming))) incoming.failHandler();
+  }
+}
+
+function keyOf({ headers }: SipRequest): string {
+  return dialogKey(headers['call-id'], headers.to.params['tag'] ?? '', headers.from.params['tag'] ?? '');
+}

@@ -1,0 +1,180 @@
+// The user agent as its users see it: the interfaces of the switch and the test phones (RFC 3261 sections 8, 12-15).
+import type { Logger } from '../log.ts';
+import type { NameAddr, SipRequest, SipResponse } from './message.ts';
+
+export type Protocol = 'udp' | 'tcp';
+
+/** Where bytes go to, or came from. `address` is a numeric IP address without brackets. */
+export interface Peer {
+  protocol: Protocol;
+  address: string;
+  port: number;
+}
+
+/** The way a message came: its peer, our own address at which it arrived, and a name that is the same for one TCP connection. */
+export interface Flow {
+  peer: Peer;
+  local: Peer;
+  id: string;
+}
+
+/** A body with its Content-Type. */
+export interface Body {
+  type: string;
+  bytes: Buffer | string;
+}
+
+/** Headers to add to a message, by lower-case name; values as they stand on the wire. CR and LF are refused. */
+export type ExtraHeaders = Record<string, string>;
+
+export interface ResponseOptions {
+  reason?: string;
+  headers?: ExtraHeaders;
+  body?: Body;
+}
+
+export interface Credentials {
+  username: string;
+  password: string;
+}
+
+export interface UserAgentOptions {
+  listen: { protocol: Protocol; host: string; port: number }[];
+  log: Logger;
+  /** For Server and User-Agent. */
+  product: string;
+  /** A new call: a valid INVITE without To tag. 100 has been sent. */
+  onInvite(invite: IncomingInvite): void;
+  /** Any other request outside a dialog (REGISTER, OPTIONS, MESSAGE …); ACK and CANCEL never come here. */
+  onRequest(request: IncomingRequest): void;
+  timers?: Partial<Timers>;
+  limits?: Partial<Limits>;
+}
+
+/** What strangers may make a user agent hold. */
+export interface Limits {
+  /** Requests under way or just answered; further ones are answered 503. */
+  transactions: number;
+  /** TCP connections, in all and from one address. */
+  connections: number;
+  connectionsPerAddress: number;
+  /** What may wait for a TCP peer that does not read, in bytes. */
+  writeBufferBytes: number;
+  /** How long a TCP connection may be silent, in milliseconds: more than a registration lasts. */
+  idleMs: number;
+  /** How long a message may take from its first byte to its last, and a new connection to its first message, in milliseconds. */
+  messageMs: number;
+  /** How long connecting may take, in milliseconds. */
+  connectMs: number;
+}
+
+/** RFC 3261 table 4, in milliseconds. */
+export interface Timers {
+  t1: number;
+  t2: number;
+  t4: number;
+}
+
+export interface UserAgent {
+  /** The addresses as bound (port 0 resolved). */
+  readonly listening: Peer[];
+  readonly counters: Record<string, number>;
+  /** Sends a request outside any dialog and resolves with its final response; never rejects (408, 503, and 500 for what cannot be written, are made here). */
+  request(options: OutgoingRequestOptions): Promise<SipResponse>;
+  /** Places a call. Exactly one of onAccepted and onRejected is called, once. */
+  invite(options: OutgoingInviteOptions): OutgoingInvite;
+  close(): Promise<void>;
+}
+
+export interface OutgoingRequestOptions {
+  method: string;
+  /** The Request-URI. */
+  uri: string;
+  from: { uri: string; name?: string | undefined };
+  to: { uri: string; name?: string | undefined };
+  /** Where to send it; by default the host and port of the Request-URI, which must then be numeric. */
+  peer?: Peer;
+  /** Send over the connection of this flow when it is still open (RFC 5626 in spirit; TCP registrations). */
+  flow?: Flow;
+  callId?: string;
+  headers?: ExtraHeaders;
+  body?: Body;
+  /** Answers a 401 or 407 once, with these. */
+  credentials?: Credentials;
+}
+
+export interface OutgoingInviteOptions extends Omit<OutgoingRequestOptions, 'method'> {
+  /** A provisional response other than 100. */
+  onProvisional?(response: SipResponse): void;
+  /** The first 2xx. ACK is sent by calling `ack`, which must happen once; with a body when the 2xx carried an offer. */
+  onAccepted(response: SipResponse, dialog: Dialog, ack: (body?: Body, headers?: ExtraHeaders) => void): void;
+  /** Final response >= 300, or 408/503 made here. */
+  onRejected(response: SipResponse): void;
+}
+
+export interface OutgoingInvite {
+  readonly callId: string;
+  readonly localTag: string;
+  /**
+   * Sends CANCEL when a provisional response has come, or as soon as it comes. A 2xx that wins the race is ACKed and BYEd here;
+   * onRejected is called all the same, with a 487 made here.
+   * @param reason the value of a Reason header (RFC 3326)
+   */
+  cancel(reason?: string): void;
+}
+
+export interface IncomingRequest {
+  readonly message: SipRequest;
+  readonly flow: Flow;
+  respond(status: number, options?: ResponseOptions): void;
+}
+
+export interface IncomingInvite extends IncomingRequest {
+  /** Our tag, the same in every response of this INVITE. */
+  readonly localTag: string;
+  /** Answers 2xx, creates the dialog and sends the 2xx again until its ACK comes (RFC 3261 section 13.3.1.4). */
+  accept(options?: ResponseOptions & { status?: number }): Dialog;
+  /** Called when CANCEL came (487 has been sent), or when the caller is gone. Set before anything is answered. */
+  onCancel: (() => void) | undefined;
+}
+
+export type DialogState = 'confirmed' | 'terminated';
+
+/** An established dialog (RFC 3261 section 12). Handlers are properties; set them in the callback that hands the dialog over. */
+export interface Dialog {
+  readonly id: string;
+  readonly callId: string;
+  readonly localTag: string;
+  readonly remoteTag: string;
+  readonly remote: NameAddr;
+  readonly state: DialogState;
+  /** The ACK of our 2xx, with its body (the answer, when our 2xx carried the offer). */
+  onAck: ((ack: SipRequest) => void) | undefined;
+  /** A re-INVITE. Answer it with `respond`; a 2xx is retransmitted until its ACK, which goes to `onAck`. */
+  onReinvite: ((request: IncomingRequest) => void) | undefined;
+  /** Any other request in the dialog but BYE, ACK and CANCEL. Without a handler it is answered 405 (or 501); OPTIONS 200. */
+  onRequest: ((request: IncomingRequest) => void) | undefined;
+  /** The dialog is over: BYE came (200 has been sent), or our 2xx was never acknowledged, or a request got 408/481. Once. */
+  onEnd: ((end: DialogEnd) => void) | undefined;
+  /** Sends a request in the dialog; resolves with the final response, never rejects. */
+  request(method: string, options?: { headers?: ExtraHeaders; body?: Body }): Promise<SipResponse>;
+  /**
+   * Sends a re-INVITE; on 2xx, `ack` must be called once. A non-2xx is acknowledged here. While another INVITE is under
+   * way in the dialog, the response is a 491 made here (RFC 3261 section 14.1).
+   */
+  reinvite(options: { headers?: ExtraHeaders; body?: Body }): Promise<{
+    response: SipResponse;
+    ack: (body?: Body) => void;
+  }>;
+  /**
+   * Sends BYE; the dialog is terminated at once. onEnd is not called. A 2xx that still lacks its ACK gets one first; a
+   * 2xx of ours is given the time for its ACK (RFC 3261 section 15).
+   */
+  bye(headers?: ExtraHeaders): Promise<SipResponse>;
+}
+
+export interface DialogEnd {
+  by: 'remote' | 'timeout';
+  /** The BYE, when there was one. */
+  request: SipRequest | undefined;
+}
