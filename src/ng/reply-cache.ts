@@ -3,9 +3,9 @@
 /** One request that was taken: its reply, once it is there. */
 export interface CacheEntry {
   readonly key: string;
-  /** Milliseconds of the cache's clock. */
-  readonly openedAt: number;
   reply: Buffer | undefined;
+  /** When the reply came, in milliseconds of the cache's clock. */
+  settledAt: number;
 }
 
 export interface ReplyCacheLimits {
@@ -46,13 +46,14 @@ export class ReplyCache {
   /** Takes a request on; undefined when too many are under way. */
   open(key: string): CacheEntry | undefined {
     if (this.#entries.size - this.#settled.size >= this.#limits.pending) return undefined;
-    const entry: CacheEntry = { key, openedAt: this.#now(), reply: undefined };
+    const entry: CacheEntry = { key, reply: undefined, settledAt: 0 };
     this.#entries.set(key, entry);
     return entry;
   }
 
   settle(entry: CacheEntry, reply: Buffer): void {
     entry.reply = reply;
+    entry.settledAt = this.#now();
     this.#bytes += reply.length;
     this.#settled.add(entry);
     this.#forgetOld();
@@ -63,7 +64,7 @@ export class ReplyCache {
     const oldest = this.#now() - keepMs;
     for (const entry of this.#settled) {
       const isOver = this.#settled.size > entries || this.#bytes > bytes;
-      if (!isOver && entry.openedAt >= oldest) return;
+      if (!isOver && entry.settledAt >= oldest) return;
       this.#settled.delete(entry);
       this.#entries.delete(entry.key);
       this.#bytes -= entry.reply?.length ?? 0;

@@ -1,0 +1,167 @@
+// The client against a media server that drops, delays, refuses, is a stranger, or is not there.
+import { createSocket, type RemoteInfo } from 'node:dgram';
+import { once } from 'node:events';
+import t, { type Test } from 'tap';
+import { silentLogger } from '../log.ts';
+import { createNgClient, type NgClient } from './client.ts';
+
+type Datagram = { text: string; cookie: string; from: RemoteInfo; at: number };
+
+/** A media server whose every answer the test decides. */
+async function fakeServer(t: Test, answer: (datagram: Datagram, nth: number) => string[] = () => []) {
+  const socket = createSocket('udp4');
+  const seen: Datagram[] = [];
+  socket.on('message', (bytes, from) => {
+    const text = bytes.toString();
+    const datagram = { text, cookie: text.split(' ', 1)[0] ?? '', from, at: performance.now() };
+    seen.push(datagram);
+    for (const reply of answer(datagram, seen.length)) socket.send(reply, from.port, from.address);
+  });
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  t.teardown(() => socket.close());
+  return { socket, seen, port: socket.address().port };
+}
+
+async function clientOf(t: Test, port: number, timeoutMs = 5000, retransmitMs = 5): Promise<NgClient> {
+  const client = await createNgClient({
+    host: '127.0.0.1',
+    port,
+    timeoutMs,
+    retransmitMs,
+    log: silentLogger(),
+  });
+  t.teardown(() => client.close());
+  return client;
+}
+
+const PONG = 'd6:result4:ponge';
+
+t.test('the same datagram is sent again, at doubled intervals, until it is answered', async (t) => {
+  const server = await fakeServer(t, ({ cookie }, nth) => (nth < 4 ? [] : [`${cookie} ${PONG}`]));
+  const client = await clientOf(t, server.port, 5000, 20);
+  t.same(await client.request({ command: 'ping' }), { result: 'pong' });
+  t.equal(new Set(server.seen.map(({ text }) => text)).size, 1);
+  t.match(server.seen[0]?.text, /^[0-9a-f]{12}_1 d7:command4:pinge$/);
+  const gaps = server.seen.slice(1).map(({ at }, index) => at - (server.seen[index]?.at ?? 0));
+  for (const [index, least] of [20, 40, 80].entries()) {
+    const gap = gaps[index] ?? 0;
+    t.ok(gap > least * 0.7, `gap ${index + 1}: ${gap.toFixed(1)} ms`);
+  }
+  t.match(client.counters, { requests: 1, retransmissions: 3, replies: 1, dropped: 0, timeouts: 0 });
+});
+
+t.test('without an answer: NG_TIMEOUT; an answer that comes later is counted and dropped', async (t) => {
+  let late = '';
+  const server = await fakeServer(t, ({ cookie, text }) => {
+    if (!text.includes('query')) return [late, `${cookie} d6:result2:oke`];
+    late = `${cookie} d6:result2:oke`;
+    return [];
+  });
+  const client = await clientOf(t, server.port, 30);
+  await t.rejects(client.request({ command: 'query', 'call-id': 'x' }), {
+    code: 'NG_TIMEOUT',
+    message: `the media server did not answer query: no reply from udp:127.0.0.1:${server.port} within 30 ms`,
+    hint: /is grec-mediad running there\?/,
+  });
+  await client.request({ command: 'delete', 'call-id': 'x' });
+  t.match(client.counters, { timeouts: 1, dropped: 1, replies: 1 });
+});
+
+t.test('an error is refused with the reason of the peer', async (t) => {
+  const server = await fakeServer(t, ({ cookie }) => [
+    `${cookie} d6:result5:error12:error-reason12:Unknown calle`,
+  ]);
+  const client = await clientOf(t, server.port);
+  await t.rejects(client.request({ command: 'stop recording', 'call-id': 'x' }), {
+    code: 'NG_REFUSED',
+    message: 'the media server refused stop recording: Unknown call',
+  });
+});
+
+t.test('what is no reply to a request under way is dropped', async (t) => {
+  const server = await fakeServer(t, ({ cookie }) => [
+    'garbage',
+    `${cookie} garbage`,
+    `${cookie} d7:command4:pinge`,
+    `${cookie} d6:result2:ok3:sdpi1ee`,
+    `${cookie}0 ${PONG}`,
+    `${cookie} ${PONG}`,
+    `${cookie} ${PONG}`,
+  ]);
+  const client = await clientOf(t, server.port);
+  t.same(await client.request({ command: 'ping' }), { result: 'pong' });
+  await client.request({ command: 'ping' });
+  t.equal(client.counters.replies, 2);
+  t.ok(client.counters.dropped >= 11, `${client.counters.dropped} dropped`);
+});
+
+t.test('replies find their requests in any order', async (t) => {
+  const held: string[] = [];
+  const server = await fakeServer(t, ({ cookie, text }) => {
+    const call = /7:call-id1:(.)/.exec(text)?.[1] ?? '';
+    held.unshift(`${cookie} d6:result2:ok7:warning1:${call}e`);
+    return held.length < 3 ? [] : held;
+  });
+  const client = await clientOf(t, server.port, 5000, 2000);
+  const calls = ['1', '2', '3'];
+  const replies = calls.map((call) => client.request({ command: 'query', 'call-id': call }));
+  t.same(
+    (await Promise.all(replies)).map(({ warning }) => warning),
+    calls,
+  );
+});
+
+t.test('a stranger who knows the cookie is not heard', async (t) => {
+  const stranger = createSocket('udp4');
+  stranger.bind(0, '127.0.0.1');
+  await once(stranger, 'listening');
+  t.teardown(() => stranger.close());
+  const server = await fakeServer(t);
+  const client = await clientOf(t, server.port, 5000, 2000);
+  const reply = client.request({ command: 'ping' });
+  if (server.seen.length === 0) await once(server.socket, 'message');
+  const [{ cookie = '', from } = {}] = server.seen;
+  const port = from?.port ?? 0;
+  await new Promise((sent) =>
+    stranger.send(`${cookie} d6:result5:error12:error-reason4:evile`, port, '127.0.0.1', sent),
+  );
+  server.socket.send(`${cookie} ${PONG}`, port, '127.0.0.1');
+  t.same(await reply, { result: 'pong' });
+  t.equal(client.counters.dropped, 0);
+});
+
+t.test('where nothing listens, the second try says so, long before the timeout', async (t) => {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  await new Promise<void>((closed) => socket.close(closed));
+  const client = await clientOf(t, port, 60_000);
+  const requests = [client.request({ command: 'ping' }), client.request({ command: 'ping' })];
+  for (const request of requests) {
+    await t.rejects(request, { code: 'NG_TIMEOUT', message: /nothing listens on udp:127\.0\.0\.1:\d+$/ });
+  }
+  t.ok(client.counters.retransmissions >= 2, 'one refusal is not enough');
+});
+
+t.test('closing ends what is under way, and what comes after', async (t) => {
+  const server = await fakeServer(t);
+  const client = await clientOf(t, server.port, 60_000);
+  const reply = client.request({ command: 'ping' });
+  const rejected = t.rejects(reply, { code: 'NG_TIMEOUT', message: /client was closed/ });
+  await client.close();
+  await rejected;
+  await t.rejects(client.request({ command: 'ping' }), { code: 'NG_TIMEOUT', message: /client is closed/ });
+  await client.close();
+});
+
+t.test('a request that no datagram can hold is refused at once', async (t) => {
+  const server = await fakeServer(t);
+  const client = await clientOf(t, server.port);
+  const sdp = 'x'.repeat(65500);
+  await t.rejects(client.request({ command: 'offer', 'call-id': 'c', 'from-tag': 'f', sdp }), {
+    code: 'NG_REFUSED',
+    message: 'offer does not fit into a datagram',
+  });
+});
