@@ -5,20 +5,41 @@ import { PACKET_MS, SAMPLES_PER_PACKET } from './rtp-sender.ts';
 
 export type Speaker = 'agent' | 'customer';
 
-/** One phrase: `packets` packets of the speaker's voice file from packet `from` on, spoken at packet `at` of the call. */
+/** One phrase. All positions are in packets of 20 ms. */
 interface Turn {
   speaker: Speaker;
+  words: string;
+  /** Where it begins in the speaker's voice file, and its length. */
   from: number;
   packets: number;
+  /** When it is spoken, from the beginning of the conversation. */
   at: number;
 }
 
 /** The cuts are those that audio/make-voices.sh prints. The agent's answer begins before the customer has quite ended. */
 const TURNS: Turn[] = [
-  { speaker: 'agent', from: 0, packets: 150, at: 15 },
-  { speaker: 'customer', from: 0, packets: 236, at: 175 },
-  { speaker: 'agent', from: 150, packets: 167, at: 395 },
-  { speaker: 'customer', from: 236, packets: 61, at: 550 },
+  {
+    speaker: 'agent',
+    words: 'Harbor Travel, this is Alice. How can I help you?',
+    from: 0,
+    packets: 150,
+    at: 15,
+  },
+  {
+    speaker: 'customer',
+    words: 'Hello. I booked a ferry for Friday, but I want to sail on Sunday.',
+    from: 0,
+    packets: 236,
+    at: 175,
+  },
+  {
+    speaker: 'agent',
+    words: 'Of course. I see your booking. I will change it now.',
+    from: 150,
+    packets: 167,
+    at: 395,
+  },
+  { speaker: 'customer', words: 'Great, thank you!', from: 236, packets: 61, at: 550 },
 ];
 
 const PACKETS = 620;
@@ -31,10 +52,17 @@ export interface Voice {
   mulaw: Uint8Array;
   /** The same as linear samples of 16 bits. */
   linear: Int16Array;
+  /** Of 20 ms each. */
+  packets: number;
 }
 
 /** Length of the conversation, in milliseconds. */
 export const DIALOGUE_MS = PACKETS * PACKET_MS;
+
+/** Who says what, and when: milliseconds from the beginning of the conversation. */
+export const PHRASES: readonly { speaker: Speaker; words: string; atMs: number }[] = TURNS.map(
+  ({ speaker, words, at }) => ({ speaker, words, atMs: at * PACKET_MS }),
+);
 
 /** Reads one side of the conversation. */
 export function loadVoice(speaker: Speaker): Voice {
@@ -44,7 +72,7 @@ export function loadVoice(speaker: Speaker): Voice {
     const phrase = spoken.subarray(from * SAMPLES_PER_PACKET, (from + packets) * SAMPLES_PER_PACKET);
     mulaw.set(phrase, at * SAMPLES_PER_PACKET);
   }
-  return { mulaw, linear: toLinear(mulaw) };
+  return { mulaw, linear: toLinear(mulaw), packets: PACKETS };
 }
 
 /** Linear samples of mu-law bytes. */

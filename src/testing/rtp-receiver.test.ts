@@ -69,3 +69,19 @@ t.test('bytes that are not RTP are counted and change nothing', async (t) => {
   t.same(receiver.count(), { received: 0, lost: 0, duplicates: 0, malformed: 4 });
   t.equal(receiver.audio().length, 0);
 });
+
+t.test('waiting for packets ends with the packet that makes the number full', async (t) => {
+  const receiver = createRtpReceiver();
+  let isFull = false;
+  const full = receiver.until(2).then(() => {
+    isFull = true;
+  });
+  receiver.receive(packet(0));
+  receiver.receive(Uint8Array.of(1));
+  await new Promise(setImmediate);
+  t.notOk(isFull);
+  receiver.receive(packet(1));
+  await full;
+  await receiver.until(1);
+  t.ok(isFull);
+});

@@ -32,6 +32,8 @@ export interface RtpReceiver {
   readonly streams: ReceivedStream[];
   receive(bytes: Uint8Array, arrivedAt?: number): void;
   count(): ReceptionCount;
+  /** Resolves once so many packets have come, of all streams. */
+  until(packets: number): Promise<void>;
   /**
    * What was heard, as linear samples at 8 kHz: each stream from its first timestamp to its last, gaps as silence, one
    * stream after the other. Payload types other than PCMU and PCMA are left out.
@@ -42,6 +44,12 @@ export interface RtpReceiver {
 export function createRtpReceiver(): RtpReceiver {
   const streams: ReceivedStream[] = [];
   let malformed = 0;
+  let received = 0;
+  let waiting: { packets: number; resolve: () => void }[] = [];
+  const tellWaiting = () => {
+    for (const { packets, resolve } of waiting) if (packets <= received) resolve();
+    waiting = waiting.filter(({ packets }) => packets > received);
+  };
   return {
     streams,
     receive(bytes, arrivedAt = performance.now()) {
@@ -56,7 +64,14 @@ export function createRtpReceiver(): RtpReceiver {
         streams.push(stream);
       }
       stream.packets.push({ ...packet, arrivedAt });
+      received += 1;
+      tellWaiting();
     },
+    until: (packets) =>
+      new Promise((resolve) => {
+        waiting.push({ packets, resolve });
+        tellWaiting();
+      }),
     count: () => {
       const counts = streams.map(countStream);
       const sum = (key: keyof StreamCount) => counts.reduce((total, count) => total + count[key], 0);
