@@ -1,0 +1,82 @@
+// What `grec demo` tells while it runs: lines with times, the seven steps, or one JSON value at the end.
+import type { CliContext } from './context.ts';
+
+/** One of the seven steps of the model, as it happened. */
+export interface Step {
+  step: number;
+  name: string;
+  /** Milliseconds since the demonstration began. */
+  atMs: number;
+  detail: string;
+}
+
+const NAMES = ['started', 'bridged', 'recorded', 'ended', 'consolidated', 'indexed', 'heard'] as const;
+export type StepName = (typeof NAMES)[number];
+
+const WIDEST = 80;
+const NAME_WIDTH = Math.max(...NAMES.map((name) => name.length));
+/** Two blanks, the number of the step, the time, the name, and blanks between them. */
+const INDENT = 2 + 1 + 2 + 7 + 2 + NAME_WIDTH + 2;
+
+export class Story {
+  readonly steps: Step[] = [];
+  readonly #context: CliContext;
+  readonly #startedAt = Date.now();
+
+  constructor(context: CliContext) {
+    this.#context = context;
+  }
+
+  /** Words without a time. */
+  title(...lines: string[]): void {
+    if (this.#context.json) return;
+    const [first = '', ...rest] = lines;
+    this.#context.print(this.#context.paint('bold', first), ...rest);
+  }
+
+  print(...lines: string[]): void {
+    if (!this.#context.json) this.#context.print(...lines);
+  }
+
+  /** Something that happens now and is no step. */
+  tell(what: string): void {
+    this.#line(' ', Date.now(), '', what, 'dim');
+  }
+
+  /** A phrase of the conversation. */
+  quote(name: string, words: string): void {
+    this.#line(' ', Date.now(), '', `${name}: “${words}”`, 'dim');
+  }
+
+  /** @param at wall clock, milliseconds since 1970; the time of the event that shows the step */
+  step(name: StepName, at: number, detail: string): void {
+    const step = NAMES.indexOf(name) + 1;
+    this.steps.push({ step, name, atMs: Math.round(at - this.#startedAt), detail });
+    this.#line(String(step), at, name, detail, 'bold');
+  }
+
+  #line(number: string, at: number, name: string, text: string, style: 'bold' | 'dim'): void {
+    if (this.#context.json) return;
+    const time = ((at - this.#startedAt) / 1000).toFixed(2);
+    const head = `  ${number}  ${time.padStart(5)} s  `;
+    const title = this.#context.paint(style, name.padEnd(NAME_WIDTH));
+    const width = Math.min(WIDEST, this.#context.columns) - INDENT;
+    const [first = '', ...rest] = wrap(text, width).map((line) =>
+      style === 'dim' ? this.#context.paint('dim', line) : line,
+    );
+    this.#context.print(`${head}${title}  ${first}`, ...rest.map((line) => ' '.repeat(INDENT) + line));
+  }
+}
+
+/** Lines of at most `width` characters, broken at blanks; a longer word stays whole. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
