@@ -1,0 +1,148 @@
+// A grec of its own for one test: fresh state, free ports, the three real daemons.
+import { createSocket } from 'node:dgram';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type CatalogReader, openCatalogReader } from '../../src/catalog/catalog.ts';
+import type { RecordingRow } from '../../src/catalog/rows.ts';
+import { type DaemonsRunning, startDaemons } from '../../src/cli/daemons-runner.ts';
+import { type Config, type DaemonName, loadConfig, socketOf } from '../../src/config.ts';
+import { askDaemon } from '../../src/control.ts';
+
+const DAEMONS = dirname(dirname(fileURLToPath(import.meta.url)));
+const WAIT_MS = 60_000;
+const POLL_MS = 50;
+
+export interface InstallationOptions {
+  /** More TOML: tables other than [state], [sip], [media], [mediad]. */
+  toml?: string;
+  /** UDP ports that the media server may use: four a call. */
+  mediaPorts?: number;
+}
+
+export interface Installation {
+  config: Config;
+  configFile: string;
+  sip: { host: string; port: number };
+  daemons: DaemonsRunning;
+  /** What the daemons logged, for the message of a failed test. */
+  log: string[];
+  ask<T>(
+    daemon: DaemonName,
+    method: 'GET' | 'PUT' | 'POST' | 'DELETE',
+    path: string,
+    body?: unknown,
+  ): Promise<T>;
+  addDn(number: string, password: string, settings?: { record?: boolean; name?: string }): Promise<void>;
+  /** Resolves with all recordings as soon as there are `count`. */
+  recordings(count: number): Promise<RecordingRow[]>;
+  stop(): Promise<void>;
+}
+
+/** Starts one; `stop` must be called. */
+export async function install(options: InstallationOptions = {}): Promise<Installation> {
+  const directory = mkdtempSync(join(tmpdir(), 'grec-peers-'));
+  const [sipPort, ngPort] = await Promise.all([freePort(), freePort()]);
+  const first = await freeRange(options.mediaPorts ?? 200);
+  const configFile = join(directory, 'grec.toml');
+  const last = first + (options.mediaPorts ?? 200) - 1;
+  writeFileSync(configFile, toml(sipPort, ngPort, `${first}-${last}`, options.toml ?? ''));
+  const config = loadConfig({ file: configFile });
+  const log: string[] = [];
+  const daemons = startDaemons({
+    daemonsDirectory: DAEMONS,
+    configFile,
+    onLine: (name, line) => void log.push(`${name}: ${line}`),
+  });
+  const ask: Installation['ask'] = (daemon, method, path, body) =>
+    askDaemon(daemon, socketOf(config, daemon), method, path, body);
+  const stop = async () => {
+    await daemons.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    await daemons.ready;
+  } catch (thrown) {
+    await stop();
+    throw new Error(`${String(thrown)}\n${log.join('\n')}`);
+  }
+  return {
+    config,
+    configFile,
+    sip: { host: '127.0.0.1', port: sipPort },
+    daemons,
+    log,
+    ask,
+    addDn: async (number, password, settings = {}) => {
+      await ask('grec-sipd', 'PUT', `/dns/${number}`, { create: true, password, settings });
+    },
+    recordings: (count) => untilRecorded(config, count, log),
+    stop,
+  };
+}
+
+function toml(sipPort: number, ngPort: number, ports: string, more: string): string {
+  return `
+[state]
+directory = "state"
+[log]
+format = "json"
+[sip]
+listen = ["udp:127.0.0.1:${sipPort}", "tcp:127.0.0.1:${sipPort}"]
+[media]
+server = "127.0.0.1:${ngPort}"
+[mediad]
+ng = "127.0.0.1:${ngPort}"
+ports = "${ports}"
+${more}`;
+}
+
+async function untilRecorded(config: Config, count: number, log: string[]): Promise<RecordingRow[]> {
+  const limit = performance.now() + WAIT_MS;
+  let catalog: CatalogReader | undefined;
+  try {
+    catalog = openCatalogReader(config.paths.catalog);
+    let rows = catalog.list({ limit: count + 100 });
+    while (rows.length < count) {
+      if (performance.now() > limit) {
+        throw new Error(
+          `${rows.length} of ${count} recordings within ${WAIT_MS / 1000} s\n${log.slice(-40).join('\n')}`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      rows = catalog.list({ limit: count + 100 });
+    }
+    return rows;
+  } finally {
+    catalog?.close();
+  }
+}
+
+/** The two channels of a 16-bit stereo WAV file with a 44-byte header. */
+export function readChannels(file: string): [Int16Array, Int16Array] {
+  const bytes = readFileSync(file);
+  const frames = (bytes.length - 44) >> 2;
+  const left = new Int16Array(frames);
+  const right = new Int16Array(frames);
+  for (let frame = 0; frame < frames; frame++) {
+    left[frame] = bytes.readInt16LE(44 + frame * 4);
+    right[frame] = bytes.readInt16LE(46 + frame * 4);
+  }
+  return [left, right];
+}
+
+/** A UDP port that is free on loopback. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.bind(0, host, resolve));
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return port;
+}
+
+/** The first port of a range below the ephemeral ones that tests running side by side are unlikely to share. */
+async function freeRange(count: number): Promise<number> {
+  const slots = Math.floor((32_000 - 10_000) / count);
+  return 10_000 + Math.floor(Math.random() * slots) * count;
+}

@@ -1,0 +1,162 @@
+// Many recorded calls by sipp at once, and the proof that each recording holds what was sent.
+//
+//   sipp (trunk, 127.0.0.2) --INVITE--> grec --INVITE--> sipp (DN 7001, 127.0.0.3), RTP both ways through the media server
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RecordingRow } from '../../src/catalog/rows.ts';
+import { MULAW_TO_LINEAR } from '../../src/rtp/g711.ts';
+import { findAudio } from '../../src/testing/compare.ts';
+import { freePort, type Installation, install, readChannels } from './installation.ts';
+import { runSipp } from './sipp.ts';
+
+const TRUNK = '127.0.0.2';
+const DESK = '127.0.0.3';
+const RATE_HZ = 8000;
+/** The media ends before the call does, so that all of it has been sent when BYE comes. */
+const TAIL_MS = 500;
+
+export interface RecordedCallsOptions {
+  calls: number;
+  /** Calls per second. */
+  rate: number;
+  /** Media that each side sends, in seconds. */
+  seconds: number;
+  /** Called when all calls are up. */
+  midway?(installation: Installation): Promise<void>;
+  say?(line: string): void;
+}
+
+export interface RecordedCallsReport {
+  /** sipp's exit status, caller and callee: 0 when no call failed and no message was unexpected. */
+  status: [number | null, number | null];
+  errors: string;
+  recordings: number;
+  complete: number;
+  /** Channels that equal what was sent, sample by sample: two a recording when all is well. */
+  exactChannels: number;
+  /** What differs, in words. */
+  differences: string[];
+  /** The largest difference between a recording's length and the media sent, in milliseconds. */
+  worstDurationMs: number;
+  problems: string[];
+}
+
+/** Starts a grec of its own, runs the calls, and looks at every recording. */
+export async function runRecordedCalls(options: RecordedCallsOptions): Promise<RecordedCallsReport> {
+  const { calls, say = () => undefined } = options;
+  const directory = mkdtempSync(join(tmpdir(), 'grec-calls-'));
+  const installation = await install({
+    mediaPorts: calls * 4 + 40,
+    toml: `[[trunk]]\nname = "carrier"\nhost = "${TRUNK}"\n`,
+  });
+  try {
+    const report = await callAndCompare(options, installation, directory);
+    say(JSON.stringify(report));
+    return report;
+  } finally {
+    await installation.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function callAndCompare(
+  options: RecordedCallsOptions,
+  installation: Installation,
+  directory: string,
+): Promise<RecordedCallsReport> {
+  const { calls, rate, seconds, midway, say = () => undefined } = options;
+  const sent = { a: noise('a', seconds), b: noise('b', seconds) };
+  const files = { a: join(directory, 'a.ulaw'), b: join(directory, 'b.ulaw') };
+  writeFileSync(files.a, sent.a);
+  writeFileSync(files.b, sent.b);
+  await installation.addDn('7001', 'secret', { record: true, name: 'Agent' });
+  const desk = { host: DESK, port: await freePort(DESK) };
+  const register = runSipp({
+    scenario: 'register',
+    local: desk,
+    remote: installation.sip,
+    calls: 1,
+    words: { number: '7001', password: 'secret' },
+    timeoutS: 20,
+  });
+  const registered = await register.result;
+  if (registered.code !== 0) throw new Error(`sipp could not register: ${registered.errors}`);
+  const timeoutS = Math.ceil(calls / rate + seconds + 30);
+  const common = { remote: installation.sip, calls, rate, timeoutS };
+  const callee = runSipp({ ...common, scenario: 'uas', local: desk, words: { audio: files.b } });
+  const caller = runSipp({
+    ...common,
+    scenario: 'uac',
+    local: { host: TRUNK, port: await freePort(TRUNK) },
+    words: { audio: files.a, number: '7001', caller: '+4930123', ms: `${seconds * 1000 + TAIL_MS}` },
+  });
+  if (midway !== undefined) {
+    await untilCalls(installation, calls);
+    say(`${calls} calls are up`);
+    await midway(installation);
+  }
+  const [from, to] = await Promise.all([caller.result, callee.result]);
+  say('the calls are over');
+  const rows = await installation.recordings(calls);
+  const report = compareAll(installation, rows, sent, seconds);
+  return {
+    ...report,
+    status: [from.code, to.code],
+    errors: from.errors + to.errors,
+    problems: installation.log.filter((line) => /"level":"(error|fatal)"/.test(line)),
+  };
+}
+
+async function untilCalls(installation: Installation, calls: number): Promise<void> {
+  for (;;) {
+    const { recording } = await installation.ask<{ recording: number }>('grec-sipd', 'GET', '/status');
+    if (recording >= calls) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function compareAll(
+  installation: Installation,
+  rows: RecordingRow[],
+  sent: { a: Buffer; b: Buffer },
+  seconds: number,
+) {
+  const expected = { a: linear(sent.a), b: linear(sent.b) };
+  const differences: string[] = [];
+  let exactChannels = 0;
+  let worstDurationMs = 0;
+  for (const row of rows) {
+    worstDurationMs = Math.max(worstDurationMs, Math.abs(row.duration - seconds * 1000));
+    if (row.path === null) {
+      differences.push(`${row.id}: ${row.reason}`);
+      continue;
+    }
+    // 7001 is the agent: left. It is the called side, which sends b.
+    const [left, right] = readChannels(join(installation.config.paths.archive, row.path, 'audio.wav'));
+    for (const [name, channel, wanted] of [
+      ['left', left, expected.b],
+      ['right', right, expected.a],
+    ] as const) {
+      const found = findAudio(channel, wanted);
+      if (found.exact) exactChannels++;
+      else differences.push(`${row.id} ${name}: ${JSON.stringify(found)}`);
+    }
+  }
+  const complete = rows.filter(({ state }) => state === 'complete').length;
+  return { recordings: rows.length, complete, exactChannels, differences, worstDurationMs };
+}
+
+/** Sound that is nowhere like itself, so that a sample out of place cannot hide. */
+function noise(seed: string, seconds: number): Buffer {
+  const bytes = Buffer.alloc(seconds * RATE_HZ);
+  for (let at = 0; at < bytes.length; at += 32) {
+    createHash('sha256').update(`${seed}${at}`).digest().copy(bytes, at);
+  }
+  return bytes;
+}
+
+function linear(mulaw: Buffer): Int16Array {
+  return Int16Array.from(mulaw, (byte) => MULAW_TO_LINEAR[byte] ?? 0);
+}

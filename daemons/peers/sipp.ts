@@ -1,0 +1,75 @@
+// Runs sipp with a scenario of this folder and tells how its calls went.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const SCENARIOS = fileURLToPath(new URL('./scenarios/', import.meta.url));
+
+/** False, or the reason to skip a test. */
+export const noSipp: string | false =
+  spawnSync('sipp', ['-v']).error === undefined ? false : 'sipp is not installed';
+
+export interface SippOptions {
+  /** A file of `scenarios/`, without its ending. */
+  scenario: string;
+  /** Local address and port, for SIP; RTP uses the same address. */
+  local: { host: string; port: number };
+  remote: { host: string; port: number };
+  calls: number;
+  /** Calls per second; 10 when left out. */
+  rate?: number;
+  transport?: 'udp' | 'tcp';
+  /** Words of the scenario, written `{name}` there. */
+  words?: Record<string, string>;
+  timeoutS?: number;
+}
+
+export interface SippResult {
+  code: number | null;
+  /** What went wrong, in sipp's words; empty when nothing did. */
+  errors: string;
+}
+
+export interface SippRun {
+  result: Promise<SippResult>;
+  kill(): void;
+}
+
+export function runSipp(options: SippOptions): SippRun {
+  const directory = mkdtempSync(join(tmpdir(), 'grec-sipp-'));
+  const scenario = join(directory, 'scenario.xml');
+  const errors = join(directory, 'errors.log');
+  writeFileSync(scenario, fill(options.scenario, options.words ?? {}));
+  const { local, remote, calls, rate = 10, transport = 'udp', timeoutS = 120 } = options;
+  const argv = [
+    ...['-sf', scenario, '-i', local.host, '-mi', local.host, '-p', `${local.port}`],
+    ...['-m', `${calls}`, '-r', `${rate}`, '-l', `${Math.max(calls, 10)}`],
+    ...['-t', transport === 'tcp' ? 't1' : 'u1', '-timeout', `${timeoutS}`, '-timeout_error'],
+    ...['-trace_err', '-error_file', errors, '-nostdin'],
+    `${remote.host}:${remote.port}`,
+  ];
+  const process = spawn('sipp', argv, { cwd: directory, stdio: 'ignore' });
+  const result = once(process, 'close').then(([code]) => {
+    const text = readOptional(errors);
+    rmSync(directory, { recursive: true, force: true });
+    return { code: code as number | null, errors: text };
+  });
+  return { result, kill: () => void process.kill('SIGKILL') };
+}
+
+function fill(name: string, words: Record<string, string>): string {
+  let text = readFileSync(join(SCENARIOS, `${name}.xml`), 'utf8');
+  for (const [word, value] of Object.entries(words)) text = text.replaceAll(`{${word}}`, value);
+  return text;
+}
+
+function readOptional(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
