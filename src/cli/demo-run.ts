@@ -37,7 +37,7 @@ export class DemoRun {
       configFile: state.configFile,
       onLine: (name, line) => {
         appendFileSync(state.logFile, line.startsWith('{') ? `${line}\n` : `${name}: ${line}\n`);
-        this.#lastLines.push([name, line]);
+        if (line !== '') this.#lastLines.push([name, line]);
         if (this.#lastLines.length > LOG_LINES_SHOWN) this.#lastLines.shift();
         if (verbose) this.#showLine(name, line);
       },
