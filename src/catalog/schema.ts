@@ -28,7 +28,9 @@ const MIGRATIONS = [
   -- Which recording a spool segment became: a segment found here is done and may leave the spool.
   CREATE TABLE segments (
     id TEXT PRIMARY KEY,
-    recording TEXT NOT NULL
+    recording TEXT NOT NULL,
+    -- 1 when not all of it became audio: then it is set aside, not deleted.
+    kept INTEGER NOT NULL CHECK (kept IN (0, 1))
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE alarms (

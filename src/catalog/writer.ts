@@ -15,6 +15,13 @@ export interface NewAlarm {
   cause?: string;
 }
 
+/** A spool segment that has become part of a recording, or was found to be useless. */
+export interface UsedSegment {
+  id: string;
+  /** Not all of it became audio: it must be kept. */
+  isKept: boolean;
+}
+
 /** The catalog's only writer. Every method throws GrecError CATALOG_UNUSABLE when SQLite refuses. */
 export interface CatalogWriter extends CatalogReader {
   /** All of `work` or nothing of it, durable when it returns. May be nested. */
@@ -23,9 +30,9 @@ export interface CatalogWriter extends CatalogReader {
    * Adds or replaces a recording, with the segments it was made of.
    * @param finishedAt wall clock, milliseconds since 1970
    */
-  putRecording(row: RecordingRow, segments: readonly string[], finishedAt: number): void;
-  /** The recording that a spool segment became, if it is done. */
-  recordingOfSegment(segment: string): string | undefined;
+  putRecording(row: RecordingRow, segments: readonly UsedSegment[], finishedAt: number): void;
+  /** What became of a spool segment, if it is done. */
+  usedSegment(segment: string): UsedSegment | undefined;
   /** When the last recording was finished, milliseconds since 1970; 0 when there is none. */
   lastFinishedAt(): number;
   /** @returns false when this cause has an alarm already */
@@ -49,9 +56,13 @@ export function catalogWriter(db: Database, file: string, reader: CatalogReader)
     putRecording: (row, segments, finishedAt) =>
       guard(() => {
         sql.putRecording.run({ ...row, finishedAt });
-        for (const segment of segments) sql.putSegment.run(segment, row.id);
+        for (const { id, isKept } of segments) sql.putSegment.run(id, row.id, isKept ? 1 : 0);
       }),
-    recordingOfSegment: (segment) => guard(() => sql.segment.get(segment)?.recording),
+    usedSegment: (segment) =>
+      guard(() => {
+        const found = sql.segment.get(segment);
+        return found && { id: segment, isKept: found.kept === 1 };
+      }),
     lastFinishedAt: () => guard(() => sql.lastFinished.get()?.at ?? 0),
     raiseAlarm: ({ cause, ...alarm }) =>
       guard(() => {
@@ -77,8 +88,10 @@ function prepareAll(db: Database) {
        VALUES (@id, @sessionId, @state, @reason, @direction, @startTime, @duration, @caller, @callee, @dn, @path,
          @size, @finishedAt)`,
     ),
-    putSegment: db.prepare<[string, string]>('INSERT OR REPLACE INTO segments (id, recording) VALUES (?, ?)'),
-    segment: db.prepare<[string], { recording: string }>('SELECT recording FROM segments WHERE id = ?'),
+    putSegment: db.prepare<[string, string, number]>(
+      'INSERT OR REPLACE INTO segments (id, recording, kept) VALUES (?, ?, ?)',
+    ),
+    segment: db.prepare<[string], { kept: number }>('SELECT kept FROM segments WHERE id = ?'),
     lastFinished: db.prepare<[], { at: number | null }>('SELECT max(finished_at) AS at FROM recordings'),
     raiseAlarm: db.prepare<[object]>(
       `INSERT OR IGNORE INTO alarms (at, severity, subject, message, cause)

@@ -6,10 +6,10 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { GrecError } from '../errors.ts';
+import { readRtp } from '../rtp/header.ts';
 import { type Capture, openCapture } from '../spool/capture-file.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioPacket } from './rtp-clock.ts';
-import { readRtp } from './rtp-fields.ts';
 import { type Label, StreamMap } from './stream-map.ts';
 import { type ChannelCounts, Timeline } from './timeline.ts';
 import { longestWav, WAV_HEADER_BYTES, wavHeader } from './wav.ts';
@@ -43,15 +43,17 @@ export interface Mixdown {
   /** Samples of each channel. */
   frames: number;
   channels: [MixdownChannel, MixdownChannel];
-  /** What is wrong with the captures, in words. */
+  /** What is wrong with captures that could be read in part, in words. */
   problems: string[];
+  /** Segments whose capture could not be read at all, with the reason. */
+  unreadable: Map<string, string>;
 }
 
 /**
  * Writes the WAV. With no audio at all it holds no samples.
  * @param segments in the order of time
  * @param file is created or replaced, and synced to the disk
- * @throws GrecError SPOOL_INVALID (no capture can be read), AUDIO_UNDECODABLE (too long for a WAV); system errors of writing
+ * @throws GrecError AUDIO_UNDECODABLE (too long for a WAV); Node's system errors of writing
  */
 export async function mixDown(segments: readonly MixdownSegment[], file: string): Promise<Mixdown> {
   const output = await open(file, 'w', 0o640);
@@ -70,6 +72,7 @@ class Mixer {
   readonly #window: TimelineWindow;
   readonly #timeline: Timeline;
   readonly #problems: string[] = [];
+  readonly #unreadable = new Map<string, string>();
   #placed: AudioPacket[] = [];
   #frames = 0;
   #sliceEnd = 0;
@@ -83,7 +86,15 @@ class Mixer {
   }
 
   async addSegment(segment: MixdownSegment): Promise<void> {
-    const capture = openCapture(segment.captureFile);
+    try {
+      await this.#read(segment, openCapture(segment.captureFile));
+    } catch (thrown) {
+      if (!(thrown instanceof GrecError) || thrown.code !== 'SPOOL_INVALID') throw thrown;
+      this.#unreadable.set(segment.facts.opened.segment, thrown.message);
+    }
+  }
+
+  async #read(segment: MixdownSegment, capture: Capture): Promise<void> {
     const add = this.#adder(segment);
     let count = 0;
     for (const packet of capture) {
@@ -139,6 +150,7 @@ class Mixer {
       frames: this.#frames,
       channels: [this.#channel(0), this.#channel(1)],
       problems: this.#problems,
+      unreadable: this.#unreadable,
     };
   }
 

@@ -1,0 +1,250 @@
+// Consolidation: what is to be done, given the calls' events, the segments in the spool and the time. Pure.
+//
+// It looks at all that is known at once and never at what came last, so that the order in which the journals, the
+// spool and a restart bring the facts makes no difference, and doing it twice does no harm.
+import type { JournalEvent } from '../spool/events.ts';
+import { recordingIdOf, recordingIdOfCall, recordingIdOfSegment } from './ids.ts';
+
+/** A call that is not settled: its events, in order of time. */
+export interface PendingCall {
+  id: string;
+  events: readonly JournalEvent[];
+}
+
+/** A segment in the spool that is not part of any recording yet. */
+export interface SpoolSegment {
+  id: string;
+  /** Absent when a foreign switch drove the media server. Always a safe id, see {@link recordingIdOf}. */
+  recording?: string | undefined;
+  call?: string | undefined;
+  /** Wall clock, microseconds since 1970; undefined while it is open. */
+  closedAt: number | undefined;
+}
+
+export interface Situation {
+  calls: readonly PendingCall[];
+  segments: readonly SpoolSegment[];
+  /** What the catalog says of a recording. */
+  rowOf(recording: string): 'failed' | 'finished' | undefined;
+  /** Whether a segment has become part of a recording. */
+  isDone(segment: string): boolean;
+  /** Wall clock, microseconds since 1970. */
+  now: number;
+}
+
+export type Decision =
+  /** Make a recording of these segments. `partial` says why it is not the whole call. */
+  | {
+      do: 'finish';
+      recording: string;
+      call: PendingCall | undefined;
+      segments: string[];
+      partial: string[];
+      remarks: string[];
+    }
+  /** There is nothing to make a recording of, though there should be. */
+  | { do: 'fail'; recording: string; call: PendingCall; reason: string }
+  /** Nothing more is to come of this call. */
+  | { do: 'settle'; call: string };
+
+/** How long a segment may take to show after its call was released, in microseconds. */
+export const SEGMENT_GRACE_US = 10_000_000;
+/** How long a closed segment waits for the first event of its call. */
+export const CALL_GRACE_US = 60_000_000;
+/** How long a stopped recording waits for the end of its call, which is part of its history. */
+export const RELEASE_GRACE_US = 2_000_000;
+
+type EventOf<T extends JournalEvent['type']> = Extract<JournalEvent, { type: T }>;
+
+/** The first event of that type. */
+export function eventOf<T extends JournalEvent['type']>(
+  call: PendingCall | undefined,
+  type: T,
+): EventOf<T> | undefined {
+  return call?.events.find((event): event is EventOf<T> => event.type === type);
+}
+
+/** What is to be done now. What must wait is not in it, and will be when it is asked again later. */
+export function decide(situation: Situation): Decision[] {
+  const known = new Set(situation.calls.filter(isOfSwitch).map(({ id }) => id));
+  const orphans = situation.segments.filter(({ call }) => call === undefined || !known.has(call));
+  return [
+    ...situation.calls.flatMap((call) => decideCall(call, situation)),
+    ...decideOrphans(orphans, situation),
+  ];
+}
+
+/** The media server's events alone do not make a call: they may come after it was settled. */
+function isOfSwitch(call: PendingCall): boolean {
+  return call.events.some(({ daemon }) => daemon === 'grec-sipd');
+}
+
+function decideCall(call: PendingCall, situation: Situation): Decision[] {
+  if (!isOfSwitch(call)) return forgetLeftover(call, situation);
+  const segments = situation.segments.filter((segment) => segment.call === call.id);
+  const recordings = recordingsOf(call, segments);
+  const steps = [...recordings].map((recording) => decideRecording(recording, call, segments, situation));
+  const decisions = steps.flatMap(({ decision }) => decision ?? []);
+  const released = eventOf(call, 'call.released');
+  if (released === undefined || steps.some(({ isOpen }) => isOpen)) return decisions;
+  if (recordings.size > 0) return [...decisions, { do: 'settle', call: call.id }];
+  return decideUnrecorded(call, released, situation);
+}
+
+function forgetLeftover(call: PendingCall, { segments, now }: Situation): Decision[] {
+  const isOld = call.events.every(({ at }) => now - at > CALL_GRACE_US);
+  const isUsed = segments.some((segment) => segment.call === call.id);
+  return isOld && !isUsed ? [{ do: 'settle', call: call.id }] : [];
+}
+
+function recordingsOf(call: PendingCall, segments: readonly SpoolSegment[]): Set<string> {
+  const named = call.events.flatMap((event) => {
+    return event.daemon === 'grec-sipd' && 'recording' in event && event.recording !== undefined
+      ? [recordingIdOf(event.recording)]
+      : [];
+  });
+  return new Set([...named, ...segments.flatMap(({ recording }) => recording ?? [])]);
+}
+
+/** `isOpen`: the recording needs something more before its call is settled. */
+interface Step {
+  decision?: Decision;
+  isOpen: boolean;
+}
+
+function decideRecording(
+  recording: string,
+  call: PendingCall,
+  ofCall: readonly SpoolSegment[],
+  situation: Situation,
+): Step {
+  const segments = ofCall.filter((segment) => segment.recording === recording);
+  const row = situation.rowOf(recording);
+  if (segments.length > 0) return finishSegments(recording, call, segments, situation);
+  if (row !== undefined) return { isOpen: false };
+  return decideWithoutSegments(recording, call, situation);
+}
+
+function finishSegments(
+  recording: string,
+  call: PendingCall,
+  segments: SpoolSegment[],
+  situation: Situation,
+): Step {
+  if (segments.some(({ closedAt }) => closedAt === undefined)) return { isOpen: true };
+  if (!hasEnded(recording, call, situation.now)) return { isOpen: true };
+  const missing = missingSegments(recording, call, segments, situation);
+  if (missing.length > 0 && !isGraceOver(call, situation.now)) return { isOpen: true };
+  const partial = [
+    ...failuresOf(recording, call).map((reason) => `recording failed: ${reason}`),
+    ...missing.map((segment) => `segment ${segment} is not in the spool`),
+  ];
+  return { decision: finishOrAdd(recording, call, segments, partial, [], situation), isOpen: true };
+}
+
+/** A segment that shows after its recording was finished becomes a recording of its own: nothing is lost. */
+function finishOrAdd(
+  recording: string,
+  call: PendingCall | undefined,
+  segments: SpoolSegment[],
+  partial: string[],
+  remarks: string[],
+  situation: Situation,
+): Decision {
+  const ids = segments.map(({ id }) => id);
+  const [first = ''] = ids;
+  if (situation.rowOf(recording) !== 'finished')
+    return { do: 'finish', recording, call, segments: ids, partial, remarks };
+  const late = `it came after recording ${recording}, to which it belongs, was finished`;
+  const own = recordingIdOfSegment(first);
+  return { do: 'finish', recording: own, call, segments: ids, partial, remarks: [...remarks, late] };
+}
+
+function hasEnded(recording: string, call: PendingCall, now: number): boolean {
+  if (eventOf(call, 'call.released') !== undefined) return true;
+  return call.events.some((event) => {
+    if (event.type !== 'recording.stopped' || recordingIdOf(event.recording) !== recording) return false;
+    return now - event.at > RELEASE_GRACE_US;
+  });
+}
+
+function isGraceOver(call: PendingCall, now: number): boolean {
+  const released = eventOf(call, 'call.released');
+  return released !== undefined && now - released.at > SEGMENT_GRACE_US;
+}
+
+/** Segments that the media server's journal tells of and that are neither in the spool nor done. */
+function missingSegments(
+  recording: string,
+  call: PendingCall,
+  segments: readonly SpoolSegment[],
+  situation: Situation,
+): string[] {
+  const present = new Set(segments.map(({ id }) => id));
+  return call.events.flatMap((event) => {
+    if (event.type !== 'segment.opened' || event.recording === undefined) return [];
+    if (recordingIdOf(event.recording) !== recording || present.has(event.segment)) return [];
+    return situation.isDone(event.segment) ? [] : [event.segment];
+  });
+}
+
+function failuresOf(recording: string, call: PendingCall): string[] {
+  return call.events.flatMap((event) => {
+    return event.type === 'recording.failed' && recordingIdOf(event.recording) === recording
+      ? [event.reason]
+      : [];
+  });
+}
+
+function decideWithoutSegments(recording: string, call: PendingCall, { now }: Situation): Step {
+  const released = eventOf(call, 'call.released');
+  if (released === undefined) return { isOpen: true };
+  const [failure] = failuresOf(recording, call);
+  if (failure !== undefined)
+    return { decision: { do: 'fail', recording, call, reason: failure }, isOpen: true };
+  if (!isGraceOver(call, now)) return { isOpen: true };
+  // A call that nobody answered has nothing to record.
+  if (!released.answered) return { isOpen: false };
+  const reason = 'recording was started, but the media server left no segment in the spool';
+  return { decision: { do: 'fail', recording, call, reason }, isOpen: true };
+}
+
+function decideUnrecorded(
+  call: PendingCall,
+  released: EventOf<'call.released'>,
+  situation: Situation,
+): Decision[] {
+  const isDue = released.answered && eventOf(call, 'recording.decided')?.record === true;
+  if (!isDue) return [{ do: 'settle', call: call.id }];
+  const recording = recordingIdOfCall(call.id);
+  if (situation.rowOf(recording) !== undefined) return [{ do: 'settle', call: call.id }];
+  if (!isGraceOver(call, situation.now)) return [];
+  const reason = 'the call was to be recorded and was answered, but recording never started';
+  return [{ do: 'fail', recording, call, reason }];
+}
+
+function decideOrphans(orphans: readonly SpoolSegment[], situation: Situation): Decision[] {
+  const foreign = orphans.filter(
+    ({ recording, closedAt }) => recording === undefined && closedAt !== undefined,
+  );
+  const alone = foreign.map((segment): Decision => {
+    const recording = recordingIdOfSegment(segment.id);
+    return { do: 'finish', recording, call: undefined, segments: [segment.id], partial: [], remarks: [] };
+  });
+  const named = Map.groupBy(orphans, ({ recording }) => recording ?? '');
+  named.delete('');
+  return [
+    ...alone,
+    ...[...named].flatMap(([recording, group]) => decideUnknown(recording, group, situation)),
+  ];
+}
+
+/** Segments of a recording whose call is not in any journal. */
+function decideUnknown(recording: string, segments: SpoolSegment[], situation: Situation): Decision[] {
+  const isDue = segments.every(({ closedAt }) => {
+    return closedAt !== undefined && situation.now - closedAt > CALL_GRACE_US;
+  });
+  if (!isDue) return [];
+  const remark = 'the journals know no event of this call: made from what the media server noted';
+  return [finishOrAdd(recording, undefined, segments, [], [remark], situation)];
+}

@@ -1,0 +1,133 @@
+// Finishing: closed segments become a directory in the archive; or the reason why they cannot.
+import { join } from 'node:path';
+import type { Metadata } from '../archive/metadata.ts';
+import { readMetadata, verifyFiles } from '../archive/read.ts';
+import { findFinished, type Staging, sizeOf, stageRecording } from '../archive/write.ts';
+import type { SegmentFacts } from '../spool/segment.ts';
+import { eventOf, type PendingCall } from './consolidate.ts';
+import { bindChannels, channelRemarks, describeRecording, isPartial, PARTIAL } from './describe.ts';
+import { type Mixdown, mixDown } from './mixdown.ts';
+import type { SegmentEntry } from './spool-scan.ts';
+
+/** A segment whose facts are known. */
+export type FinishableSegment = SegmentEntry & { facts: SegmentFacts };
+
+export interface FinishTask {
+  archive: string;
+  recording: string;
+  call: PendingCall | undefined;
+  segments: readonly FinishableSegment[];
+  /** Why it is not the whole call, as far as is known before. */
+  partial: readonly string[];
+  remarks: readonly string[];
+}
+
+export type Finished =
+  /** `setAside`: segments of which not all became audio, so that they must be kept. */
+  | { result: 'archived'; path: string; metadata: Metadata; setAside: string[] }
+  | { result: 'failed'; reason: string }
+  /** Nobody answered and nobody spoke: there was nothing to record. */
+  | { result: 'empty' };
+
+/**
+ * Makes a recording; made already by a process that ended before it could tell, it is taken over.
+ * Throws Node's system errors when the archive or the spool refuse: try again later.
+ */
+export async function finishRecording(task: FinishTask): Promise<Finished> {
+  const segments = task.segments.toSorted((one, other) => one.facts.opened.at - other.facts.opened.at);
+  const found = findFinished(task.archive, task.recording, daysOf(segments));
+  if (found !== undefined && verifyFiles(join(task.archive, found)).ok) {
+    const metadata = readMetadata(join(task.archive, found));
+    return {
+      result: 'archived',
+      path: found,
+      metadata,
+      setAside: isPartial(metadata) ? segments.map(({ id }) => id) : [],
+    };
+  }
+  const startsAt = (segments[0]?.facts.opened.at ?? 0) / 1000;
+  const staging = await stageRecording(task.archive, task.recording, startsAt);
+  try {
+    return await make({ ...task, segments }, staging);
+  } catch (thrown) {
+    await staging.discard().catch(() => undefined);
+    throw thrown;
+  }
+}
+
+/** The days on which it may start, in milliseconds since 1970. */
+function daysOf(segments: readonly FinishableSegment[]): number[] {
+  return segments.flatMap(({ facts: { opened, closed } }) => {
+    const first = opened.at / 1000;
+    return [first - 60_000, first, (closed?.at ?? opened.at) / 1000];
+  });
+}
+
+async function make(task: FinishTask, staging: Staging): Promise<Finished> {
+  const { segments, recording, call } = task;
+  const parts = segments.map(({ facts, captureFile }) => {
+    return { facts, captureFile, channels: bindChannels(facts) };
+  });
+  const mixdown = await mixDown(parts, staging.audioFile);
+  if (mixdown.startAt === undefined) {
+    await staging.discard();
+    return withoutAudio(call, mixdown);
+  }
+  const remarks = [
+    ...partialReasons(task, mixdown).map((reason) => `${PARTIAL}${reason}`),
+    ...task.remarks,
+    ...channelRemarks(mixdown),
+  ];
+  const size = await sizeOf(staging.audioFile);
+  const facts = segments.map((segment) => segment.facts);
+  const metadata = describeRecording({ id: recording, call, segments: facts, mixdown, size, remarks });
+  const path = await staging.publish(metadata);
+  return { result: 'archived', path, metadata, setAside: toSetAside(segments, mixdown) };
+}
+
+function withoutAudio(call: PendingCall | undefined, { channels, unreadable, problems }: Mixdown): Finished {
+  const packets = channels[0].packets + channels[1].packets;
+  const isUnanswered = eventOf(call, 'call.released')?.answered === false;
+  if (isUnanswered && packets === 0 && unreadable.size === 0 && problems.length === 0)
+    return { result: 'empty' };
+  const encodings = channels.flatMap(({ undecodable }) => [...undecodable.keys()]);
+  const reasons = [...unreadable.values(), ...problems];
+  if (encodings.length > 0) reasons.push(`no decoder for ${[...new Set(encodings)].join(', ')}`);
+  if (reasons.length === 0)
+    reasons.push(packets === 0 ? 'no media was captured' : 'the captured media holds no audio');
+  return { result: 'failed', reason: reasons.join('; ') };
+}
+
+function partialReasons({ partial, segments }: FinishTask, mixdown: Mixdown): string[] {
+  return [
+    ...partial,
+    ...mixdown.unreadable.values(),
+    ...mixdown.problems,
+    ...(hasSilencedChannel(mixdown) ? ['one channel cannot be decoded'] : []),
+    ...segments.flatMap(({ facts }) => closingProblems(facts)),
+  ];
+}
+
+const INTERRUPTIONS: Record<string, string | undefined> = {
+  recovered: 'its media server ended without warning, what followed is missing',
+  shutdown: 'its media server was shut down during the call',
+  'write-failed': 'its media server could not write on',
+};
+
+function closingProblems({ opened, closed }: SegmentFacts): string[] {
+  if (closed === undefined) return [];
+  const interruption = INTERRUPTIONS[closed.reason];
+  return [
+    ...(interruption === undefined ? [] : [`segment ${opened.segment}: ${interruption}`]),
+    ...(closed.lost > 0 ? [`segment ${opened.segment}: ${closed.lost} packets could not be written`] : []),
+  ];
+}
+
+function hasSilencedChannel({ channels }: Mixdown): boolean {
+  return channels.some(({ decoded, undecodable }) => decoded.size === 0 && undecodable.size > 0);
+}
+
+function toSetAside(segments: readonly FinishableSegment[], mixdown: Mixdown): string[] {
+  if (hasSilencedChannel(mixdown)) return segments.map(({ id }) => id);
+  return segments.flatMap(({ id, facts }) => (mixdown.unreadable.has(facts.opened.segment) ? [id] : []));
+}

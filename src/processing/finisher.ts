@@ -1,0 +1,214 @@
+// The finisher: makes the recordings that were decided, a few at a time, and enters what came of it in the catalog.
+//
+// The order is always archive, catalog, spool: a crash in between leaves work to do, never a loss.
+import type { CatalogWriter } from '../catalog/catalog.ts';
+import type { RecordingRow } from '../catalog/rows.ts';
+import { GrecError, messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Decision, PendingCall } from './consolidate.ts';
+import { failedRow, isPartial, rowOfMetadata } from './describe.ts';
+import type { FinishableSegment, Finished, finishRecording } from './finish.ts';
+import { recordingIdOfSegment } from './ids.ts';
+import type { SegmentEntry, SpoolScan } from './spool-scan.ts';
+
+/** Recordings that are made at the same time: more would only wait for the same disk. */
+const PARALLEL = 4;
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60_000;
+
+export type FinishDecision = Extract<Decision, { do: 'finish' }>;
+
+export interface FinisherContext {
+  archive: string;
+  catalog: CatalogWriter;
+  spool: SpoolScan;
+  log: Logger;
+  finish: typeof finishRecording;
+  /** Called when all that was decided is done. */
+  onIdle: () => void;
+}
+
+interface Retry {
+  attempts: number;
+  /** Milliseconds since 1970. */
+  notBefore: number;
+}
+
+export class Finisher {
+  readonly #context: FinisherContext;
+  #queue: FinishDecision[] = [];
+  readonly #active = new Map<string, { segments: string[]; work: Promise<void> }>();
+  readonly #retries = new Map<string, Retry>();
+  #isStopping = false;
+
+  constructor(context: FinisherContext) {
+    this.#context = context;
+  }
+
+  /** Recordings being made. */
+  get active(): number {
+    return this.#active.size;
+  }
+
+  isMaking(recording: string): boolean {
+    return this.#active.has(recording);
+  }
+
+  isUsing(segment: string): boolean {
+    return [...this.#active.values()].some(({ segments }) => segments.includes(segment));
+  }
+
+  /** Takes what is to be made, in place of what it was told before; starts what is due. */
+  take(decisions: readonly FinishDecision[]): void {
+    this.#queue = decisions.filter(({ recording }) => {
+      if (this.#active.has(recording)) return false;
+      return (this.#retries.get(recording)?.notBefore ?? 0) <= Date.now();
+    });
+    this.#startNext();
+  }
+
+  /** Resolves when nothing is being made. */
+  async idle(): Promise<void> {
+    while (this.#active.size > 0) await Promise.all([...this.#active.values()].map(({ work }) => work));
+  }
+
+  /** Ends what is being made, begins nothing more. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.idle();
+  }
+
+  #startNext(): void {
+    while (!this.#isStopping && this.#active.size < PARALLEL) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      if (this.#active.has(next.recording)) continue;
+      const work = this.#make(next).finally(() => {
+        this.#active.delete(next.recording);
+        if (this.#queue.length > 0) this.#startNext();
+        else if (!this.#isStopping) this.#context.onIdle();
+      });
+      this.#active.set(next.recording, { segments: next.segments, work });
+    }
+  }
+
+  /** Never rejects. */
+  async #make(decision: FinishDecision): Promise<void> {
+    const { archive, spool, finish, log } = this.#context;
+    const { recording, call, partial, remarks } = decision;
+    const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
+    if (segments.length < decision.segments.length) return;
+    try {
+      const task = { archive, recording, call, segments, partial, remarks };
+      await this.#conclude(decision, segments, await finish(task).catch(asFailure));
+      if (this.#retries.delete(recording))
+        log.info({ recording }, 'the recording that had to wait is finished');
+    } catch (thrown) {
+      this.#retryLater(recording, thrown);
+    }
+  }
+
+  async #conclude(
+    decision: FinishDecision,
+    segments: FinishableSegment[],
+    finished: Finished,
+  ): Promise<void> {
+    const { recording, call } = decision;
+    const { log } = this.#context;
+    if (finished.result === 'failed') this.fail(recording, call, segments, finished.reason);
+    else if (finished.result === 'archived') this.#commit(finished, decision.segments);
+    else log.info({ recording, call: call?.id }, 'nobody answered: there was nothing to record');
+    for (const id of decision.segments) await this.takeAway(id, isKept(finished, id));
+  }
+
+  #commit({ metadata, path, setAside }: Extract<Finished, { result: 'archived' }>, ids: string[]): void {
+    const { catalog, log } = this.#context;
+    const row = rowOfMetadata(metadata, path);
+    const used = ids.map((id) => ({ id, isKept: setAside.includes(id) }));
+    catalog.transaction(() => {
+      catalog.putRecording(row, used, Date.now());
+      if (isPartial(metadata)) this.#raise('warning', row);
+    });
+    const { id: recording, state, duration } = row;
+    const [call] = metadata.callUuids;
+    log.info({ recording, call, state, duration, path }, 'recording finished');
+  }
+
+  /** There is no audio where there should be: a row and an alarm say why. The segments are kept. */
+  fail(
+    recording: string,
+    call: PendingCall | undefined,
+    segments: readonly FinishableSegment[],
+    reason: string,
+  ): void {
+    const facts = segments.map((segment) => segment.facts);
+    const ids = segments.map(({ id }) => id);
+    this.#enterFailure(failedRow(recording, call, facts, reason), ids);
+  }
+
+  /** The same for a segment whose facts nobody can read. */
+  failUnreadable({ id, problem, changedAt }: SegmentEntry): void {
+    const reason = `the facts of segment ${id} cannot be read: ${problem}`;
+    const row = failedRow(recordingIdOfSegment(id), undefined, [], reason);
+    this.#enterFailure({ ...row, startTime: Math.floor(changedAt) }, [id]);
+  }
+
+  #enterFailure(row: RecordingRow, segments: string[]): void {
+    const { catalog, log } = this.#context;
+    const used = segments.map((id) => ({ id, isKept: true }));
+    catalog.transaction(() => {
+      catalog.putRecording(row, used, Date.now());
+      this.#raise('major', row);
+    });
+    log.error({ recording: row.id, segments, reason: row.reason }, 'recording failed');
+  }
+
+  #raise(severity: 'warning' | 'major', { id, reason }: RecordingRow): void {
+    const { catalog } = this.#context;
+    catalog.raiseAlarm({ at: Date.now(), severity, subject: `recording ${id}`, message: reason ?? '' });
+  }
+
+  /** Takes a segment that is done out of the spool; the catalog knows it, so when it fails the next round does it. */
+  async takeAway(segment: string, kept: boolean): Promise<void> {
+    const { spool, log } = this.#context;
+    try {
+      if (kept) await spool.setAside(segment);
+      else await spool.remove(segment);
+    } catch (thrown) {
+      log.warn({ segment }, `a segment that is done stays in the spool: ${messageOf(thrown)}`);
+    }
+  }
+
+  /** Nothing is lost while the archive takes nothing: the spool keeps it all, and one alarm says so. */
+  #retryLater(recording: string, thrown: unknown): void {
+    const { catalog, log } = this.#context;
+    const attempts = (this.#retries.get(recording)?.attempts ?? 0) + 1;
+    const delay = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
+    this.#retries.set(recording, { attempts, notBefore: Date.now() + delay });
+    const message = `recordings cannot be finished and wait in the spool: ${messageOf(thrown)}`;
+    log.error({ recording, attempts, retryInMs: delay }, message);
+    try {
+      // One episode, from the last recording that was finished on, is one alarm, restarts included.
+      const cause = `archive since ${catalog.lastFinishedAt()}`;
+      catalog.raiseAlarm({ at: Date.now(), severity: 'major', subject: 'archive', message, cause });
+    } catch (refused) {
+      log.error(`the alarm cannot be entered in the catalog either: ${messageOf(refused)}`);
+    }
+  }
+}
+
+/** What no repetition can mend makes a failed recording; anything else is thrown again. */
+function asFailure(thrown: unknown): Finished {
+  if (thrown instanceof GrecError && (thrown.code === 'AUDIO_UNDECODABLE' || thrown.code === 'SPOOL_INVALID'))
+    return { result: 'failed', reason: thrown.message };
+  throw thrown;
+}
+
+function isKept(finished: Finished, segment: string): boolean {
+  if (finished.result === 'failed') return true;
+  return finished.result === 'archived' && finished.setAside.includes(segment);
+}
+
+function finishable(entry: SegmentEntry | undefined): FinishableSegment[] {
+  return entry?.facts === undefined ? [] : [{ ...entry, facts: entry.facts }];
+}

@@ -1,0 +1,109 @@
+// Taking in the journals: events of calls are kept in the catalog, in the same transaction as the checkpoint.
+import { setImmediate } from 'node:timers/promises';
+import type { CatalogWriter } from '../catalog/catalog.ts';
+import type { Logger } from '../log.ts';
+import type { JournalEvent } from '../spool/events.ts';
+import { createJournalReader, type JournalProblem, type JournalReader } from '../spool/journal-reader.ts';
+import type { PendingCall } from './consolidate.ts';
+
+/** Whose journals tell of calls and recordings. */
+export const JOURNALS = ['grec-sipd', 'grec-mediad'] as const;
+type JournalName = (typeof JOURNALS)[number];
+
+const BATCH = 500;
+
+export interface JournalsContext {
+  directory: string;
+  catalog: CatalogWriter;
+  log: Logger;
+}
+
+/** The events of all calls that are not settled, as the journals tell them. */
+export class Journals {
+  readonly #context: JournalsContext;
+  readonly #calls = new Map<string, JournalEvent[]>();
+  #readers: Map<JournalName, JournalReader>;
+
+  constructor(context: JournalsContext) {
+    this.#context = context;
+    this.#readers = this.#openReaders();
+    for (const event of context.catalog.pendingEvents()) this.#remember(event);
+  }
+
+  calls(): PendingCall[] {
+    return [...this.#calls].map(([id, events]) => ({ id, events }));
+  }
+
+  /** The sequence number of each journal up to which all is taken in. */
+  progress(): Record<string, number> {
+    return Object.fromEntries(
+      JOURNALS.map((name) => [name, this.#context.catalog.checkpoint(name)?.seq ?? 0]),
+    );
+  }
+
+  /**
+   * Reads all journals to their ends; other work runs in between.
+   * @throws GrecError CATALOG_UNUSABLE, and system errors of reading; the next time goes on where the last checkpoint is
+   */
+  async readAll(): Promise<void> {
+    try {
+      for (const [name, reader] of this.#readers) {
+        while (this.#readBatch(name, reader) === BATCH) await setImmediate();
+      }
+    } catch (thrown) {
+      this.#readers = this.#openReaders();
+      throw thrown;
+    }
+  }
+
+  /** Forgets a settled call. */
+  drop(call: string): void {
+    this.#context.catalog.dropEvents(call);
+    this.#calls.delete(call);
+  }
+
+  #openReaders(): Map<JournalName, JournalReader> {
+    const { directory, catalog } = this.#context;
+    return new Map(
+      JOURNALS.map((name) => {
+        return [name, createJournalReader({ directory, daemon: name }, catalog.checkpoint(name))] as const;
+      }),
+    );
+  }
+
+  #readBatch(name: JournalName, reader: JournalReader): number {
+    const { catalog } = this.#context;
+    const { events, checkpoint, problems } = reader.read(BATCH);
+    if (checkpoint === undefined || (events.length === 0 && problems.length === 0)) return 0;
+    const ofCalls = events.filter((event) => callOf(event) !== undefined);
+    catalog.transaction(() => {
+      for (const event of ofCalls) catalog.keepEvent(callOf(event) ?? '', event);
+      for (const problem of problems) this.#raise(name, problem);
+      catalog.setCheckpoint(name, checkpoint);
+    });
+    for (const event of ofCalls) this.#remember(event);
+    return events.length;
+  }
+
+  #raise(name: JournalName, { file, offset, message }: JournalProblem): void {
+    const subject = `journal ${name}`;
+    const text = `${file}, byte ${offset}: ${message}`;
+    this.#context.log.warn({ journal: name, file, offset }, message);
+    this.#context.catalog.raiseAlarm({ at: Date.now(), severity: 'warning', subject, message: text });
+  }
+
+  /** Events of one call stand in order of time; the same event again changes nothing. */
+  #remember(event: JournalEvent): void {
+    const call = callOf(event);
+    if (call === undefined) return;
+    const events = this.#calls.get(call) ?? [];
+    if (events.some(({ seq, daemon }) => seq === event.seq && daemon === event.daemon)) return;
+    events.push(event);
+    events.sort((one, other) => one.at - other.at);
+    this.#calls.set(call, events);
+  }
+}
+
+function callOf(event: JournalEvent): string | undefined {
+  return 'call' in event ? event.call : undefined;
+}

@@ -1,0 +1,259 @@
+// The processor: reads journals and spool at its own pace, and turns what they tell into recordings, rows and alarms.
+//
+// Whatever it does can be done again: each round looks at the journals from their checkpoints, at the spool and at the
+// catalog, and decides anew what is to be done.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { removeLeftovers } from '../archive/write.ts';
+import { type CatalogWriter, openCatalog } from '../catalog/catalog.ts';
+import type { Config } from '../config.ts';
+import type { RunningDaemon } from '../daemon.ts';
+import { GrecError, messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { microsNow } from '../spool/clock.ts';
+import type { SegmentFacts } from '../spool/segment.ts';
+import { decide, type SpoolSegment } from './consolidate.ts';
+import { finishRecording } from './finish.ts';
+import { Finisher } from './finisher.ts';
+import { recordingIdOf } from './ids.ts';
+import { JOURNALS, Journals } from './journals.ts';
+import { type SegmentEntry, SpoolScan } from './spool-scan.ts';
+import { watchFolders } from './watch.ts';
+
+const POLL_MS = 1_000;
+/** Facts that nobody can read are given up when they have not changed for so long. */
+const FACTS_GRACE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+export interface ProcessorOptions {
+  config: Config;
+  log: Logger;
+  /** Wall clock in microseconds since 1970. */
+  now?: () => number;
+  /** Makes one recording. */
+  finish?: typeof finishRecording;
+  pollMs?: number;
+}
+
+/**
+ * Starts the processor: works through what has gathered, then watches.
+ * @throws GrecError CATALOG_UNUSABLE, STATE_UNUSABLE
+ */
+export async function startProcessor(options: ProcessorOptions): Promise<RunningDaemon> {
+  prepareFolders(options.config);
+  const processor = new Processor(options, openCatalog(options.config.paths.catalog));
+  await processor.start();
+  return {
+    routes: {
+      'GET /alarms': ({ query }) => processor.catalog.alarms(Number(query.get('limit')) || 50),
+      'GET /recordings/:id': ({ params }) => processor.stateOf(params.id ?? ''),
+      'POST /sync': () => processor.sync(),
+    },
+    status: () => processor.status(),
+    stop: () => processor.stop(),
+  };
+}
+
+function watchedFolders({ paths }: Config): string[] {
+  return [paths.spool, ...JOURNALS.map((name) => join(paths.journal, name))];
+}
+
+function prepareFolders(config: Config): void {
+  try {
+    for (const folder of watchedFolders(config)) mkdirSync(folder, { recursive: true, mode: 0o750 });
+  } catch (thrown) {
+    const message = `cannot use the state directory ${config.paths.state}: ${messageOf(thrown)}`;
+    throw new GrecError('STATE_UNUSABLE', message, {
+      hint: 'give it to the user that runs grec-procd, or set [state] directory',
+      cause: thrown,
+    });
+  }
+}
+
+class Processor {
+  readonly catalog: CatalogWriter;
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  readonly #pollMs: number;
+  readonly #journals: Journals;
+  readonly #spool: SpoolScan;
+  readonly #finisher: Finisher;
+  /** Segments in the spool that are not done, as the last round saw them. */
+  #segments: SpoolSegment[] = [];
+  #round: Promise<void> | undefined;
+  #isAskedAgain = false;
+  #isStopping = false;
+  #problem: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #unwatch: () => void = () => {};
+
+  constructor(options: ProcessorOptions, catalog: CatalogWriter) {
+    const { config, log, now = microsNow, finish = finishRecording, pollMs = POLL_MS } = options;
+    const { archive, spool, journal } = config.paths;
+    this.#config = config;
+    this.#log = log;
+    this.#now = now;
+    this.#pollMs = pollMs;
+    this.catalog = catalog;
+    this.#journals = new Journals({ directory: journal, catalog, log });
+    this.#spool = new SpoolScan(spool);
+    const onIdle = () => void this.round();
+    this.#finisher = new Finisher({ archive, catalog, spool: this.#spool, log, finish, onIdle });
+  }
+
+  async start(): Promise<void> {
+    await this.#cleanUp();
+    this.#unwatch = watchFolders(watchedFolders(this.#config), () => void this.round());
+    this.#timer = setInterval(() => void this.round(), this.#pollMs);
+    await this.round();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    this.#unwatch();
+    await this.#round;
+    await this.#finisher.stop();
+    this.catalog.close();
+  }
+
+  /** Removes what a crash left half made; what is to be made again lies in the spool. */
+  async #cleanUp(): Promise<void> {
+    const now = this.#now() / 1000;
+    try {
+      const ofSpool = this.#spool.refresh().flatMap(({ facts }) => (facts ? [facts.opened.at / 1000] : []));
+      const removed = await removeLeftovers(this.#config.paths.archive, [now, now - DAY_MS, ...ofSpool]);
+      if (removed.length > 0) this.#log.info({ removed }, 'half-made recordings of an earlier run removed');
+    } catch (thrown) {
+      this.#log.warn(`cannot look for half-made recordings: ${messageOf(thrown)}`);
+    }
+  }
+
+  /** One look at everything there is, and another one when it is asked for meanwhile. Never rejects. */
+  round(): Promise<void> {
+    if (this.#round !== undefined) this.#isAskedAgain = true;
+    this.#round ??= this.#lookUntilQuiet().finally(() => {
+      this.#round = undefined;
+    });
+    return this.#round;
+  }
+
+  async #lookUntilQuiet(): Promise<void> {
+    do {
+      this.#isAskedAgain = false;
+      if (this.#isStopping) return;
+      try {
+        await this.#look();
+        this.#problem = undefined;
+      } catch (thrown) {
+        this.#report(messageOf(thrown));
+      }
+    } while (this.#isAskedAgain);
+  }
+
+  async #look(): Promise<void> {
+    await this.#journals.readAll();
+    const entries = await this.#undone(this.#spool.refresh());
+    const now = this.#now();
+    for (const entry of entries) {
+      const isUnreadable = entry.facts === undefined && now / 1000 - entry.changedAt > FACTS_GRACE_MS;
+      if (isUnreadable) this.#finisher.failUnreadable(entry);
+    }
+    this.#segments = entries.flatMap(({ id, facts }) =>
+      facts === undefined ? [] : [spoolSegment(id, facts)],
+    );
+    this.#decide(now);
+  }
+
+  /** Without the segments that are done already, which a crash left behind after the catalog's commit. */
+  async #undone(entries: SegmentEntry[]): Promise<SegmentEntry[]> {
+    const undone: SegmentEntry[] = [];
+    for (const entry of entries) {
+      const isOpen = entry.facts !== undefined && entry.facts.closed === undefined;
+      const used = isOpen ? undefined : this.catalog.usedSegment(entry.id);
+      if (used === undefined) undone.push(entry);
+      else if (!this.#finisher.isUsing(entry.id)) await this.#finisher.takeAway(used.id, used.isKept);
+    }
+    return undone;
+  }
+
+  #decide(now: number): void {
+    const decisions = decide({
+      calls: this.#journals.calls(),
+      segments: this.#segments,
+      rowOf: (recording) => this.#rowOf(recording),
+      isDone: (segment) => this.catalog.usedSegment(segment) !== undefined,
+      now,
+    });
+    for (const decision of decisions) {
+      if (decision.do === 'settle') this.#journals.drop(decision.call);
+      if (decision.do === 'fail') this.#finisher.fail(decision.recording, decision.call, [], decision.reason);
+    }
+    this.#finisher.take(decisions.filter((decision) => decision.do === 'finish'));
+  }
+
+  #rowOf(recording: string): 'failed' | 'finished' | undefined {
+    const state = this.catalog.get(recording)?.state;
+    if (state === undefined) return undefined;
+    return state === 'failed' ? 'failed' : 'finished';
+  }
+
+  /** The same problem is told once. */
+  #report(problem: string): void {
+    if (problem !== this.#problem) this.#log.error(`processing stands still, and is tried again: ${problem}`);
+    this.#problem = problem;
+  }
+
+  status(): Record<string, unknown> {
+    const finishedAt = this.catalog.lastFinishedAt();
+    const closed = this.#segments.filter(({ closedAt }) => closedAt !== undefined).length;
+    return {
+      journals: this.#journals.progress(),
+      backlog: closed,
+      openSegments: this.#segments.length - closed,
+      processing: this.#finisher.active,
+      recordings: this.catalog.count(),
+      failed: this.catalog.count('failed'),
+      lastFinished: finishedAt === 0 ? null : new Date(finishedAt).toISOString(),
+      alarms: this.catalog.alarmCount(),
+      problem: this.#problem ?? null,
+    };
+  }
+
+  /**
+   * What is known of a recording, finished or not.
+   * @throws GrecError RECORDING_UNKNOWN
+   */
+  stateOf(asked: string): Record<string, unknown> {
+    const id = asked.toLowerCase();
+    if (this.#finisher.isMaking(id)) return { id, state: 'processing', reason: null };
+    const row = this.catalog.get(id);
+    if (row !== undefined) return { ...row };
+    if (this.#isAwaited(id))
+      return { id, state: 'waiting', reason: 'its call or its media has not ended yet' };
+    throw new GrecError('RECORDING_UNKNOWN', `grec-procd knows no recording ${JSON.stringify(asked)}`, {
+      hint: '`grec ls` shows the recordings',
+    });
+  }
+
+  #isAwaited(id: string): boolean {
+    if (this.#segments.some(({ recording }) => recording === id)) return true;
+    const events = this.#journals.calls().flatMap((call) => call.events);
+    return events.some((event) => 'recording' in event && event.recording === id);
+  }
+
+  /** Does all that can be done now. */
+  async sync(): Promise<Record<string, unknown>> {
+    await this.round();
+    await this.#finisher.idle();
+    await this.round();
+    return this.status();
+  }
+}
+
+function spoolSegment(id: string, { opened, closed }: SegmentFacts): SpoolSegment {
+  const { metadata } = opened;
+  const recording = metadata && recordingIdOf(metadata.recording);
+  return { id, recording, call: metadata?.call, closedAt: closed?.at };
+}

@@ -1,0 +1,107 @@
+// What lies in the spool: each segment's facts, read again only when they have grown.
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemCode } from '../errors.ts';
+import { CAPTURE_FILE, FACTS_FILE, parseFacts, type SegmentFacts } from '../spool/segment.ts';
+
+/** Segments that could not be made into audio are kept here. */
+export const FAILED_FOLDER = 'failed';
+
+export interface SegmentEntry {
+  id: string;
+  directory: string;
+  captureFile: string;
+  /** Undefined while they cannot be understood; `problem` says why. */
+  facts: SegmentFacts | undefined;
+  problem: string | undefined;
+  /** Last change of the facts, milliseconds since 1970. */
+  changedAt: number;
+  size: number;
+}
+
+/** The segments of one spool directory. */
+export class SpoolScan {
+  readonly #directory: string;
+  #entries = new Map<string, SegmentEntry>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Looks again; segments in order of their names. Throws Node's system errors. */
+  refresh(): SegmentEntry[] {
+    const entries = new Map<string, SegmentEntry>();
+    for (const id of this.#names()) {
+      const entry = this.#look(id);
+      if (entry !== undefined) entries.set(id, entry);
+    }
+    this.#entries = entries;
+    return [...entries.values()];
+  }
+
+  get(id: string): SegmentEntry | undefined {
+    return this.#entries.get(id);
+  }
+
+  #names(): string[] {
+    try {
+      const found = readdirSync(this.#directory, { withFileTypes: true });
+      const folders = found.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
+      return folders.flatMap(({ name }) => (name === FAILED_FOLDER ? [] : [name])).sort();
+    } catch (thrown) {
+      if (systemCode(thrown) === 'ENOENT') return [];
+      throw thrown;
+    }
+  }
+
+  #look(id: string): SegmentEntry | undefined {
+    const directory = join(this.#directory, id);
+    const file = join(directory, FACTS_FILE);
+    try {
+      const { size, mtimeMs } = statSync(file);
+      const known = this.#entries.get(id);
+      if (known?.size === size && known.changedAt === mtimeMs) return known;
+      return createEntry(id, directory, readFileSync(file, 'utf8'), size, mtimeMs);
+    } catch (thrown) {
+      if (systemCode(thrown) !== 'ENOENT') throw thrown;
+      return emptyEntry(id, directory);
+    }
+  }
+
+  /** Takes a segment that has become a recording out of the spool. */
+  async remove(id: string): Promise<void> {
+    await rm(join(this.#directory, id), { recursive: true, force: true });
+  }
+
+  /** Keeps a segment that could not be made into audio. */
+  async setAside(id: string): Promise<void> {
+    const folder = join(this.#directory, FAILED_FOLDER);
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+    await rename(join(this.#directory, id), join(folder, id)).catch((thrown: unknown) => {
+      if (systemCode(thrown) !== 'ENOENT') throw thrown;
+    });
+  }
+}
+
+function createEntry(
+  id: string,
+  directory: string,
+  text: string,
+  size: number,
+  changedAt: number,
+): SegmentEntry {
+  const parsed = parseFacts(text);
+  const facts = 'facts' in parsed ? parsed.facts : undefined;
+  const problem = 'problem' in parsed ? parsed.problem : undefined;
+  return { id, directory, captureFile: join(directory, CAPTURE_FILE), facts, problem, changedAt, size };
+}
+
+/** A folder whose facts are not written yet, or never will be; gone when somebody else has just taken it away. */
+function emptyEntry(id: string, directory: string): SegmentEntry | undefined {
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (found === undefined) return undefined;
+  const captureFile = join(directory, CAPTURE_FILE);
+  const problem = `there is no ${FACTS_FILE}`;
+  return { id, directory, captureFile, facts: undefined, problem, changedAt: found.mtimeMs, size: -1 };
+}
