@@ -37,6 +37,7 @@ function addDaemonCommands(program: Command, lazily: Lazily): void {
     .command('demo')
     .description('record a real call on this machine and show it')
     .option('--keep <directory>', 'keep the state in this directory (default: a new temporary one)')
+    .option('--verbose', 'show what the daemons log')
     .option('--json', 'print the result as JSON')
     .action(lazily(async (): Promise<Action<[DemoOptions]>> => (await import('./demo.ts')).runDemo));
   program
