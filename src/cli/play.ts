@@ -9,6 +9,7 @@ import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId } from './ls.ts';
 import { findRecording, requireFiles } from './recording.ts';
+import { printable } from './table.ts';
 import { readWav } from './wav-file.ts';
 
 export interface PlayOptions {
@@ -22,6 +23,9 @@ interface Player {
   /** Its arguments for one file. */
   argv(file: string): string[];
 }
+
+/** How much of a player's complaint is kept, from its end. */
+const SAID_CHARACTERS = 4000;
 
 /** In the order of preference: the first two end with the file and say why they cannot play. */
 const PLAYERS: readonly Player[] = [
@@ -126,9 +130,14 @@ async function playFile(file: string, audio: string, id: string, players: readon
   );
 }
 
+/** Resolves with what became of it; a player that cannot play is not believed when it says 0. */
 function runPlayer({ program, argv }: Player, file: string): Promise<'played' | 'missing' | string> {
   return new Promise((resolve) => {
-    const child = spawn(program, argv(file), { stdio: ['inherit', 'ignore', 'inherit'] });
+    const child = spawn(program, argv(file), { stdio: ['inherit', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said = `${said}${chunk}`.slice(-SAID_CHARACTERS);
+    });
     // Ctrl-C reaches the player through the terminal; this process then still removes its temporary file.
     const wait = () => undefined;
     process.on('SIGINT', wait);
@@ -137,9 +146,17 @@ function runPlayer({ program, argv }: Player, file: string): Promise<'played' | 
       resolve(end);
     };
     child.on('error', (error) => settle(systemCode(error) === 'ENOENT' ? 'missing' : messageOf(error)));
-    child.on('exit', (code, signal) => {
-      if (code === 0 || signal === 'SIGINT' || code === 123 || code === 130) settle('played');
-      else settle(signal === null ? `status ${code}` : signal);
-    });
+    child.on('close', (code, signal) => settle(judge(code, signal, said)));
   });
+}
+
+function judge(code: number | null, signal: NodeJS.Signals | null, said: string): 'played' | string {
+  // ffplay ends with 123 on Ctrl-C, and with 0 when there is no sound device.
+  const isStopped = signal === 'SIGINT' || code === 123 || code === 130;
+  if (isStopped || (code === 0 && !/audio open failed/i.test(said))) return 'played';
+  const reason = said
+    .trim()
+    .split('\n')
+    .find((line) => /fail|error|cannot/i.test(line));
+  return printable(reason ?? (signal === null ? `status ${code}` : signal));
 }

@@ -17,79 +17,90 @@ const WIDEST_WAVEFORM = 120;
 export async function show(context: CliContext, idOrPart: string): Promise<number> {
   const row = findRecording(context, idOrPart);
   const files = filesOf(context, row);
-  if (context.json) return showJson(context, row, files);
-  context.print(...describe(context, row, files));
-  if (files === undefined) return EXIT.ok;
-  context.print(...(await section(() => describeFiles(context, row, files))));
-  const check = verifyFiles(files.directory);
-  context.print(
-    '',
-    check.ok ? 'files intact: every hash is that of the manifest' : context.paint('red', 'FILES NOT INTACT'),
-  );
-  context.print(...check.problems.map((problem) => `  ${printable(problem)}`));
-  return check.ok ? EXIT.ok : EXIT.failure;
-}
-
-function showJson(context: CliContext, row: RecordingRow, files: RecordingFiles | undefined): number {
-  const check: Verification | null = files === undefined ? null : verifyFiles(files.directory);
-  let metadata: Metadata | null = null;
-  try {
-    if (files !== undefined) metadata = readMetadata(files.directory);
-  } catch {
-    // The check says what is wrong with the file.
+  const found = files === undefined ? {} : readFound(files);
+  const check = files === undefined ? null : verifyFiles(files.directory);
+  if (context.json) {
+    context.printJson({
+      recording: showRow(row),
+      directory: files?.directory ?? null,
+      metadata: found.metadata ?? null,
+      manifest: check,
+    });
+  } else {
+    context.print(...describe(context, row, files, found));
+    if (check !== null) context.print('', ...describeCheck(context, check));
   }
-  context.printJson({
-    recording: showRow(row),
-    directory: files?.directory ?? null,
-    metadata,
-    manifest: check,
-  });
   return check === null || check.ok ? EXIT.ok : EXIT.failure;
 }
 
-/** A damaged file must not hide the rest of the page. */
-async function section(describeIt: () => string[]): Promise<string[]> {
+/** The metadata, or why it cannot be read: a damaged file must not hide the rest of the page. */
+interface Found {
+  metadata?: Metadata;
+  problem?: string;
+}
+
+function readFound({ directory }: RecordingFiles): Found {
   try {
-    return describeIt();
+    return { metadata: readMetadata(directory) };
+  } catch (thrown) {
+    return { problem: messageOf(thrown) };
+  }
+}
+
+function describe(
+  context: CliContext,
+  row: RecordingRow,
+  files: RecordingFiles | undefined,
+  { metadata, problem }: Found,
+): string[] {
+  const id = shortId(row.id);
+  return [
+    context.paint('bold', `Recording ${row.id}`),
+    ...renderPairs(describeRow(row, files, metadata)),
+    ...(problem === undefined ? [] : ['', problem]),
+    ...(metadata === undefined ? [] : describeParties(metadata)),
+    ...(files === undefined ? [] : drawWaveform(context, files)),
+    ...(metadata === undefined ? [] : [...describeEvents(metadata, row), ...describeRemarks(metadata)]),
+    ...(files === undefined
+      ? []
+      : ['', `${context.command(`play ${id}`)}   ${context.command(`export ${id}`)}`]),
+  ];
+}
+
+function describeRow(
+  row: RecordingRow,
+  files: RecordingFiles | undefined,
+  metadata: Metadata | undefined,
+): [string, string][] {
+  return [
+    ['call', `${row.caller} → ${row.callee}${row.direction === null ? '' : `, ${row.direction}`}`],
+    ['start', `${localTime(row.startTime)} (${new Date(row.startTime).toISOString()})`],
+    ['length', `${clockDuration(row.duration)} (${(row.duration / 1000).toFixed(2)} s)`],
+    ['state', row.reason === null ? row.state : `${row.state}: ${row.reason}`],
+    ['recorded DN', row.dn ?? '-'],
+    ...(metadata?.decision === undefined ? [] : ([['why', metadata.decision.reason]] as [string, string][])),
+    ['session', row.sessionId ?? '-'],
+    ['file', files === undefined ? 'none' : `${files.audio} (${byteSize(row.size)})`],
+  ];
+}
+
+function drawWaveform(context: CliContext, { audio }: RecordingFiles): string[] {
+  try {
+    const columns = Math.min(context.columns, WIDEST_WAVEFORM);
+    const paint = (channel: number, band: string) => context.paint(channel === 0 ? 'cyan' : 'yellow', band);
+    return ['', ...renderWaveform(audio, { columns, paint })];
   } catch (thrown) {
     return ['', messageOf(thrown)];
   }
 }
 
-function describe(context: CliContext, row: RecordingRow, files: RecordingFiles | undefined): string[] {
-  return [
-    context.paint('bold', `Recording ${row.id}`),
-    ...renderPairs([
-      ['call', `${row.caller} → ${row.callee}${row.direction === null ? '' : `, ${row.direction}`}`],
-      ['start', `${localTime(row.startTime)} (${new Date(row.startTime).toISOString()})`],
-      ['length', `${clockDuration(row.duration)} (${(row.duration / 1000).toFixed(2)} s)`],
-      ['state', row.reason === null ? row.state : `${row.state}: ${row.reason}`],
-      ['recorded DN', row.dn ?? '-'],
-      ['session', row.sessionId ?? '-'],
-      ['file', files === undefined ? 'none' : `${files.audio} (${byteSize(row.size)})`],
-    ]),
-  ];
+function describeRemarks({ remarks }: Metadata): string[] {
+  return remarks.length === 0 ? [] : ['', 'remarks', ...remarks.map((remark) => `  ${printable(remark)}`)];
 }
 
-function describeFiles(context: CliContext, row: RecordingRow, files: RecordingFiles): string[] {
-  const metadata = readMetadata(files.directory);
-  const waveform = renderWaveform(files.audio, {
-    columns: Math.min(context.columns, WIDEST_WAVEFORM),
-    paint: (channel, band) => context.paint(channel === 0 ? 'cyan' : 'yellow', band),
-  });
-  return [
-    ...renderPairs([['why', metadata.decision?.reason ?? 'not known']]),
-    ...describeParties(metadata),
-    '',
-    ...waveform,
-    ...describeEvents(metadata, row),
-    ...metadata.remarks.flatMap((remark, index) => [
-      ...(index === 0 ? ['', 'remarks'] : []),
-      `  ${printable(remark)}`,
-    ]),
-    '',
-    `${context.command(`play ${shortId(row.id)}`)}   ${context.command(`export ${shortId(row.id)}`)}`,
-  ];
+function describeCheck(context: CliContext, { ok, problems }: Verification): string[] {
+  if (ok) return ['files intact: every hash is that of the manifest'];
+  return [context.paint('red', 'FILES NOT INTACT'), ...problems.map((problem) => `  ${printable(problem)}`)];
 }
 
 function describeParties(metadata: Metadata): string[] {

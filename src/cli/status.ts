@@ -34,7 +34,13 @@ export async function status(context: CliContext): Promise<number> {
   for (const { reason } of daemons) if (reason !== undefined) context.print(`  ${reason}`);
   if (alarms.alarmCount > 0) {
     const shown = alarms.alarms.length < alarms.alarmCount ? `, the last ${alarms.alarms.length}` : '';
-    context.print('', context.paint(['red', 'bold'], `${alarms.alarmCount} alarms${shown}:`));
+    context.print(
+      '',
+      context.paint(
+        ['red', 'bold'],
+        `${alarms.alarmCount} alarm${alarms.alarmCount === 1 ? '' : 's'}${shown}:`,
+      ),
+    );
     context.print(...alarms.alarms.map(showAlarm));
   }
   if (code !== EXIT.ok)

@@ -8,7 +8,7 @@ import { askDaemon, socketOf } from '../control.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import { printConfig, showHostPort } from './config-toml.ts';
 import type { CliContext } from './context.ts';
-import { type DaemonsRunning, describeEnd, startDaemons } from './daemons-runner.ts';
+import { type DaemonEnd, type DaemonsRunning, describeEnd, startDaemons } from './daemons-runner.ts';
 import { EXIT } from './exit-codes.ts';
 import { logPrinter } from './log-lines.ts';
 
@@ -52,28 +52,25 @@ async function supervise(context: CliContext, config: Config, daemons: DaemonsRu
       if (typeof end === 'object') throw new GrecError('DAEMON_ENDED', describeEnd(end));
     }
     context.note('stopping; Ctrl-C again ends at once');
-    return await stopOrForce(context, daemons, signals);
+    const ends = await stopOrForce(daemons, signals);
+    const failed = ends.filter(({ code }) => code !== 0);
+    context.note(...failed.map(describeEnd));
+    if (signals.wasForced) return EXIT.interrupted;
+    return failed.length === 0 ? EXIT.ok : EXIT.failure;
   } catch (thrown) {
     context.note(
       `${context.paint('red', 'grec:', context.stderr)} ${messageOf(thrown)}; stopping the others`,
     );
-    await stopOrForce(context, daemons, signals);
+    await stopOrForce(daemons, signals);
     return EXIT.failure;
   } finally {
     signals.release();
   }
 }
 
-async function stopOrForce(
-  context: CliContext,
-  daemons: DaemonsRunning,
-  signals: StopSignals,
-): Promise<number> {
+function stopOrForce(daemons: DaemonsRunning, signals: StopSignals): Promise<DaemonEnd[]> {
   signals.onSecond = () => daemons.kill();
-  const ends = await daemons.stop();
-  for (const end of ends) if (end.code !== 0) context.note(describeEnd(end));
-  if (signals.wasForced) return EXIT.interrupted;
-  return ends.every(({ code }) => code === 0) ? EXIT.ok : EXIT.failure;
+  return daemons.stop();
 }
 
 /** The signals that end `grec up`: the first stops it in order, the second by force. */

@@ -28,7 +28,7 @@ export function renderWaveform(wavPath: string, { columns, rows = 2, paint }: Wa
   const bands = peaks.flatMap((channelPeaks, channel) =>
     drawBand(channelPeaks, rows).map((band, row) => {
       const mark = row === rows - 1 ? (['L', 'R'][channel] ?? String(channel)) : ' ';
-      return `${mark} ${paint?.(channel, band) ?? band}`;
+      return `${mark} ${paint?.(channel, band) ?? band}`.trimEnd();
     }),
   );
   return [...bands, `  ${drawTimes(format.frames / format.sampleRate, width)}`];
@@ -64,7 +64,10 @@ function drawBand(peaks: Uint16Array, rows: number): string[] {
   const heights = Array.from(peaks, (peak) => heightOf(peak, rows * STEPS));
   return Array.from({ length: rows }, (_, row) => {
     const below = (rows - 1 - row) * STEPS;
-    return heights.map((height) => BLOCKS[Math.min(STEPS, Math.max(0, height - below))] ?? ' ').join('');
+    return heights
+      .map((height) => BLOCKS[Math.min(STEPS, Math.max(0, height - below))] ?? ' ')
+      .join('')
+      .trimEnd();
   });
 }
 

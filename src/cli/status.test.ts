@@ -1,0 +1,65 @@
+// `grec status`: daemons that run, do not run, or do not make sense.
+import t, { type Test } from 'tap';
+import { loadConfig } from '../config.ts';
+import { type ControlRoutes, type DaemonName, serveControl, socketOf } from '../control.ts';
+import { emptyState, grec, type State, stateWithRecordings } from './fixtures/state.ts';
+
+async function run(t: Test, { configFile }: State, name: DaemonName, routes: ControlRoutes): Promise<void> {
+  const server = await serveControl(socketOf(loadConfig({ file: configFile }), name), routes);
+  t.teardown(() => server.close());
+}
+
+function answer(pid: number, figures: object): ControlRoutes {
+  const startedAt = new Date(Date.now() - 30_000).toISOString();
+  return {
+    'GET /status': () => ({
+      daemon: 'x',
+      version: '1',
+      pid,
+      startedAt,
+      config: null,
+      stateDirectory: '/',
+      ...figures,
+    }),
+  };
+}
+
+t.test('all run: status 0, figures in a table', async (t) => {
+  const state = stateWithRecordings(t);
+  await run(t, state, 'grec-sipd', answer(11, { calls: 2, openSockets: 3, deep: { a: 1 } }));
+  await run(t, state, 'grec-mediad', answer(12, { ports: '4/10000' }));
+  await run(t, state, 'grec-procd', answer(13, {}));
+  const { code, out, err } = await grec(state, ['status']);
+  t.strictSame([code, err], [0, '']);
+  t.match(out, /^grec-sipd {4}running {2}11 {3}3\d s {2}calls 2, open sockets 3$/m);
+  t.match(out, /^grec-mediad {2}running {2}12 {3}3\d s {2}ports 4\/10000$/m);
+  t.match(out, /1 alarm:\n {2}20\d\d-.* major {2}recording .*: no media server/);
+});
+
+t.test('one is down: status 4, and how to start it', async (t) => {
+  const state = emptyState(t);
+  await run(t, state, 'grec-sipd', answer(11, {}));
+  await run(t, state, 'grec-procd', {});
+  const { code, out, err } = await grec(state, ['status']);
+  t.equal(code, 4);
+  t.match(out, /^grec-mediad {2}not running/m);
+  t.match(out, /^grec-procd {3}not answering/m);
+  t.match(out, 'no GET /status here');
+  t.match(err, `grec --config ${state.configFile} up`);
+});
+
+t.test('JSON', async (t) => {
+  const state = stateWithRecordings(t);
+  await run(t, state, 'grec-sipd', answer(11, { deep: { a: 1 } }));
+  const { code, out } = await grec(state, ['status', '--json']);
+  t.equal(code, 4);
+  t.match(JSON.parse(out), {
+    daemons: [
+      { daemon: 'grec-sipd', state: 'running', status: { pid: 11, deep: { a: 1 } } },
+      { daemon: 'grec-mediad', state: 'not running' },
+      { daemon: 'grec-procd', state: 'not running' },
+    ],
+    alarmCount: 1,
+    alarms: [{ severity: 'major', message: 'no media server' }],
+  });
+});

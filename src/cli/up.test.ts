@@ -1,0 +1,134 @@
+// `grec up`: starts all, says what to do, stops all in order, and leaves nothing behind however it ends.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { loadConfig } from '../config.ts';
+import { askDaemon, socketOf } from '../control.ts';
+import { type FakeInstallation, fakeInstallation, type Running, runUp } from './fixtures/daemons.ts';
+import { withListen } from './up.ts';
+
+const NAMES = ['grec-sipd', 'grec-mediad', 'grec-procd'] as const;
+
+function interrupt({ child }: Running): void {
+  // To the group, as the terminal does it.
+  process.kill(-(child.pid ?? Number.NaN), 'SIGINT');
+}
+
+function sockets({ configFile }: FakeInstallation): string[] {
+  const config = loadConfig({ file: configFile });
+  return NAMES.map((name) => socketOf(config, name));
+}
+
+t.test('Ctrl-C stops the daemons one after the other, the switch first', async (t) => {
+  const installation = fakeInstallation(t);
+  const up = runUp(t, installation);
+  t.match(await up.line(/grec is up/), 'UDP 127.0.0.1:5060, TCP 127.0.0.1:5060');
+  t.match(await up.line(/dn add/), `grec --config ${installation.configFile} dn add 7001 record=true`);
+  interrupt(up);
+  t.strictSame(await up.ended, { code: 0, signal: null });
+  const told = up.lines.filter(
+    (line) => /stopping: |stopped|stopping$/.test(line) || /\| .*(stopping|stopped)/.test(line),
+  );
+  const order = told
+    .map((line) => /^(grec-\w+).*(stopping|stopped)/.exec(line)?.slice(1).join(' '))
+    .filter(Boolean);
+  t.strictSame(
+    order,
+    NAMES.flatMap((name) => [`${name} stopping`, `${name} stopped`]),
+  );
+  t.strictSame(sockets(installation).filter(existsSync), []);
+});
+
+t.test('a daemon that dies at the start is named, and the others are stopped', async (t) => {
+  const installation = fakeInstallation(t, { mediad: 'dies' });
+  const up = runUp(t, installation);
+  t.equal((await up.ended).code, 1);
+  t.match(
+    up.lines.join('\n'),
+    'grec: grec-mediad ended with status 3 before it was ready; stopping the others',
+  );
+  t.match(up.lines.join('\n'), /grec-mediad +\| .*no luck/);
+  t.strictSame(sockets(installation).filter(existsSync), []);
+});
+
+t.test('a daemon that dies later ends the others too', async (t) => {
+  const installation = fakeInstallation(t);
+  const up = runUp(t, installation);
+  await up.line(/grec is up/);
+  await askDaemon('grec-procd', sockets(installation)[2] ?? '', 'POST', '/die').catch(() => undefined);
+  t.equal((await up.ended).code, 1);
+  t.match(up.lines.join('\n'), 'grec: grec-procd was ended by SIGKILL; stopping the others');
+});
+
+t.test('a second Ctrl-C ends a drain that hangs', async (t) => {
+  const up = runUp(t, fakeInstallation(t, { mediad: 'hangs' }));
+  await up.line(/grec is up/);
+  interrupt(up);
+  await up.line(/grec-mediad.*stopping/);
+  // One that comes at once is the same Ctrl-C delivered twice and must not force: so they are repeated.
+  const again = setInterval(() => interrupt(up), 100);
+  const end = await up.ended.finally(() => clearInterval(again));
+  t.strictSame(end, { code: 130, signal: null });
+});
+
+t.test('daemons do not outlive a grec up that was killed', async (t) => {
+  const installation = fakeInstallation(t);
+  const up = runUp(t, installation);
+  await up.line(/grec is up/);
+  const config = loadConfig({ file: installation.configFile });
+  const statuses = NAMES.map((name) =>
+    askDaemon<{ pid: number }>(name, socketOf(config, name), 'GET', '/status'),
+  );
+  const pids = (await Promise.all(statuses)).map(({ pid }) => pid);
+  up.child.kill('SIGKILL');
+  await up.ended;
+  while (pids.some(isAlive)) await new Promise((resolve) => setTimeout(resolve, 20));
+  t.strictSame(sockets(installation).filter(existsSync), [], 'they stopped in good order');
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+t.test('--listen sets the addresses of SIP and media for this run alone', async (t) => {
+  const installation = fakeInstallation(t);
+  const up = runUp(t, installation, ['--listen', '127.0.0.2:5099']);
+  t.match(await up.line(/grec is up/), 'UDP 127.0.0.2:5099, TCP 127.0.0.2:5099');
+  const [socket = ''] = sockets(installation);
+  const status = await askDaemon('grec-sipd', socket, 'GET', '/status');
+  t.match(status, { address: '127.0.0.2', listen: '127.0.0.2:5099,127.0.0.2:5099' });
+  up.child.kill('SIGTERM');
+  t.equal((await up.ended).code, 0, 'SIGTERM stops it too');
+  t.notOk(existsSync(join(installation.directory, 'state', 'run', 'up.toml')), 'its file is gone');
+});
+
+t.test('--listen: what is accepted', async (t) => {
+  const config = loadConfig({ env: {}, uid: 0 });
+  const listens = (text: string) => {
+    const { sip, mediad } = withListen(config, text);
+    t.equal(sip.listen[0]?.host, mediad.address);
+    return `${sip.listen[0]?.host} ${sip.listen[0]?.port}`;
+  };
+  t.equal(listens('192.0.2.1'), '192.0.2.1 5060');
+  t.equal(listens('192.0.2.1:5070'), '192.0.2.1 5070');
+  t.equal(listens('::1'), '::1 5060');
+  t.equal(listens('[2001:db8::1]:5070'), '2001:db8::1 5070');
+  t.equal(listens('[2001:db8::1]'), '2001:db8::1 5060');
+  for (const wrong of [
+    '',
+    'host',
+    '192.0.2.1:',
+    '192.0.2.1:0',
+    '192.0.2.1:99999',
+    '192.0.2.300',
+    '[::1',
+    '5060',
+  ])
+    t.throws(() => withListen(config, wrong), { code: 'USAGE', message: /expected ADDRESS/ }, wrong);
+  for (const any of ['0.0.0.0', '::', '[::]:5060', '0.0.0.0:5060'])
+    t.throws(() => withListen(config, any), { code: 'USAGE', message: /one address of this machine/ }, any);
+});
