@@ -38,6 +38,7 @@ const LIVE = new Set([
   'sip/transport.ts',
   'sip/transport-udp.ts',
   'sip/transport-tcp.ts',
+  'sip/tcp-connection.ts',
   'ng/client.ts',
   'ng/server.ts',
 ]);

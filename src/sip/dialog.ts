@@ -1,13 +1,12 @@
 // An established dialog: requests both ways, BYE, and its end (RFC 3261 sections 12, 14 and 15).
 import { Acknowledgements } from './acknowledgements.ts';
-import { ALLOW, addTo, KNOWN_METHODS, userOf } from './compose.ts';
+import { ALLOW, KNOWN_METHODS } from './compose.ts';
 import { type Core, guard } from './core.ts';
-import { contactOf, type DialogData, requestInDialog } from './dialog-state.ts';
+import { type Content, DialogSender } from './dialog-sender.ts';
+import { contactOf, type DialogData } from './dialog-state.ts';
 import { aliasOfSender, type DialogWay } from './dialog-way.ts';
 import { compose, Incoming } from './incoming.ts';
 import type { NameAddr, SipRequest, SipResponse } from './message.ts';
-import { Outgoing } from './outgoing.ts';
-import { makeResponse } from './response.ts';
 import { dialogKey } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
 import { Unacknowledged } from './unacknowledged.ts';
@@ -18,11 +17,9 @@ import type {
   DialogEnd,
   DialogState,
   ExtraHeaders,
-  Flow,
   IncomingRequest,
 } from './user-agent-types.ts';
 
-type Content = { headers?: ExtraHeaders | undefined; body?: Body | undefined };
 type Reinvited = { response: SipResponse; ack: (body?: Body) => void };
 
 /** The longest wait, in seconds, that a peer is asked for when its re-INVITE came too early (section 14.2). */
@@ -42,24 +39,26 @@ export class DialogImpl implements Dialog {
   readonly #core: Core;
   readonly #data: DialogData;
   readonly #way: DialogWay;
-  readonly #credentials: Credentials | undefined;
+  readonly #sender: DialogSender;
   /** ACKs that we send. */
   readonly #acks: Acknowledgements;
   /** By CSeq number: 2xx of ours whose ACK has not come. */
   readonly #unacknowledged = new Map<number, Unacknowledged>();
   #state: DialogState = 'confirmed';
+  /** The peer has sent BYE. */
+  #isLeft = false;
   /** An INVITE of ours has no final response yet. */
   #inviting = false;
   /** The INVITE of the peer that has no final response yet. */
   #answering: ServerTransaction | undefined;
-  /** Settled when the ACK of the 2xx that made the dialog has come, or will not come. */
+  /** Settled when the ACK of our last 2xx has come, or will not come. */
   #established: Promise<void> = Promise.resolve();
 
   constructor(core: Core, data: DialogData, way: DialogWay, credentials: Credentials | undefined) {
     this.#core = core;
     this.#data = data;
     this.#way = way;
-    this.#credentials = credentials;
+    this.#sender = new DialogSender(core, data, way, credentials);
     this.#acks = new Acknowledgements(core, data, way);
     this.callId = data.callId;
     this.localTag = data.localTag;
@@ -128,38 +127,11 @@ export class DialogImpl implements Dialog {
 
   // Requests of ours
 
-  request(method: string, options: Content = {}): Promise<SipResponse> {
-    if (this.#state === 'terminated') return Promise.resolve(this.#made(method, 481));
-    return this.#send(method, options);
-  }
-
-  #send(method: string, content: Content): Promise<SipResponse> {
-    return new Promise((resolve) => {
-      const outgoing = this.#outgoing(method, content, (response) => {
-        if (response.status < 200) return;
-        resolve(response);
-        this.#judge(response);
-      });
-      void outgoing.start();
-    });
-  }
-
-  #outgoing(
-    method: string,
-    { headers, body }: Content,
-    onResponse: (response: SipResponse, flow: Flow | undefined) => void,
-  ): Outgoing {
-    const request = requestInDialog(this.#data, method, ++this.#data.localSeq);
-    request.headers['user-agent'] = this.#core.product;
-    const refreshesTarget = method === 'INVITE' || method === 'UPDATE';
-    return new Outgoing(this.#core, request, {
-      prepare: () => addTo(request, headers, body),
-      channel: (sending) => this.#way.channel(sending),
-      contactUser: refreshesTarget ? (userOf(this.#data.local.uri) ?? '') : undefined,
-      credentials: this.#credentials,
-      nextSeq: () => ++this.#data.localSeq,
-      onResponse,
-    });
+  async request(method: string, options: Content = {}): Promise<SipResponse> {
+    if (this.#state === 'terminated') return this.#sender.made(method, 481);
+    const response = await this.#sender.send(method, options);
+    this.#judge(response);
+    return response;
   }
 
   /** A peer that does not know the dialog, or does not answer, has none (section 12.2.1.2). */
@@ -183,35 +155,34 @@ export class DialogImpl implements Dialog {
     // A peer that has missed our 2xx would not know the dialog yet.
     await this.#established;
     if (this.state === 'terminated') return this.#notInvited(481);
-    return new Promise((resolve) => {
-      const outgoing = this.#outgoing(
-        'INVITE',
-        { headers: { allow: ALLOW, ...options.headers }, body: options.body },
-        (response) => this.#receiveReinviteResponse(outgoing, response, resolve),
-      );
-      void outgoing.start();
-    });
+    const result = await this.#invite(options);
+    this.#judge(result.response);
+    return result;
   }
 
   #notInvited(status: number): Reinvited {
-    return { response: this.#made('INVITE', status), ack: () => {} };
+    return { response: this.#sender.made('INVITE', status), ack: () => {} };
   }
 
-  #receiveReinviteResponse(
-    outgoing: Outgoing,
-    response: SipResponse,
-    resolve: (result: Reinvited) => void,
-  ): void {
-    if (response.status < 200) return;
-    const { seq } = outgoing.request.headers.cseq;
-    if (!this.#inviting || response.status >= 300) {
-      this.#acks.repeat(seq);
-      if (!this.#inviting) return;
-    }
-    this.#inviting = false;
-    if (response.status < 300) this.#adopt(outgoing.request, response);
-    resolve({ response, ack: (body) => this.acknowledge(seq, body) });
-    this.#judge(response);
+  #invite({ headers, body }: Content): Promise<Reinvited> {
+    return new Promise((resolve) => {
+      const outgoing = this.#sender.prepare(
+        'INVITE',
+        { headers: { allow: ALLOW, ...headers }, body },
+        (response) => {
+          const { request } = outgoing;
+          const { seq } = request.headers.cseq;
+          if (response.status < 200) return;
+          if (answered) return this.#acks.repeat(seq);
+          answered = true;
+          this.#inviting = false;
+          if (response.status < 300) this.#adopt(request, response);
+          resolve({ response, ack: (ackBody) => this.acknowledge(seq, ackBody) });
+        },
+      );
+      let answered = false;
+      void outgoing.start();
+    });
   }
 
   /** A 2xx to our re-INVITE: the target may have moved, and an ACK is owed. */
@@ -222,7 +193,7 @@ export class DialogImpl implements Dialog {
   }
 
   bye(headers?: ExtraHeaders): Promise<SipResponse> {
-    if (this.#state === 'terminated') return Promise.resolve(this.#made('BYE', 481));
+    if (this.#state === 'terminated') return Promise.resolve(this.#sender.made('BYE', 481));
     this.#state = 'terminated';
     return this.#hangUp({ headers });
   }
@@ -232,13 +203,9 @@ export class DialogImpl implements Dialog {
     this.#answerPending(487);
     this.#acks.sendOwed();
     await this.#established;
-    const response = await this.#send('BYE', content);
+    const response = this.#isLeft ? this.#sender.made('BYE', 200) : await this.#sender.send('BYE', content);
     this.#core.dialogs.delete(this.id);
     return response;
-  }
-
-  #made(method: string, status: number): SipResponse {
-    return makeResponse(requestInDialog(this.#data, method, this.#data.localSeq), status);
   }
 
   // Requests of the peer
@@ -260,6 +227,7 @@ export class DialogImpl implements Dialog {
   }
 
   #receiveBye(transaction: ServerTransaction): void {
+    this.#isLeft = true;
     this.#answer(transaction, 200);
     this.#acks.sendOwed();
     this.#end({ by: 'remote', request: transaction.request });

@@ -20,7 +20,6 @@ export class OutgoingInviteImpl implements OutgoingInvite {
   readonly #outgoing: Outgoing;
   /** By remote tag: the dialogs of each branch that answered with 2xx. */
   readonly #dialogs = new Map<string, DialogImpl>();
-  #ringing = false;
   #answered = false;
   #cancel: { reason: string | undefined; sent: boolean } | undefined;
 
@@ -64,7 +63,7 @@ export class OutgoingInviteImpl implements OutgoingInvite {
     if (this.#answered || this.#cancel !== undefined) return;
     this.#cancel = { reason, sent: false };
     this.#outgoing.abandoned = true;
-    if (this.#ringing) this.#sendCancel(this.#cancel);
+    if (this.#outgoing.progressing) this.#sendCancel(this.#cancel);
   }
 
   /** Without a provisional response the CANCEL might overtake the INVITE (section 9.1). */
@@ -93,7 +92,6 @@ export class OutgoingInviteImpl implements OutgoingInvite {
   }
 
   #progress(response: SipResponse): void {
-    this.#ringing = true;
     if (this.#cancel !== undefined) this.#sendCancel(this.#cancel);
     else if (response.status > 100)
       guard(this.#core, 'onProvisional', () => this.#options.onProvisional?.(response));

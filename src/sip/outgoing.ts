@@ -32,6 +32,8 @@ export class Outgoing {
   request: SipRequest;
   channel: Channel | undefined;
   transaction: ClientTransaction | undefined;
+  /** A provisional response to the request as it was sent last has come. */
+  progressing = false;
   /** Set to leave a challenge unanswered: the user has lost interest. */
   abandoned = false;
   readonly #core: Core;
@@ -72,6 +74,7 @@ export class Outgoing {
   }
 
   #receive(response: SipResponse, flow: Flow): void {
+    this.progressing ||= response.status < 200;
     const challenged = response.status === 401 || response.status === 407;
     if (challenged && this.#answer(response)) return;
     this.#options.onResponse(response, flow);
@@ -85,6 +88,7 @@ export class Outgoing {
     const answer = answerTo(response, { credentials, method, uri });
     if (answer === undefined || (this.#answers > 0 && !answer.stale)) return false;
     this.#answers += 1;
+    this.progressing = false;
     const again = { ...headers, cseq: { seq: nextSeq(), method }, via: [] };
     this.request = { ...this.request, headers: Object.assign(again, { [answer.header]: answer.value }) };
     void this.start();

@@ -34,6 +34,8 @@ export interface TransactionsOptions {
   /** How many server transactions may live at once; further requests are answered 503 without state. */
   limit: number;
   count(reason: string): void;
+  /** True for a request of a call that there is: these are served up to twice the limit. */
+  isExpected(request: SipRequest): boolean;
   /** A new request; never an ACK. */
   onRequest(transaction: ServerTransaction): void;
   /** An ACK to a 2xx. */
@@ -109,8 +111,14 @@ export class Transactions {
     const known = this.#servers.get(key);
     if (request.method === 'ACK') this.#receiveAck(request, known);
     else if (known !== undefined) known.machine.receiveAgain();
-    else if (this.#servers.size >= this.#options.limit) this.#refuse(request, channel);
+    else if (this.#isFull(request)) this.#refuse(request, channel);
     else this.#open(key, request, flow, channel);
+  }
+
+  #isFull(request: SipRequest): boolean {
+    const { limit, isExpected } = this.#options;
+    if (this.#servers.size < limit) return false;
+    return this.#servers.size >= 2 * limit || !isExpected(request);
   }
 
   #receiveAck(ack: SipRequest, known: ServerEntry | undefined): void {

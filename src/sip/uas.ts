@@ -7,6 +7,7 @@ import { IncomingInviteImpl } from './incoming-invite.ts';
 import type { SipRequest } from './message.ts';
 import { dialogKey, statelessTag } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
+import { parseUri } from './uri.ts';
 import type { ExtraHeaders } from './user-agent-types.ts';
 
 export class Uas {
@@ -14,6 +15,12 @@ export class Uas {
 
   constructor(core: Core) {
     this.#core = core;
+  }
+
+  /** True for what belongs to a call that there is. */
+  isExpected(request: SipRequest): boolean {
+    if (request.method === 'CANCEL') return this.#core.transactions.inviteOf(request) !== undefined;
+    return this.#core.dialogs.has(keyOf(request));
   }
 
   /** Any new request but ACK. */
@@ -24,6 +31,7 @@ export class Uas {
     if (typeof required === 'string') return this.#answer(transaction, 420, { unsupported: required });
     if (request.headers.to.params['tag']) return this.#receiveInDialog(transaction);
     if (this.#core.transactions.isMerged(transaction)) return this.#answer(transaction, 482);
+    if (parseUri(request.uri) === undefined) return this.#answer(transaction, 416);
     if (request.method === 'INVITE') this.#receiveInvite(transaction);
     else this.#receiveOther(transaction);
   }

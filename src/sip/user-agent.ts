@@ -1,6 +1,6 @@
 // The SIP user agent core: joins transport, transactions and dialogs (RFC 3261 sections 8, 12-15).
 import { messageOf } from '../errors.ts';
-import { addTo, nameAddr, newHeaders } from './compose.ts';
+import { addTo, hostOf, nameAddr, newHeaders } from './compose.ts';
 import type { Core } from './core.ts';
 import type { DecodeResult } from './decode.ts';
 import type { DialogImpl } from './dialog.ts';
@@ -91,6 +91,7 @@ class Agent implements UserAgent {
       timers,
       limit: options.limits?.transactions ?? MOST_TRANSACTIONS,
       count,
+      isExpected: (request) => this.#uas.isExpected(request),
       onRequest: (transaction) => this.#uas.receive(transaction),
       onAck: (ack) => this.#uas.receiveAck(ack),
     });
@@ -197,5 +198,5 @@ function markSource({ headers }: SipRequest, { peer }: Flow): void {
   if (via === undefined) return;
   const isAsked = 'rport' in via.params;
   if (isAsked) via.params['rport'] = String(peer.port);
-  if (isAsked || via.host !== peer.address) via.params['received'] = peer.address;
+  if (isAsked || via.host !== hostOf(peer.address)) via.params['received'] = peer.address;
 }
