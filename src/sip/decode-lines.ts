@@ -1,20 +1,19 @@
 // Header lines: names, folding, repetition, and which value goes to which reader (RFC 3261 section 7.3).
 import {
   MAX_LIST,
-  parseAuth,
-  parseCallId,
-  parseContact,
-  parseContentLength,
-  parseCSeq,
-  parseExpires,
-  parseMaxForwards,
-  parseRoutes,
-  parseVias,
+  scanAuth,
+  scanCallId,
+  scanContact,
+  scanCSeq,
+  scanMaxForwards,
+  scanNameAddrs,
+  scanOneNameAddr,
+  scanUint32,
+  scanVias,
 } from './decode-headers.ts';
 import type { Headers } from './message.ts';
 import { salvageCSeq, salvageNameAddr, salvageVia } from './salvage.ts';
-import { BACKSLASH, COLON, Scanner, SPACE, TAB } from './scan.ts';
-import { parseNameAddr } from './uri.ts';
+import { COLON, isSpace, Scanner } from './scan.ts';
 
 /** More header lines than this are refused. */
 export const MAX_LINES = 256;
@@ -38,28 +37,28 @@ export interface Lines {
 interface Field {
   name: string;
   repeat: 'once' | 'list' | 'each';
-  read(text: string): unknown;
+  read(scanner: Scanner): unknown;
   /** Reads what it can of a malformed value, for the error response. */
   salvage?(text: string): unknown;
 }
 
 const FIELDS: Field[] = [
-  { name: 'via', repeat: 'list', read: parseVias, salvage: salvageVia },
-  { name: 'from', repeat: 'once', read: parseNameAddr, salvage: salvageNameAddr },
-  { name: 'to', repeat: 'once', read: parseNameAddr, salvage: salvageNameAddr },
-  { name: 'call-id', repeat: 'once', read: parseCallId },
-  { name: 'cseq', repeat: 'once', read: parseCSeq, salvage: salvageCSeq },
-  { name: 'contact', repeat: 'list', read: parseContact },
-  { name: 'route', repeat: 'list', read: parseRoutes },
-  { name: 'record-route', repeat: 'list', read: parseRoutes },
-  { name: 'content-length', repeat: 'once', read: parseContentLength },
-  { name: 'max-forwards', repeat: 'once', read: parseMaxForwards },
-  { name: 'expires', repeat: 'once', read: parseExpires },
-  { name: 'content-type', repeat: 'once', read: (text) => text || undefined },
-  { name: 'www-authenticate', repeat: 'each', read: parseAuth },
-  { name: 'proxy-authenticate', repeat: 'each', read: parseAuth },
-  { name: 'authorization', repeat: 'each', read: parseAuth },
-  { name: 'proxy-authorization', repeat: 'each', read: parseAuth },
+  { name: 'via', repeat: 'list', read: scanVias, salvage: salvageVia },
+  { name: 'from', repeat: 'once', read: scanOneNameAddr, salvage: salvageNameAddr },
+  { name: 'to', repeat: 'once', read: scanOneNameAddr, salvage: salvageNameAddr },
+  { name: 'call-id', repeat: 'once', read: scanCallId },
+  { name: 'cseq', repeat: 'once', read: scanCSeq, salvage: salvageCSeq },
+  { name: 'contact', repeat: 'list', read: scanContact },
+  { name: 'route', repeat: 'list', read: scanNameAddrs },
+  { name: 'record-route', repeat: 'list', read: scanNameAddrs },
+  { name: 'content-length', repeat: 'once', read: scanUint32 },
+  { name: 'max-forwards', repeat: 'once', read: scanMaxForwards },
+  { name: 'expires', repeat: 'once', read: scanUint32 },
+  { name: 'content-type', repeat: 'once', read: (scanner) => scanner.rest() || undefined },
+  { name: 'www-authenticate', repeat: 'each', read: scanAuth },
+  { name: 'proxy-authenticate', repeat: 'each', read: scanAuth },
+  { name: 'authorization', repeat: 'each', read: scanAuth },
+  { name: 'proxy-authorization', repeat: 'each', read: scanAuth },
 ];
 
 /** Compact forms (RFC 3261 section 7.3.3 and the registry of header fields). */
@@ -86,8 +85,22 @@ const COMPACT: Record<string, string> = {
   y: 'identity',
 };
 
-const FIELD_OF = new Map(FIELDS.map((field) => [field.name, field]));
-const NAME_OF = new Map(Object.entries(COMPACT));
+/** A header whose value stays a text. */
+interface Plain {
+  name: string;
+  repeat: 'join';
+}
+
+const KNOWN = knownNames();
+
+function knownNames(): Map<string, Field | Plain> {
+  const known = new Map<string, Field | Plain>(FIELDS.map((field) => [field.name, field]));
+  for (const [letter, name] of Object.entries(COMPACT)) {
+    known.set(letter, known.get(name) ?? { name, repeat: 'join' });
+  }
+  return known;
+}
+
 const MANDATORY = ['via', 'from', 'to', 'call-id', 'cseq'];
 
 /** Reads header lines from `at` to the end of the text. It reads on behind a fault, for the sake of the error response. */
@@ -107,64 +120,40 @@ export function parseHeaderLines(text: string, at: number): Lines {
 
 /** Reads one line with its continuation lines, and leaves the scanner behind it. */
 function parseLine(scanner: Scanner, builder: HeadersBuilder): void {
+  const { text } = scanner;
   const name = scanner.token();
   scanner.skipSpace();
   const named = scanner.take(COLON) && name !== '';
   const start = scanner.at;
-  const line = findLineEnd(scanner.text, start);
-  scanner.at = line.next;
-  if (line.stray) builder.blame('control character in header');
-  else if (!named) builder.blame('header without name');
-  else
-    builder.add(
-      name,
-      line.folded ? unfold(scanner.text, start, line.end) : trim(scanner.text, start, line.end),
-    );
+  let end = lineEnd(text, start);
+  const folded = isSpace(text.charCodeAt(end + 2));
+  while (isSpace(text.charCodeAt(end + 2))) end = lineEnd(text, end + 2);
+  if (!named) builder.blame('header without name');
+  else if (folded) builder.add(name, new Scanner(unfold(text.slice(start, end))));
+  else builder.add(name, trimmed(scanner, start, end));
+  scanner.at = end + 2;
+  scanner.end = text.length;
 }
 
-interface LineEnd {
-  end: number;
-  next: number;
-  folded: boolean;
-  /** A CR or LF alone, or another control character that is not escaped in a quoted string. */
-  stray: boolean;
+function lineEnd(text: string, at: number): number {
+  const end = text.indexOf('\r\n', at);
+  return end < 0 ? text.length : end;
 }
 
-function findLineEnd(text: string, start: number): LineEnd {
-  let folded = false;
-  let stray = false;
-  for (let at = start; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if ((code >= SPACE && code !== 127) || code === TAB) continue;
-    if (code === 13 && text.charCodeAt(at + 1) === 10) {
-      const after = text.charCodeAt(at + 2);
-      if (after !== SPACE && after !== TAB) return { end: at, next: at + 2, folded, stray };
-      folded = true;
-      at++;
-    } else if (code === 13 || code === 10 || text.charCodeAt(at - 1) !== BACKSLASH) stray = true;
-  }
-  return { end: text.length, next: text.length, folded, stray };
-}
-
-function trim(text: string, start: number, end: number): string {
-  let from = start;
+/** The scanner, on a range without the white space at both of its ends. */
+function trimmed(scanner: Scanner, start: number, end: number): Scanner {
   let to = end;
-  while (from < to && isSpace(text.charCodeAt(from))) from++;
-  while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
-  return text.slice(from, to);
-}
-
-function isSpace(code: number): boolean {
-  return code === SPACE || code === TAB;
+  while (to > start && isSpace(scanner.text.charCodeAt(to - 1))) to--;
+  scanner.at = start;
+  scanner.end = to;
+  scanner.skipSpace();
+  return scanner;
 }
 
 /** A line break with the white space around it stands for one space (RFC 3261 section 7.3.1). */
-function unfold(text: string, start: number, end: number): string {
-  const parts = text.slice(start, end).split('\r\n');
-  return parts
-    .map((part) => trim(part, 0, part.length))
-    .filter((part) => part !== '')
-    .join(' ');
+function unfold(text: string): string {
+  const parts = text.split('\r\n').map((part) => trimmed(new Scanner(part), 0, part.length).rest());
+  return parts.filter((part) => part !== '').join(' ');
 }
 
 class HeadersBuilder {
@@ -176,12 +165,12 @@ class HeadersBuilder {
     this.#fault ??= { status: 400, reason };
   }
 
-  add(written: string, text: string): void {
-    const lower = written.toLowerCase();
-    const name = NAME_OF.get(lower) ?? lower;
-    const field = FIELD_OF.get(name);
-    if (field === undefined) this.#join(name, text);
-    else this.#set(field, text);
+  add(written: string, value: Scanner): void {
+    const name = written.toLowerCase();
+    const field = KNOWN.get(name);
+    if (field === undefined) this.#join(name, value.rest());
+    else if (field.repeat === 'join') this.#join(field.name, value.rest());
+    else this.#set(field, value);
   }
 
   #join(name: string, text: string): void {
@@ -189,18 +178,19 @@ class HeadersBuilder {
     this.#headers[name] = before === undefined ? text : `${before}, ${text}`;
   }
 
-  #set(field: Field, text: string): void {
-    const { name } = field;
-    let value = field.read(text);
-    if (value === undefined) {
-      this.blame(`malformed ${name}`);
-      if (name === 'content-length') this.#lengthInDoubt = true;
-      value = field.salvage?.(text);
-      if (value === undefined) return;
-    }
-    const before = this.#headers[name];
-    if (field.repeat === 'each') value = [value];
-    this.#headers[name] = before === undefined ? value : this.#repeat(field, before, value);
+  #set(field: Field, scanner: Scanner): void {
+    const start = scanner.at;
+    const value = field.read(scanner) ?? this.#salvage(field, scanner, start);
+    if (value === undefined) return;
+    const before = this.#headers[field.name];
+    const added = field.repeat === 'each' ? [value] : value;
+    this.#headers[field.name] = before === undefined ? added : this.#repeat(field, before, added);
+  }
+
+  #salvage({ name, salvage }: Field, scanner: Scanner, start: number): unknown {
+    this.blame(`malformed ${name}`);
+    if (name === 'content-length') this.#lengthInDoubt = true;
+    return salvage?.(scanner.text.slice(start, scanner.end));
   }
 
   #repeat(field: Field, before: unknown, value: unknown): unknown {

@@ -77,7 +77,7 @@ export function decodeHead(bytes: Buffer): Head {
   if (start === undefined) return { result: refuse('not SIP'), length: undefined };
   const lines = parseHeaderLines(text, lineEnd < 0 ? text.length : lineEnd + 2);
   const { headers, length } = lines;
-  let fault = start.fault ?? lines.fault;
+  let fault = start.fault ?? (hasStrayControl(bytes) ? STRAY : lines.fault);
   if (headers === undefined) return { result: refuse(fault?.reason ?? 'header missing'), length };
   const message = { ...start.message, headers, body: EMPTY } as SipMessage;
   if ('method' in message && message.method !== headers.cseq.method) {
@@ -85,6 +85,21 @@ export function decodeHead(bytes: Buffer): Head {
   }
   const result: DecodeResult = { ok: true, message };
   return { result: fault === undefined ? result : fail(result, fault), length };
+}
+
+const STRAY: Fault = { status: 400, reason: 'control character in headers' };
+const TAB = 9;
+const BACKSLASH = 92;
+
+/** A CR or LF alone, or a control character that is not escaped in a quoted string (RFC 4475 section 3.1.1.2). */
+function hasStrayControl(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    if ((byte >= 32 && byte !== 127) || byte === TAB) continue;
+    if (byte === CR && bytes[at + 1] === LF) at++;
+    else if (byte === CR || byte === LF || bytes[at - 1] !== BACKSLASH) return true;
+  }
+  return false;
 }
 
 const EMPTY = Buffer.alloc(0);

@@ -1,6 +1,6 @@
 // What can still be read of the headers that an error response must repeat, when they are malformed (RFC 4475 section 3.1.2).
 
-import { parseVias } from './decode-headers.ts';
+import { scanVias } from './decode-headers.ts';
 import type { CSeq, NameAddr, Via } from './message.ts';
 import { emptyParams, isToken, Scanner } from './scan.ts';
 import { isAcceptableUri } from './uri.ts';
@@ -10,7 +10,7 @@ export function salvageVia(text: string): Via[] | undefined {
   const semicolon = text.indexOf(';');
   const comma = text.indexOf(',');
   const end = Math.min(semicolon < 0 ? text.length : semicolon, comma < 0 ? text.length : comma);
-  return parseVias(text.slice(0, end).trimEnd());
+  return scanVias(new Scanner(text.slice(0, end).trimEnd()));
 }
 
 /** The URI between the first pair of brackets, or one that says that there was none, and the tag. */

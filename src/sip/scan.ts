@@ -16,6 +16,8 @@ export const SEMICOLON = 59;
 export const LESS = 60;
 export const EQUALS = 61;
 export const GREATER = 62;
+export const QUESTION = 63;
+export const AT = 64;
 export const OPEN_BRACKET = 91;
 export const BACKSLASH = 92;
 export const CLOSE_BRACKET = 93;
@@ -40,20 +42,30 @@ function classTable(): Uint8Array {
   return table;
 }
 
-function hasClass(code: number, bits: number): boolean {
-  return code < 128 && ((CLASSES[code] ?? 0) & bits) !== 0;
+/** The first position from `at` to `end` whose character is not of a class. Fastest on text that is no slice of another. */
+function runEnd(text: string, at: number, end: number, bits: number): number {
+  let next = at;
+  for (; next < end; next++) {
+    const code = text.charCodeAt(next);
+    if (code > 127 || ((CLASSES[code] as number) & bits) === 0) break;
+  }
+  return next;
+}
+
+/** The first position of a character from `at` to `end`, or -1. Unlike indexOf it does not look beyond. */
+export function find(text: string, code: number, at: number, end: number): number {
+  for (let next = at; next < end; next++) if (text.charCodeAt(next) === code) return next;
+  return -1;
 }
 
 /** True when the whole of a non-empty `text` is a token. */
 export function isToken(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (!hasClass(text.charCodeAt(at), TOKEN)) return false;
-  return text !== '';
+  return text !== '' && runEnd(text, 0, text.length, TOKEN) === text.length;
 }
 
-/** True when `text` can be a host name or IPv4 address; brackets are dealt with by the caller. */
-export function isHostName(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (!hasClass(text.charCodeAt(at), HOST)) return false;
-  return text !== '' && text.length <= 255;
+/** True when a range of a text can be a host name or IPv4 address; brackets are dealt with by the caller. */
+export function isHostName(text: string, start: number, end: number): boolean {
+  return end > start && end - start <= 255 && runEnd(text, start, end, HOST) === end;
 }
 
 /** The number that `text` is, or undefined unless it is 1 to `digits` digits and nothing else. */
@@ -79,34 +91,44 @@ export function emptyParams(): Params {
   return Object.create(null) as Params;
 }
 
-/** A position in an unfolded header value. Every method that fails leaves the rest to the caller, which gives up. */
+/**
+ * A position in a text, and the end of what may be read of it: one unfolded header value, as a range of the whole head,
+ * because slices of strings are slow to read. Every method that fails leaves the rest to the caller, which gives up.
+ */
 export class Scanner {
   readonly text: string;
-  at = 0;
+  at: number;
+  end: number;
 
-  constructor(text: string) {
+  constructor(text: string, at = 0, end = text.length) {
     this.text = text;
+    this.at = at;
+    this.end = end;
   }
 
   get done(): boolean {
-    return this.at >= this.text.length;
+    return this.at >= this.end;
   }
 
-  /** The code of the next character, NaN at the end. */
+  /** The code of the next character, -1 at the end. */
   peek(): number {
-    return this.text.charCodeAt(this.at);
+    return this.at < this.end ? this.text.charCodeAt(this.at) : -1;
+  }
+
+  /** Everything up to the end. */
+  rest(): string {
+    const rest = this.text.slice(this.at, this.end);
+    this.at = this.end;
+    return rest;
   }
 
   skipSpace(): void {
-    for (; this.at < this.text.length; this.at++) {
-      const code = this.text.charCodeAt(this.at);
-      if (code !== SPACE && code !== TAB) return;
-    }
+    while (isSpace(this.peek())) this.at++;
   }
 
   /** Takes one character when it is the next one. */
   take(code: number): boolean {
-    if (this.text.charCodeAt(this.at) !== code) return false;
+    if (this.peek() !== code) return false;
     this.at++;
     return true;
   }
@@ -119,24 +141,24 @@ export class Scanner {
     return true;
   }
 
+  /** A token; empty when there is none. */
   token(): string {
     return this.#run(TOKEN);
   }
 
-  host(): string | undefined {
-    if (this.peek() !== OPEN_BRACKET) return this.#run(HOST) || undefined;
-    const end = this.text.indexOf(']', this.at);
-    if (end < 0 || end - this.at > 64) return undefined;
-    const host = this.text.slice(this.at, end + 1);
-    this.at = end + 1;
-    return host;
+  /** A host name, or what stands in brackets with them; its form is not checked. */
+  host(): string {
+    if (this.peek() !== OPEN_BRACKET) return this.#run(HOST);
+    const start = this.at;
+    this.at = find(this.text, CLOSE_BRACKET, start, this.end) + 1;
+    return this.at === 0 ? '' : this.text.slice(start, this.at);
   }
 
   /** A quoted string as it stands, quotes and escapes included; undefined when there is none or it does not end. */
   quoted(): string | undefined {
-    const { text } = this;
+    const { text, end } = this;
     if (this.peek() !== QUOTE) return undefined;
-    for (let at = this.at + 1; at < text.length; at++) {
+    for (let at = this.at + 1; at < end; at++) {
       const code = text.charCodeAt(at);
       if (code === BACKSLASH) at++;
       if (code !== QUOTE) continue;
@@ -158,22 +180,23 @@ export class Scanner {
     for (let count = 0; this.takeSpaced(SEMICOLON); count++) {
       const name = this.token().toLowerCase();
       if (name === '' || count === MAX_PARAMS || name in params) return undefined;
-      let value: string | undefined | null = null;
-      if (this.takeSpaced(EQUALS)) value = this.value();
+      const value = this.takeSpaced(EQUALS) ? this.value() : null;
       if (value === undefined) return undefined;
       params[name] = value;
     }
     return params;
   }
 
+  /** Takes the longest run, empty perhaps, of characters of a class. */
   #run(bits: number): string {
-    const { text } = this;
     const start = this.at;
-    let at = start;
-    while (at < text.length && hasClass(text.charCodeAt(at), bits)) at++;
-    this.at = at;
-    return text.slice(start, at);
+    this.at = runEnd(this.text, start, this.end, bits);
+    return this.text.slice(start, this.at);
   }
+}
+
+export function isSpace(code: number): boolean {
+  return code === SPACE || code === TAB;
 }
 
 /** A quoted string without its quotes and escapes; any other text as it stands. */

@@ -1,7 +1,26 @@
 // SIP, SIPS and tel URIs, and name-addr: parse, print, compare (RFC 3261 sections 19.1 and 25.1, RFC 3966).
 import { isIPv6 } from 'node:net';
 import type { NameAddr, Params, Uri } from './message.ts';
-import { emptyParams, GREATER, isHostName, LESS, MAX_PARAMS, parsePort, QUOTE, Scanner } from './scan.ts';
+import {
+  AT,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  EQUALS,
+  emptyParams,
+  find,
+  GREATER,
+  isHostName,
+  isSpace,
+  LESS,
+  MAX_PARAMS,
+  OPEN_BRACKET,
+  parsePort,
+  QUESTION,
+  QUOTE,
+  Scanner,
+  SEMICOLON,
+} from './scan.ts';
 import { bytesOf, textOf } from './text.ts';
 
 const ALPHANUMERIC = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
@@ -26,8 +45,8 @@ function classOf(characters: string): Uint8Array {
   return table;
 }
 
-function consistsOf(text: string, table: Uint8Array): boolean {
-  for (let at = 0; at < text.length; at++) {
+function consistsOf(text: string, table: Uint8Array, start = 0, end = text.length): boolean {
+  for (let at = start; at < end; at++) {
     const code = text.charCodeAt(at);
     if (code > 127 || table[code] === 0) return false;
   }
@@ -35,109 +54,134 @@ function consistsOf(text: string, table: Uint8Array): boolean {
 }
 
 /**
- * Takes a sip, sips or tel URI apart; in one pass, without brackets or white space around it.
+ * Takes a sip, sips or tel URI apart; without brackets or white space around it.
  * Undefined when it is malformed or of another scheme (tell these apart with isAbsoluteUri).
  */
 export function parseUri(text: string): Uri | undefined {
-  const colon = text.indexOf(':');
-  const scheme = text.slice(0, Math.max(0, Math.min(colon, 5))).toLowerCase();
-  if (scheme === 'sip' || scheme === 'sips') return parseSipUri(scheme, text.slice(colon + 1));
-  return scheme === 'tel' && colon === 3 ? parseTelUri(text.slice(4)) : undefined;
+  return parseUriAt(text, 0, text.length);
+}
+
+function parseUriAt(text: string, start: number, end: number): Uri | undefined {
+  const scheme = schemeAt(text, start, end);
+  if (scheme === undefined) return undefined;
+  const rest = start + scheme.length + 1;
+  return scheme === 'tel' ? parseTelUri(text, rest, end) : parseSipUri(scheme, text, rest, end);
+}
+
+/** The scheme at `start` when it is one that is taken apart. */
+function schemeAt(text: string, start: number, end: number): Uri['scheme'] | undefined {
+  const colon = find(text, COLON, start, Math.min(end, start + 5));
+  const scheme = colon < 0 ? '' : text.slice(start, colon).toLowerCase();
+  return scheme === 'sip' || scheme === 'sips' || scheme === 'tel' ? scheme : undefined;
 }
 
 /** True when a text has the form of a URI of whatever scheme: a scheme, a colon, and URI characters alone. */
 export function isAbsoluteUri(text: string): boolean {
-  const colon = text.indexOf(':');
-  if (colon < 1 || colon > 64 || colon === text.length - 1) return false;
-  return consistsOf(text.slice(0, colon), SCHEME_READ) && consistsOf(text.slice(colon + 1), OPAQUE_READ);
+  return isAbsoluteUriAt(text, 0, text.length);
 }
 
-/** True when a text is a URI that may stand in a message: well-formed when its scheme is ours, opaque otherwise. */
-export function isAcceptableUri(text: string): boolean {
-  const scheme = text.slice(0, 5).toLowerCase();
-  if (scheme.startsWith('sip:') || scheme === 'sips:' || scheme.startsWith('tel:'))
-    return parseUri(text) !== undefined;
-  return isAbsoluteUri(text);
+function isAbsoluteUriAt(text: string, start: number, end: number): boolean {
+  const colon = find(text, COLON, start, Math.min(end, start + 64));
+  if (colon <= start || colon === end - 1) return false;
+  return consistsOf(text, SCHEME_READ, start, colon) && consistsOf(text, OPAQUE_READ, colon + 1, end);
 }
 
-function parseSipUri(scheme: 'sip' | 'sips', rest: string): Uri | undefined {
-  const at = rest.indexOf('@');
-  const userinfo = at < 0 ? { user: undefined, password: undefined } : parseUserinfo(rest.slice(0, at));
-  if (userinfo === undefined) return undefined;
-  const question = rest.indexOf('?', at + 1);
-  const headers = question < 0 ? undefined : rest.slice(question + 1);
-  if (headers !== undefined && (headers === '' || !consistsOf(headers, HEADERS_READ))) return undefined;
-  const address = question < 0 ? rest.slice(at + 1) : rest.slice(at + 1, question);
-  const semicolon = address.indexOf(';');
-  const hostport = parseHostPort(semicolon < 0 ? address : address.slice(0, semicolon));
-  const params = semicolon < 0 ? emptyParams() : parseUriParams(address.slice(semicolon + 1));
-  if (hostport === undefined || params === undefined) return undefined;
+/** True when a range is a URI that may stand in a message: well-formed when its scheme is ours, opaque otherwise. */
+export function isAcceptableUri(text: string, start = 0, end = text.length): boolean {
+  if (schemeAt(text, start, end) !== undefined) return parseUriAt(text, start, end) !== undefined;
+  return isAbsoluteUriAt(text, start, end);
+}
+
+function parseSipUri(scheme: 'sip' | 'sips', text: string, start: number, end: number): Uri | undefined {
+  const at = find(text, AT, start, end);
+  const userinfo = at < 0 ? NO_USERINFO : parseUserinfo(text, start, at);
+  const address = at < 0 ? start : at + 1;
+  const question = find(text, QUESTION, address, end);
+  const beforeHeaders = question < 0 ? end : question;
+  const semicolon = find(text, SEMICOLON, address, beforeHeaders);
+  const hostport = parseHostPort(text, address, semicolon < 0 ? beforeHeaders : semicolon);
+  const params = semicolon < 0 ? emptyParams() : parseUriParams(text, semicolon + 1, beforeHeaders);
+  if (userinfo === undefined || hostport === undefined || params === undefined) return undefined;
+  if (question >= 0 && (question === end - 1 || !consistsOf(text, HEADERS_READ, question + 1, end)))
+    return undefined;
+  const headers = question < 0 ? undefined : text.slice(question + 1, end);
   const uri: Uri = { scheme, user: userinfo.user, host: hostport.host, port: hostport.port, params, headers };
   if (userinfo.password !== undefined) uri.password = userinfo.password;
   return uri;
 }
 
-function parseTelUri(rest: string): Uri | undefined {
-  const semicolon = rest.indexOf(';');
-  const user = semicolon < 0 ? rest : rest.slice(0, semicolon);
-  const params = semicolon < 0 ? emptyParams() : parseUriParams(rest.slice(semicolon + 1));
-  if (user === '' || !consistsOf(user, TEL_READ) || params === undefined) return undefined;
-  return { scheme: 'tel', user, host: '', port: undefined, params, headers: undefined };
+function parseTelUri(text: string, start: number, end: number): Uri | undefined {
+  const semicolon = find(text, SEMICOLON, start, end);
+  const userEnd = semicolon < 0 ? end : semicolon;
+  const params = semicolon < 0 ? emptyParams() : parseUriParams(text, semicolon + 1, end);
+  if (userEnd === start || !consistsOf(text, TEL_READ, start, userEnd) || params === undefined)
+    return undefined;
+  return {
+    scheme: 'tel',
+    user: text.slice(start, userEnd),
+    host: '',
+    port: undefined,
+    params,
+    headers: undefined,
+  };
 }
 
-function parseUserinfo(text: string): { user: string; password: string | undefined } | undefined {
-  const colon = text.indexOf(':');
-  const raw = colon < 0 ? text : text.slice(0, colon);
-  if (raw === '' || !consistsOf(raw, USER_READ)) return undefined;
-  const user = resolveEscapes(raw);
-  if (user === undefined) return undefined;
-  if (colon < 0) return { user, password: undefined };
-  const rawPassword = text.slice(colon + 1);
-  const password = consistsOf(rawPassword, PASSWORD_READ) ? resolveEscapes(rawPassword) : undefined;
-  return password === undefined ? undefined : { user, password };
+interface Userinfo {
+  user: string | undefined;
+  password: string | undefined;
+}
+
+const NO_USERINFO: Userinfo = { user: undefined, password: undefined };
+
+function parseUserinfo(text: string, start: number, end: number): Userinfo | undefined {
+  const colon = find(text, COLON, start, end);
+  const user = unescaped(text, USER_READ, start, colon < 0 ? end : colon);
+  const password = colon < 0 ? undefined : unescaped(text, PASSWORD_READ, colon + 1, end);
+  return !user || (colon >= 0 && password === undefined) ? undefined : { user, password };
 }
 
 /** `host [":" port]`; undefined when either is malformed. The host keeps the brackets of an IPv6 address. */
-export function parseHostPort(text: string): { host: string; port: number | undefined } | undefined {
-  const colon = text.startsWith('[') ? text.indexOf(':', text.indexOf(']')) : text.indexOf(':');
-  const host = text.startsWith('[')
-    ? text.slice(0, text.indexOf(']') + 1)
-    : colon < 0
-      ? text
-      : text.slice(0, colon);
-  if (!isHost(host)) return undefined;
-  if (text.length === host.length) return { host, port: undefined };
-  if (colon !== host.length) return undefined;
-  const port = parsePort(text.slice(colon + 1));
-  return port === undefined ? undefined : { host, port };
+export function parseHostPort(
+  text: string,
+  start = 0,
+  end = text.length,
+): { host: string; port: number | undefined } | undefined {
+  const bracket = text.charCodeAt(start) === OPEN_BRACKET ? find(text, CLOSE_BRACKET, start, end) : start;
+  const colon = bracket < 0 ? -1 : find(text, COLON, bracket, end);
+  const hostEnd = colon < 0 ? end : colon;
+  if (bracket < 0 || !isHost(text, start, hostEnd)) return undefined;
+  const port = colon < 0 ? undefined : parsePort(text.slice(colon + 1, end));
+  return colon >= 0 && port === undefined ? undefined : { host: text.slice(start, hostEnd), port };
 }
 
 /** A host name, an IPv4 address, or an IPv6 address in brackets. */
-export function isHost(text: string): boolean {
-  if (!text.startsWith('[')) return isHostName(text);
-  return text.length <= 64 && text.endsWith(']') && isIPv6(text.slice(1, -1));
+export function isHost(text: string, start = 0, end = text.length): boolean {
+  if (text.charCodeAt(start) !== OPEN_BRACKET) return isHostName(text, start, end);
+  return (
+    end - start <= 64 && text.charCodeAt(end - 1) === CLOSE_BRACKET && isIPv6(text.slice(start + 1, end - 1))
+  );
 }
 
-function parseUriParams(text: string): Params | undefined {
+function parseUriParams(text: string, start: number, end: number): Params | undefined {
   const params = emptyParams();
   let count = 0;
-  for (let at = 0; at <= text.length; count++) {
-    const semicolon = text.indexOf(';', at);
-    const end = semicolon < 0 ? text.length : semicolon;
-    const param = text.slice(at, end);
-    const equals = param.indexOf('=');
-    const name = unescapeParam(equals < 0 ? param : param.slice(0, equals))?.toLowerCase();
-    const value = equals < 0 ? null : unescapeParam(param.slice(equals + 1));
+  for (let at = start; at <= end; count++) {
+    const semicolon = find(text, SEMICOLON, at, end);
+    const paramEnd = semicolon < 0 ? end : semicolon;
+    const equals = find(text, EQUALS, at, paramEnd);
+    const name = unescaped(text, PARAM_READ, at, equals < 0 ? paramEnd : equals)?.toLowerCase();
+    const value = equals < 0 ? null : unescaped(text, PARAM_READ, equals + 1, paramEnd);
     if (!name || value === undefined || value === '' || name in params || count === MAX_PARAMS)
       return undefined;
     params[name] = value;
-    at = end + 1;
+    at = paramEnd + 1;
   }
   return params;
 }
 
-function unescapeParam(text: string): string | undefined {
-  return consistsOf(text, PARAM_READ) ? resolveEscapes(text) : undefined;
+/** A range with its escapes resolved; undefined when it has other characters than those of `table`. */
+function unescaped(text: string, table: Uint8Array, start: number, end: number): string | undefined {
+  return consistsOf(text, table, start, end) ? resolveEscapes(text.slice(start, end)) : undefined;
 }
 
 /** Resolves `%HH`; undefined when a `%` is not followed by two hexadecimal digits. */
@@ -237,57 +281,52 @@ function uriHeaders(headers: string | undefined): string {
 export function parseNameAddr(text: string): NameAddr | undefined {
   const scanner = new Scanner(text);
   const nameAddr = scanNameAddr(scanner);
-  scanner.skipSpace();
   return scanner.done ? nameAddr : undefined;
 }
 
-/** The name-addr or addr-spec at the scanner's position, up to a comma or the end. */
+/** The name-addr or addr-spec at the scanner's position, with its parameters and the white space behind it. */
 export function scanNameAddr(scanner: Scanner): NameAddr | undefined {
   scanner.skipSpace();
-  const address = scanner.peek() === QUOTE ? scanQuotedName(scanner) : scanPlainName(scanner);
-  if (address === undefined || !isAcceptableUri(address.uri)) return undefined;
-  const params = scanner.params();
-  return params && { name: address.name, uri: address.uri, params };
-}
-
-interface Address {
-  name: string | undefined;
-  uri: string;
-}
-
-function scanQuotedName(scanner: Scanner): Address | undefined {
-  const name = scanner.quoted();
+  const quoted = scanner.peek() === QUOTE;
+  const name = quoted ? scanner.quoted() : scanPlainName(scanner);
   scanner.skipSpace();
-  const uri = name === undefined ? undefined : scanBracketed(scanner);
-  return uri === undefined ? undefined : { name, uri };
+  if (quoted && (name === undefined || scanner.peek() !== LESS)) return undefined;
+  const uri = scanner.peek() === LESS ? scanBracketed(scanner) : scanBare(scanner);
+  const params = uri === undefined ? undefined : scanner.params();
+  return uri === undefined || params === undefined ? undefined : { name, uri, params };
 }
 
 /**
- * An unquoted display name, or none, or an addr-spec. The name may hold more than tokens: phones send parentheses and
- * letters beyond ASCII without quotes. A comma or semicolon still ends it (RFC 4475 section 3.1.2.15).
+ * An unquoted display name before `<`, if there is one. It may hold more than tokens: phones send parentheses and letters
+ * beyond ASCII without quotes. A comma or semicolon still ends it (RFC 4475 section 3.1.2.15).
  */
-function scanPlainName(scanner: Scanner): Address | undefined {
-  const { text } = scanner;
-  const start = scanner.at;
-  let at = start;
-  for (; at < text.length; at++) {
+function scanPlainName(scanner: Scanner): string | undefined {
+  const { text, at: start, end } = scanner;
+  for (let at = start; at < end; at++) {
     const code = text.charCodeAt(at);
-    if (code === LESS || code === 44 || code === 59 || code === QUOTE || code === GREATER) break;
+    if (code === COMMA || code === SEMICOLON || code === QUOTE || code === GREATER) return undefined;
+    if (code !== LESS) continue;
+    scanner.at = at;
+    return text.slice(start, at).trimEnd() || undefined;
   }
-  scanner.at = at;
-  const plain = text.slice(start, at).trimEnd();
-  if (scanner.peek() === LESS) {
-    const uri = scanBracketed(scanner);
-    return uri === undefined ? undefined : { name: plain === '' ? undefined : plain, uri };
-  }
-  // Outside brackets a `?` would be taken for part of the header (RFC 3261 section 20).
-  return plain.includes('?') ? undefined : { name: undefined, uri: plain };
+  return undefined;
 }
 
 function scanBracketed(scanner: Scanner): string | undefined {
-  const end = scanner.peek() === LESS ? scanner.text.indexOf('>', scanner.at) : -1;
-  if (end < 0) return undefined;
-  const uri = scanner.text.slice(scanner.at + 1, end);
+  const start = scanner.at + 1;
+  const end = find(scanner.text, GREATER, start, scanner.end);
+  if (end < 0 || !isAcceptableUri(scanner.text, start, end)) return undefined;
   scanner.at = end + 1;
-  return uri;
+  return scanner.text.slice(start, end);
+}
+
+/** An addr-spec without brackets. What stands behind `;` belongs to the header, and `?` must not be there (RFC 3261 section 20). */
+function scanBare(scanner: Scanner): string | undefined {
+  const { text, at: start } = scanner;
+  for (; !scanner.done; scanner.at++) {
+    const code = scanner.peek();
+    if (code === QUESTION) return undefined;
+    if (code === COMMA || code === SEMICOLON || isSpace(code)) break;
+  }
+  return isAcceptableUri(text, start, scanner.at) ? text.slice(start, scanner.at) : undefined;
 }
