@@ -61,6 +61,7 @@ interface Changes {
   customerHeard?: Int16Array;
   agentPort?: number;
   parties?: Metadata['parties'];
+  state?: 'partial';
   /** Bytes written after the manifest was made. */
   tamper?: boolean;
 }
@@ -83,7 +84,8 @@ function evidence(folder: string, changes: Changes): Evidence {
     customer: { call: callThat(changes.customerHeard ?? AGENT.linear, first + 2), voice: CUSTOMER },
   };
   const parties = changes.parties ?? [party(0, '7001'), party(1, '7002')];
-  return { call, config, directory, audio, metadata: { parties } as Metadata };
+  const row = { state: changes.state ?? 'complete', reason: null } as const;
+  return { call, row, config, directory, audio, metadata: { parties } as Metadata };
 }
 
 /** The names of the checks that fail. */
@@ -133,6 +135,7 @@ const wrong: [what: string, changes: Changes, failed: string[]][] = [
     { parties: [party(0, '7002'), party(1, '7001')] },
     ['the parties stand in the metadata, each with its channel'],
   ],
+  ['a recording with a hole', { state: 'partial' }, ['the recording is complete']],
   ['a stray file', { tamper: true }, ['the files are those of the manifest']],
 ];
 

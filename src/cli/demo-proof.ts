@@ -1,6 +1,7 @@
 // The proof of `grec demo`: what was recorded, and what each phone heard, against what the phones sent.
 import type { Metadata } from '../archive/metadata.ts';
 import { verifyFiles } from '../archive/read.ts';
+import type { RecordingRow } from '../catalog/rows.ts';
 import type { Config } from '../config.ts';
 import { type Comparison, findAudio } from '../testing/compare.ts';
 import { AGENT, CUSTOMER, type DemoCall, type DemoSide } from './demo-call.ts';
@@ -15,6 +16,7 @@ export interface Check {
 
 export interface Evidence {
   call: DemoCall;
+  row: Pick<RecordingRow, 'state' | 'reason'>;
   config: Config;
   /** Of the recording. */
   directory: string;
@@ -23,12 +25,13 @@ export interface Evidence {
 }
 
 /** Every check, in the order in which they are told. @throws GrecError RECORDING_UNREADABLE */
-export function prove({ call, config, directory, audio, metadata }: Evidence): Check[] {
+export function prove({ call, row, config, directory, audio, metadata }: Evidence): Check[] {
   const [left, right] = readChannels(audio);
   const { agent, customer } = call;
   const files = verifyFiles(directory);
   return [
     checkBridged(call, config),
+    { name: 'the recording is complete', ok: row.state === 'complete', detail: row.reason ?? row.state },
     checkParties(metadata),
     checkAudio('the left channel is what the agent sent', left, agent),
     checkAudio('the right channel is what the customer sent', right, customer),

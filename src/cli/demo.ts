@@ -141,7 +141,7 @@ function examine(run: DemoRun, row: RecordingRow, call: DemoCall): DemoResult {
   const directory = join(config.paths.archive, row.path ?? '');
   const audio = join(directory, AUDIO_FILE);
   const metadata = readMetadata(directory);
-  return { row, audio, metadata, checks: prove({ call, config, directory, audio, metadata }) };
+  return { row, audio, metadata, checks: prove({ call, row, config, directory, audio, metadata }) };
 }
 
 function tellHeard(story: Story, { checks }: DemoResult): void {

@@ -2,7 +2,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
-import { systemCode } from '../errors.ts';
+import { GrecError, systemCode } from '../errors.ts';
 import { createRtpReceiver, type RtpReceiver } from './rtp-receiver.ts';
 import { createRtpSender, type RtpSender, type SentAudio } from './rtp-sender.ts';
 
@@ -36,7 +36,10 @@ export interface PhoneMedia {
 /** How many pairs of neighbouring ports are tried. */
 const PAIR_ATTEMPTS = 200;
 
-/** Opens an even port for RTP and the next one for RTCP, wherever both are free. */
+/**
+ * Opens an even port for RTP and the next one for RTCP, wherever both are free.
+ * @throws GrecError PORTS_EXHAUSTED, or Node's error when the address is none of this machine
+ */
 export async function openPhoneMedia(address: string): Promise<PhoneMedia> {
   const [rtp, rtcp] = await bindPair(address);
   return new SocketMedia(address, rtp, rtcp);
@@ -107,7 +110,7 @@ async function bindPair(address: string): Promise<[rtp: Socket, rtcp: Socket]> {
     if (rtp !== undefined && rtcp !== undefined) return [rtp, rtcp];
     rtp?.close();
   }
-  throw new Error(`no two neighbouring UDP ports are free on ${address}`);
+  throw new GrecError('PORTS_EXHAUSTED', `no two neighbouring UDP ports are free on ${address}`);
 }
 
 /** @returns undefined when the port is taken */

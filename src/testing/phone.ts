@@ -1,4 +1,5 @@
 // A test phone with real SIP and RTP: registers, calls, answers, holds, and keeps what it hears (RFC 3261, 3264, 3550).
+import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { SipResponse } from '../sip/message.ts';
 import type { IncomingInvite, Peer, Protocol, UserAgent } from '../sip/user-agent.ts';
@@ -46,7 +47,7 @@ export interface Phone {
   close(): Promise<void>;
 }
 
-/** A phone that listens on a port of its own. */
+/** A phone that listens on a port of its own. @throws GrecError PORT_UNUSABLE when the address is none of this machine */
 export async function createPhone(options: PhoneOptions): Promise<Phone> {
   const phone = new TestPhone(options);
   await phone.open();
@@ -206,7 +207,7 @@ class TestPhone implements Phone {
   }
 
   get #userAgent(): UserAgent {
-    if (this.#agent === undefined) throw new Error(`phone ${this.number} is not open`);
+    if (this.#agent === undefined) throw new GrecError('INTERNAL', `phone ${this.number} is not open`);
     return this.#agent;
   }
 
