@@ -1,0 +1,190 @@
+// The recording of one call: a tap into a segment of the spool, its facts, and an end that waits for no disk.
+import { setTimeout as delay } from 'node:timers/promises';
+import * as v from 'valibot';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { microsNow } from '../spool/clock.ts';
+import type { Journal } from '../spool/journal.ts';
+import {
+  type RecordingMetadata,
+  recordingMetadataSchema,
+  type SegmentClosed,
+  type SegmentMedia,
+  type Stream,
+} from '../spool/segment.ts';
+import { openSegment, type SegmentWriter } from '../spool/segment-writer.ts';
+import type { Leg, PacketEngine, Tap } from './io/engine.ts';
+
+const RETRY_MS = 2000;
+/** How long a full disk is waited for after the end of a recording. */
+const MOST_RETRIES = 150;
+
+export type Label = Stream['label'];
+export type EndReason = SegmentClosed['reason'];
+
+export interface RecordingContext {
+  engine: PacketEngine;
+  /** The folder of all segments. */
+  spool: string;
+  /** The name of this machine, as segments carry it. */
+  host: string;
+  journal: Journal;
+  /** Recordings that have ended and are still being written. */
+  finishing: Set<Promise<void>>;
+  /** Aborted when the daemon stops: a full disk is waited for no longer. */
+  stopping: AbortSignal;
+}
+
+/** @returns the metadata that the controller gave; undefined when it gave none of ours (a foreign switch) */
+export function readMetadata(text: string | undefined): RecordingMetadata | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const result = v.safeParse(recordingMetadataSchema, JSON.parse(text));
+    return result.success ? result.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface RecordingStart {
+  ngCallId: string;
+  metadata: RecordingMetadata | undefined;
+  streams: Stream[];
+  legs: { label: Label; leg: Leg }[];
+  log: Logger;
+}
+
+export class CallRecording {
+  readonly metadata: RecordingMetadata | undefined;
+  /** Resolves once the segment is on the disk. @throws GrecError SPOOL_WRITE */
+  readonly opened: Promise<void>;
+  readonly #context: RecordingContext;
+  readonly #log: Logger;
+  readonly #tap: Tap;
+  readonly #legs: { label: Label; leg: Leg }[];
+  #segment: SegmentWriter | undefined;
+  #streams: Stream[];
+  #notes: Omit<SegmentMedia, 'type'>[] = [];
+  #noting: Promise<void> = Promise.resolve();
+  #hasTrouble = false;
+  #isEnded = false;
+
+  /** Copies from this instant on; the segment follows as fast as the disk allows. */
+  constructor(context: RecordingContext, start: RecordingStart) {
+    this.#context = context;
+    this.#log = start.log;
+    this.metadata = start.metadata;
+    this.#streams = start.streams;
+    this.#legs = start.legs;
+    this.#tap = context.engine.openTap((reason) => this.#onTrouble(reason));
+    for (const { label, leg } of start.legs) leg.copyTo(this.#tap, label === 'a' ? 0 : 1);
+    this.opened = this.#open(start, microsNow());
+    this.opened.catch(() => undefined);
+  }
+
+  get lost(): number {
+    return this.#tap.lost;
+  }
+
+  async #open({ ngCallId, metadata, streams }: RecordingStart, at: number): Promise<void> {
+    const { spool, host, journal } = this.#context;
+    this.#segment = await openSegment(spool, { at, host, ngCallId, metadata, streams });
+    this.#tap.drainTo(this.#segment);
+    journal.append({ type: 'segment.opened', ...this.#ids(this.#segment) });
+    this.#log.info({ segment: this.#segment.id }, 'recording');
+  }
+
+  #ids(segment: SegmentWriter) {
+    return { segment: segment.id, recording: this.metadata?.recording, call: this.metadata?.call };
+  }
+
+  #onTrouble(reason: string | undefined): void {
+    this.#hasTrouble = reason !== undefined;
+    if (reason === undefined) this.#log.warn({ lost: this.lost }, 'the recording is written again');
+    else this.#log.error({ alarm: 'spool-write', hint: 'free space on the disk of the spool' }, reason);
+  }
+
+  /** Notes what the parties send from now on, if it has changed. */
+  update(streams: Stream[]): void {
+    if (JSON.stringify(streams) === JSON.stringify(this.#streams)) return;
+    this.#streams = streams;
+    this.#notes.push({ at: microsNow(), streams });
+    this.#noting = this.#noting.then(() => this.#writeNotes()).catch(() => undefined);
+  }
+
+  async #writeNotes(): Promise<void> {
+    await this.opened;
+    for (let note = this.#notes[0]; note !== undefined; note = this.#notes[0]) {
+      await this.#segment?.noteMedia(note);
+      this.#notes.shift();
+    }
+  }
+
+  /** Ends the copying at once; the segment is finished behind it and closed with the reason. */
+  end(reason: EndReason): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    for (const { leg } of this.#legs) leg.copyTo(undefined, 0);
+    const { finishing } = this.#context;
+    const finished = this.#finish(reason, microsNow()).finally(() => finishing.delete(finished));
+    finishing.add(finished);
+  }
+
+  async #finish(reason: EndReason, at: number): Promise<void> {
+    try {
+      await this.opened;
+    } catch (thrown) {
+      const { lost } = this.#tap.end();
+      this.#log.error({ alarm: 'recording-lost', packets: lost }, messageOf(thrown));
+      return;
+    }
+    const segment = this.#segment;
+    if (segment === undefined) return;
+    await this.#retry(() => this.#flush());
+    const wasRefused = this.#hasTrouble;
+    const { captured, lost } = this.#tap.end();
+    const fact = {
+      at,
+      reason: wasRefused ? ('write-failed' as const) : reason,
+      packets: { a: captured[0], b: captured[1] },
+      lost,
+    };
+    if (await this.#retry(() => segment.close(fact))) this.#report(segment, fact);
+    else {
+      await segment.abandon();
+      this.#log.error(
+        { alarm: 'segment-open', segment: segment.id, hint: 'the next start of grec-mediad closes it' },
+        'the segment could not be closed',
+      );
+    }
+  }
+
+  async #flush(): Promise<void> {
+    await this.#noting;
+    const isDrained = await this.#tap.drain();
+    await this.#writeNotes();
+    if (!isDrained) throw new Error('the disk takes nothing');
+  }
+
+  /** @returns false when it failed to the end */
+  async #retry(attempt: () => Promise<void>): Promise<boolean> {
+    const { stopping } = this.#context;
+    for (let count = 0; ; count += 1) {
+      try {
+        await attempt();
+        return true;
+      } catch (thrown) {
+        this.#log.debug(messageOf(thrown));
+      }
+      if (stopping.aborted || count >= MOST_RETRIES) return false;
+      await delay(RETRY_MS, undefined, { signal: stopping, ref: false }).catch(() => undefined);
+    }
+  }
+
+  #report(segment: SegmentWriter, { reason, packets, lost }: Omit<SegmentClosed, 'type'>): void {
+    this.#context.journal.append({ type: 'segment.closed', ...this.#ids(segment), reason });
+    const facts = { segment: segment.id, reason, packets, lost, bytes: segment.bytes };
+    if (lost > 0) this.#log.error({ alarm: 'packets-lost', ...facts }, 'recording ended with packets lost');
+    else this.#log.info(facts, 'recording ended');
+  }
+}

@@ -1,0 +1,242 @@
+// One call on the media server: two parties, each with its own ports for the life of the call, and its recording.
+import { GrecError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { NgOk } from '../ng/reply.ts';
+import type { NgAnswer, NgOffer } from '../ng/request.ts';
+import type { Format, RecordingMetadata, Stream } from '../spool/segment.ts';
+import {
+  CallRecording,
+  type EndReason,
+  type Label,
+  type RecordingContext,
+  readMetadata,
+} from './call-recording.ts';
+import { type Description, describeFor, readDescription } from './description.ts';
+import type { Leg } from './io/engine.ts';
+import type { PortPool } from './port-pool.ts';
+
+export interface CallContext extends RecordingContext {
+  /** Our media address, bound and shown in SDP. */
+  address: string;
+  ports: PortPool;
+  log: Logger;
+}
+
+/** A party, which the ng protocol knows by its tag. Its packets arrive at its own leg, whoever else comes and goes. */
+export interface CallParty {
+  /** Empty until the party has answered, when the offer did not name it. */
+  tag: string;
+  leg: Leg;
+  description: Description | undefined;
+  /** Seconds since 1970. */
+  created: number;
+}
+
+export class Call {
+  readonly id: string;
+  /** Seconds since 1970. */
+  readonly created = seconds();
+  lastSignal = seconds();
+  /** The offerer of the first offer, then the other. */
+  parties: CallParty[] = [];
+  recording: CallRecording | undefined;
+  readonly #context: CallContext;
+  readonly #log: Logger;
+  #isRecordedWhenAnswered = false;
+  #metadata: RecordingMetadata | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(id: string, context: CallContext) {
+    this.id = id;
+    this.#context = context;
+    this.#log = context.log.child({ ngCall: id });
+  }
+
+  /** Runs one request after the other, in the order in which they came. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  /**
+   * The offer of one party, rewritten for the other.
+   * @throws GrecError SDP_INVALID, PORTS_EXHAUSTED, PORT_UNUSABLE, NG_REFUSED
+   */
+  async offer(request: NgOffer): Promise<NgOk> {
+    const description = readDescription(request, this.#context.address);
+    await this.#openParties(request['from-tag'], request['to-tag']);
+    const party = this.#party(request['from-tag'], request['to-tag']);
+    const other = this.#otherThan(party);
+    this.#adopt(party, description);
+    this.#noteWish(request);
+    return { result: 'ok', sdp: describeFor(other.leg, description) };
+  }
+
+  /**
+   * The answer of the other party, rewritten for the offerer.
+   * @throws GrecError SDP_INVALID, NG_REFUSED
+   */
+  async answer(request: NgAnswer): Promise<NgOk> {
+    const offerer = this.parties.find(({ tag }) => tag === request['from-tag']);
+    if (offerer?.description === undefined) throw refused(`no offer from tag ${request['from-tag']}`);
+    const description = readDescription(request, this.#context.address);
+    const party = this.#otherThan(offerer);
+    if (party.tag !== request['to-tag']) party.tag = request['to-tag'];
+    this.#noteWish(request);
+    // Before the answerer's held packets are let in, so that they are recorded too.
+    if (this.#isRecordedWhenAnswered) this.#record();
+    this.#adopt(party, description);
+    this.recording?.update(this.#streams());
+    return { result: 'ok', sdp: describeFor(offerer.leg, description) };
+  }
+
+  /** @throws GrecError SPOOL_WRITE when the segment cannot be opened; NG_REFUSED before there is an offer */
+  async startRecording(metadata: string | undefined): Promise<NgOk> {
+    if (this.parties.length < 2) throw refused('the call has no media yet');
+    this.#metadata = readMetadata(metadata) ?? this.#metadata;
+    await this.#record().opened;
+    return { result: 'ok' };
+  }
+
+  stopRecording(reason: EndReason): void {
+    this.#isRecordedWhenAnswered = false;
+    this.recording?.end(reason);
+    this.recording = undefined;
+  }
+
+  /** Ends the call: the recording first, then the ports. */
+  async close(reason: EndReason): Promise<void> {
+    this.stopRecording(reason);
+    this.#warnOfSilence();
+    const legs = this.parties.map(({ leg }) => leg);
+    this.parties = [];
+    for (const leg of legs) {
+      await leg.close();
+      this.#context.ports.release(leg.rtpPort);
+    }
+  }
+
+  /** Wall clock of the last sign of life, in seconds since 1970. */
+  lastSign(): number {
+    const packets = this.parties.map(({ leg }) => Math.max(leg.rtp.lastAt, leg.rtcp.lastAt) / 1e6);
+    return Math.max(this.lastSignal, ...packets);
+  }
+
+  async #openParties(fromTag: string, toTag = ''): Promise<void> {
+    if (this.parties.length > 0) return;
+    const { engine, ports, address } = this.#context;
+    const open = () => ports.open((port) => engine.openLeg(address, port));
+    const from = { tag: fromTag, leg: await open(), description: undefined, created: seconds() };
+    this.parties = [from];
+    const to = { tag: toTag, leg: await open(), description: undefined, created: seconds() };
+    this.parties = [from, to];
+    from.leg.relayTo(to.leg);
+    to.leg.relayTo(from.leg);
+  }
+
+  /** The party of that tag. A new tag takes the place of the party that `otherTag` does not name. */
+  #party(tag: string, otherTag: string | undefined): CallParty {
+    const known = this.parties.find((party) => party.tag === tag);
+    if (known !== undefined) return known;
+    const free = this.parties.find((party) => party.tag === '');
+    const replaced = free ?? this.parties.find((party) => party.tag !== otherTag);
+    const isKnownCall = free !== undefined || this.parties.some((party) => party.tag === otherTag);
+    if (replaced === undefined || !isKnownCall) throw refused(`the call has no party with tag ${tag}`);
+    replaced.tag = tag;
+    return replaced;
+  }
+
+  #otherThan(party: CallParty): CallParty {
+    const other = this.parties.find((one) => one !== party);
+    if (other === undefined) throw new GrecError('INTERNAL', 'a call has one party only');
+    return other;
+  }
+
+  #adopt(party: CallParty, description: Description): void {
+    this.#refuseLoop(description);
+    party.description = description;
+    party.leg.expect(description.remote);
+  }
+
+  /** A description that names our own ports of this call would send each packet round for ever. */
+  #refuseLoop({ remote }: Description): void {
+    if (remote.address !== this.#context.address) return;
+    const own = this.parties.flatMap(({ leg }) => [leg.rtpPort, leg.rtcpPort]);
+    if (own.includes(remote.rtpPort) || own.includes(remote.rtcpPort)) {
+      throw refused('the description names ports of the media server itself');
+    }
+  }
+
+  #noteWish(request: NgOffer | NgAnswer): void {
+    const wish = request['record call'];
+    if (wish !== undefined) this.#isRecordedWhenAnswered = wish === 'yes' || wish === 'on';
+    this.#metadata = readMetadata(request.metadata) ?? this.#metadata;
+  }
+
+  #record(): CallRecording {
+    this.#isRecordedWhenAnswered = false;
+    if (this.recording !== undefined) return this.recording;
+    const recording = new CallRecording(this.#context, {
+      ngCallId: this.id,
+      metadata: this.#metadata,
+      streams: this.#streams(),
+      legs: this.parties.map((party) => ({ label: this.#labelOf(party), leg: party.leg })),
+      log: this.#log.child({ call: this.#metadata?.call, recording: this.#metadata?.recording }),
+    });
+    this.recording = recording;
+    // A segment that cannot be opened ends the recording, never the call.
+    recording.opened.catch(() => {
+      recording.end('write-failed');
+      if (this.recording === recording) this.recording = undefined;
+    });
+    return recording;
+  }
+
+  /** By the tags that the switch named, so that nothing else can decide whose audio it is. */
+  #labelOf(party: CallParty): Label {
+    const named = this.#metadata?.parties.find(({ tag }) => tag === party.tag)?.label;
+    if (named !== undefined) return named;
+    const other = this.#metadata?.parties.find(({ tag }) => tag === this.#otherThan(party).tag)?.label;
+    if (other !== undefined) return other === 'a' ? 'b' : 'a';
+    return party === this.parties[0] ? 'a' : 'b';
+  }
+
+  #streams(): Stream[] {
+    return this.parties.map((party) => ({
+      label: this.#labelOf(party),
+      tag: party.tag,
+      address: party.leg.address,
+      rtpPort: party.leg.rtpPort,
+      rtcpPort: party.leg.rtcpPort,
+      formats: this.#formatsSentBy(party),
+    }));
+  }
+
+  /** A party sends what the other one's description binds (RFC 3264 section 6.1); its own stands in for the rest. */
+  #formatsSentBy(party: CallParty): Format[] {
+    const wanted = this.#otherThan(party).description?.formats ?? [];
+    const own = party.description?.formats ?? [];
+    const types = new Set(wanted.map(({ payloadType }) => payloadType));
+    return [...wanted, ...own.filter(({ payloadType }) => !types.has(payloadType))];
+  }
+
+  /** One-way audio that looks like an address that cannot be right is worth a line. */
+  #warnOfSilence(): void {
+    for (const { tag, leg, description } of this.parties) {
+      if (leg.strangers === 0 || leg.rtp.packets > 0) continue;
+      this.#log.warn(
+        { tag, strangers: leg.strangers, expected: description?.remote.address },
+        'no packet came from where the description said, and some from elsewhere',
+      );
+    }
+  }
+}
+
+function seconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+function refused(message: string): GrecError {
+  return new GrecError('NG_REFUSED', message);
+}

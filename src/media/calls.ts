@@ -1,0 +1,132 @@
+// The calls of the media server by their Call-ID, and what each ng request does to them.
+import { GrecError } from '../errors.ts';
+import type { NgReply } from '../ng/reply.ts';
+import type { NgDelete, NgOffer, NgRequest } from '../ng/request.ts';
+import { Call, type CallContext } from './call.ts';
+import type { EndReason } from './call-recording.ts';
+import { describeCall } from './query.ts';
+
+const SWEEP_MS = 30_000;
+/** A call without a packet or a request for so long has lost its controller: its ports go back, in seconds. */
+const LONGEST_SILENCE_S = 3600;
+
+export interface Calls {
+  readonly size: number;
+  readonly recording: number;
+  /** One ng request. @throws GrecError, which becomes an error reply */
+  handle(request: NgRequest): Promise<NgReply>;
+  /** Ends every call. */
+  close(reason: EndReason): Promise<void>;
+}
+
+export function createCalls(context: CallContext): Calls {
+  return new CallTable(context);
+}
+
+class CallTable implements Calls {
+  readonly #context: CallContext;
+  readonly #calls = new Map<string, Call>();
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(context: CallContext) {
+    this.#context = context;
+    this.#sweep = setInterval(() => this.#endSilentCalls(), SWEEP_MS).unref();
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  get recording(): number {
+    let count = 0;
+    for (const call of this.#calls.values()) if (call.recording !== undefined) count += 1;
+    return count;
+  }
+
+  async handle(request: NgRequest): Promise<NgReply> {
+    if (request.command === 'ping') return { result: 'pong' };
+    if (request.command === 'offer') return this.#offer(request);
+    if (request.command === 'delete') return this.#delete(request);
+    const call = this.#calls.get(request['call-id']);
+    if (call === undefined) return { result: 'error', 'error-reason': 'Unknown call-id' };
+    if (request.command !== 'query') call.lastSignal = Math.floor(Date.now() / 1000);
+    return call.inTurn(async () => {
+      switch (request.command) {
+        case 'answer':
+          return call.answer(request);
+        case 'start recording':
+          return call.startRecording(request.metadata);
+        case 'stop recording':
+          call.stopRecording('stopped');
+          return { result: 'ok' };
+        case 'query':
+          return describeCall(call);
+      }
+    });
+  }
+
+  async #offer(request: NgOffer): Promise<NgReply> {
+    const id = request['call-id'];
+    const known = this.#calls.get(id);
+    const call = known ?? new Call(id, this.#context);
+    this.#calls.set(id, call);
+    call.lastSignal = Math.floor(Date.now() / 1000);
+    return call.inTurn(async () => {
+      if (this.#calls.get(id) !== call) throw new GrecError('NG_REFUSED', 'the call was deleted');
+      try {
+        return await call.offer(request);
+      } catch (thrown) {
+        // A first offer that fails leaves nothing behind.
+        if (call.parties.every(({ description }) => description === undefined))
+          await this.#end(call, 'deleted');
+        throw thrown;
+      }
+    });
+  }
+
+  async #delete(request: NgDelete): Promise<NgReply> {
+    const call = this.#calls.get(request['call-id']);
+    const isMeant = call !== undefined && namesParty(call, request);
+    if (!isMeant) {
+      const reason = 'Call-ID not found or tags did not match';
+      if (request.flags?.includes('fatal') === true) return { result: 'error', 'error-reason': reason };
+      return { result: 'ok', warning: reason };
+    }
+    // Out of the table at once: whatever else of the call is under way comes to its end, and nothing new begins.
+    this.#calls.delete(call.id);
+    return call.inTurn(async () => {
+      const reply = describeCall(call);
+      await call.close('deleted');
+      return reply;
+    });
+  }
+
+  async #end(call: Call, reason: EndReason): Promise<void> {
+    this.#calls.delete(call.id);
+    await call.close(reason);
+  }
+
+  #endSilentCalls(): void {
+    const limit = Date.now() / 1000 - LONGEST_SILENCE_S;
+    for (const call of [...this.#calls.values()]) {
+      if (call.lastSign() > limit) continue;
+      this.#context.log.warn({ ngCall: call.id }, 'call ended: nothing was heard of it for an hour');
+      this.#calls.delete(call.id);
+      void call.inTurn(() => call.close('deleted'));
+    }
+  }
+
+  async close(reason: EndReason): Promise<void> {
+    clearInterval(this.#sweep);
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    await Promise.all(calls.map((call) => call.inTurn(() => call.close(reason))));
+  }
+}
+
+/** A delete may name either tag, both or none. */
+function namesParty(call: Call, request: NgDelete): boolean {
+  const tags = call.parties.map(({ tag }) => tag);
+  const named = [request['from-tag'], request['to-tag']].filter((tag) => tag !== undefined && tag !== '');
+  return named.length === 0 || named.some((tag) => tag !== undefined && tags.includes(tag));
+}

@@ -1,0 +1,65 @@
+// What the media server takes from a party's session description, and what it makes of it for the other party (RFC 3264).
+import { isIP, isIPv6 } from 'node:net';
+import { GrecError } from '../errors.ts';
+import type { NgAnswer, NgOffer } from '../ng/request.ts';
+import { audioOf, isSecure, mediaAddress, redirectAudio, rtpFormats } from '../sdp/offer-answer.ts';
+import { parseSdp } from '../sdp/parse.ts';
+import { printSdp } from '../sdp/print.ts';
+import type { SessionDescription } from '../sdp/session-description.ts';
+import type { Format } from '../spool/segment.ts';
+import type { Leg, Remote } from './io/engine.ts';
+
+export interface Description {
+  sdp: SessionDescription;
+  /** Where the party wants its media, and where its own is expected from. */
+  remote: Remote;
+  /** What the party wants to receive, so what the other one sends. */
+  formats: Format[];
+  protocol: string;
+}
+
+/**
+ * Reads the description in an ng request.
+ * @param address our own media address, whose family must be the party's
+ * @throws GrecError SDP_INVALID with the reason
+ */
+export function readDescription(request: NgOffer | NgAnswer, address: string): Description {
+  const parsed = parseSdp(request.sdp);
+  if (!parsed.ok) throw refused(parsed.reason);
+  const { sdp } = parsed;
+  const audio = audioOf(sdp);
+  if (audio === undefined) throw refused('it has no active audio over RTP');
+  if (isSecure(audio))
+    throw refused(`its audio is ${audio.protocol}, and only RTP/AVP and RTP/AVPF can be relayed`);
+  const place = mediaAddress(sdp, audio);
+  if (place === undefined) throw refused('no c= line covers its audio');
+  const host = request['media address'] ?? place.address;
+  checkHost(host, address);
+  const [, alsoFrom] = request['received-from'] ?? [];
+  const remote: Remote = { address: canonical(host), rtpPort: place.rtpPort, rtcpPort: place.rtcpPort };
+  if (alsoFrom !== undefined && isIP(alsoFrom) !== 0) remote.alsoFrom = canonical(alsoFrom);
+  return { sdp, remote, formats: rtpFormats(audio), protocol: audio.protocol };
+}
+
+function checkHost(host: string, address: string): void {
+  if (isIP(host) === 0) throw refused(`its address ${host} is not numeric`);
+  if (isIPv6(host) !== isIPv6(address)) {
+    throw refused(`its address ${host} and the media server's, ${address}, are of different families`);
+  }
+}
+
+/** The one text form in which sockets show an address too. */
+function canonical(address: string): string {
+  return isIPv6(address) ? new URL(`http://[${address.split('%', 1)[0]}]/`).hostname.slice(1, -1) : address;
+}
+
+function refused(reason: string): GrecError {
+  return new GrecError('SDP_INVALID', `the session description cannot be used: ${reason}`, {
+    hint: 'the party must offer or accept one plain audio line with a numeric address',
+  });
+}
+
+/** The description for the other party, which sends to its own `leg`. */
+export function describeFor(leg: Leg, { sdp }: Description): string {
+  return printSdp(redirectAudio(sdp, leg));
+}

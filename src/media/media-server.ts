@@ -1,0 +1,120 @@
+// The media server: ng requests in, relayed packets and spooled segments out. It never decodes audio, never opens the
+// catalog and never waits for the processor.
+import { mkdirSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { machineName } from '../config.ts';
+import type { DaemonContext, RunningDaemon } from '../daemon.ts';
+import { GrecError, messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { createNgServer } from '../ng/server.ts';
+import { type Journal, openJournal } from '../spool/journal.ts';
+import { recoverSpool } from '../spool/recover.ts';
+import { VERSION } from '../version.ts';
+import type { CallContext } from './call.ts';
+import { createCalls } from './calls.ts';
+import { createDgramEngine } from './io/dgram-engine.ts';
+import { createPortPool } from './port-pool.ts';
+
+const DISK_CHECK_MS = 10_000;
+
+/**
+ * Starts the media server: repairs the spool, then listens.
+ * @throws GrecError STATE_UNUSABLE, PORT_IN_USE, PORT_UNUSABLE
+ */
+export async function startMediaServer({ config, log }: DaemonContext): Promise<RunningDaemon> {
+  const { mediad, paths } = config;
+  prepareSpool(paths.spool);
+  const journal = openJournal({ directory: paths.journal, daemon: 'grec-mediad', log });
+  journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
+  await repairSpool(paths.spool, journal, log);
+  const stopping = new AbortController();
+  const context: CallContext = {
+    engine: createDgramEngine(mediad['flush-interval']),
+    ports: createPortPool(mediad.ports),
+    address: mediad.address,
+    spool: paths.spool,
+    host: machineName(),
+    journal,
+    finishing: new Set(),
+    stopping: stopping.signal,
+    log,
+  };
+  await tryAddress(context);
+  const calls = createCalls(context);
+  const { host, port } = mediad.ng;
+  const ng = await createNgServer({ host, port, log, handle: (request) => calls.handle(request) });
+  const disk = watchDisk(paths.spool);
+  const { engine, ports, finishing } = context;
+  return {
+    status: () => ({
+      engine: engine.name,
+      ng: { address: host, port: ng.port, ...ng.counters },
+      media: { address: mediad.address, portsUsed: ports.used, portsFree: ports.free },
+      calls: calls.size,
+      recording: calls.recording,
+      finishing: finishing.size,
+      packets: structuredClone(engine.counters),
+      spool: { directory: paths.spool, ...disk.state },
+      journal: { pending: journal.pending, lost: journal.lost },
+    }),
+    async stop() {
+      disk.stop();
+      await ng.close();
+      await calls.close('shutdown');
+      stopping.abort();
+      await Promise.all(finishing);
+      await engine.close();
+      journal.append({ type: 'daemon.stopped' });
+      await journal.close();
+    },
+  };
+}
+
+function prepareSpool(spool: string): void {
+  try {
+    mkdirSync(spool, { recursive: true, mode: 0o750 });
+  } catch (thrown) {
+    throw new GrecError('STATE_UNUSABLE', `cannot use the spool ${spool}: ${messageOf(thrown)}`, {
+      hint: 'give the state directory to the user that runs grec',
+      cause: thrown,
+    });
+  }
+}
+
+async function repairSpool(spool: string, journal: Journal, log: Logger): Promise<void> {
+  const { recovered, broken, failed } = await recoverSpool(spool);
+  for (const { segment, recording, call, packets, cutBytes } of recovered) {
+    journal.append({ type: 'segment.closed', segment, recording, call, reason: 'recovered' });
+    log.warn({ segment, recording, call, packets, cutBytes }, 'an unfinished segment was closed');
+  }
+  for (const one of broken) {
+    log.error({ alarm: 'segment-broken', ...one }, `a segment cannot be read: ${one.reason}`);
+  }
+  for (const one of failed) {
+    log.error({ alarm: 'segment-open', ...one }, `a segment could not be repaired: ${one.reason}`);
+  }
+}
+
+/** Binds one pair, so that a wrong address is told at the start and not by the first call. */
+async function tryAddress({ engine, ports, address }: CallContext): Promise<void> {
+  const leg = await ports.open((port) => engine.openLeg(address, port));
+  await leg.close();
+  ports.release(leg.rtpPort);
+}
+
+/** Looks at the disk of the spool from time to time; asking it may block, so status never does. */
+function watchDisk(spool: string) {
+  const state = { freeBytes: 0, totalBytes: 0 };
+  const look = async () => {
+    try {
+      const { bavail, blocks, bsize } = await statfs(spool);
+      state.freeBytes = bavail * bsize;
+      state.totalBytes = blocks * bsize;
+    } catch {
+      state.freeBytes = 0;
+    }
+  };
+  void look();
+  const timer = setInterval(() => void look(), DISK_CHECK_MS).unref();
+  return { state, stop: () => clearInterval(timer) };
+}

@@ -1,0 +1,140 @@
+// What a start of the media server does with segments that were never closed: the whole records stay, the rest goes.
+import { mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, systemCode } from '../errors.ts';
+import { openCapture } from './capture-file.ts';
+import { CAPTURE_FILE, FACTS_FILE, parseFacts, type SegmentFacts } from './segment.ts';
+import { appendFact } from './segment-writer.ts';
+
+/** Where segments without a readable first line are moved; nobody deletes them but the operator. */
+export const BROKEN_FOLDER = 'broken';
+
+/** A segment that was repaired and closed. */
+export interface RecoveredSegment {
+  segment: string;
+  recording: string | undefined;
+  call: string | undefined;
+  /** Whole packets in its capture. */
+  packets: number;
+  /** Bytes of an unfinished record or fact that were cut off. */
+  cutBytes: number;
+}
+
+export interface Recovery {
+  recovered: RecoveredSegment[];
+  /** Moved aside; with the new place and the reason. */
+  broken: { segment: string; movedTo: string; reason: string }[];
+  /** Left as they are, to be tried at the next start (a disk that is full, say). */
+  failed: { segment: string; reason: string }[];
+}
+
+/**
+ * Closes every open segment of a spool whose media server has ended; to be called by its successor before it records.
+ * @throws never for a single segment; a system error when the spool itself cannot be read
+ */
+export async function recoverSpool(spool: string): Promise<Recovery> {
+  const recovery: Recovery = { recovered: [], broken: [], failed: [] };
+  for (const segment of segmentsOf(spool)) {
+    try {
+      await recoverSegment(spool, segment, recovery);
+    } catch (thrown) {
+      recovery.failed.push({ segment, reason: messageOf(thrown) });
+    }
+  }
+  return recovery;
+}
+
+function segmentsOf(spool: string): string[] {
+  try {
+    const entries = readdirSync(spool, { withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isDirectory() && entry.name !== BROKEN_FOLDER && !entry.name.startsWith('.'))
+      .map(({ name }) => name)
+      .sort();
+  } catch (thrown) {
+    if (systemCode(thrown) === 'ENOENT') return [];
+    throw thrown;
+  }
+}
+
+async function recoverSegment(spool: string, segment: string, recovery: Recovery): Promise<void> {
+  const directory = join(spool, segment);
+  const read = readFacts(directory);
+  if ('problem' in read) {
+    const movedTo = moveAside(spool, segment);
+    recovery.broken.push({ segment, movedTo, reason: read.problem });
+    return;
+  }
+  const { facts, wholeBytes, cutBytes } = read;
+  if (facts.closed !== undefined) return;
+  const capture = await cutCapture(join(directory, CAPTURE_FILE));
+  const file = await open(join(directory, FACTS_FILE), 'r+');
+  try {
+    if (cutBytes > 0) await file.truncate(wholeBytes);
+  } finally {
+    await file.close();
+  }
+  await appendClosed(directory, Math.max(capture.lastAt, facts.opened.at));
+  const { recording, call } = facts.opened.metadata ?? {};
+  recovery.recovered.push({
+    segment,
+    recording,
+    call,
+    packets: capture.packets,
+    cutBytes: cutBytes + capture.cutBytes,
+  });
+}
+
+type FactsRead = { facts: SegmentFacts; wholeBytes: number; cutBytes: number } | { problem: string };
+
+function readFacts(directory: string): FactsRead {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(join(directory, FACTS_FILE));
+  } catch (thrown) {
+    if (systemCode(thrown) === 'ENOENT') return { problem: `no ${FACTS_FILE}` };
+    throw thrown;
+  }
+  const wholeBytes = bytes.lastIndexOf('\n') + 1;
+  const parsed = parseFacts(bytes.toString('utf8', 0, wholeBytes));
+  if ('problem' in parsed) return parsed;
+  return { facts: parsed.facts, wholeBytes, cutBytes: bytes.length - wholeBytes };
+}
+
+/** Cuts a capture back to its last whole record; one without a whole header is left to the processor's judgement. */
+async function cutCapture(path: string): Promise<{ packets: number; lastAt: number; cutBytes: number }> {
+  const found = { packets: 0, lastAt: 0, cutBytes: 0 };
+  const capture = openCapture(path);
+  for (const { at } of capture) {
+    found.packets += 1;
+    found.lastAt = Math.max(found.lastAt, at);
+  }
+  found.cutBytes = capture.truncatedBytes;
+  if (found.cutBytes === 0) return found;
+  const file = await open(path, 'r+');
+  try {
+    await file.truncate((await file.stat()).size - found.cutBytes);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  return found;
+}
+
+async function appendClosed(directory: string, at: number): Promise<void> {
+  const file = await open(join(directory, FACTS_FILE), 'a');
+  try {
+    await appendFact(file, { type: 'closed', at, reason: 'recovered', lost: 0 });
+  } finally {
+    await file.close();
+  }
+}
+
+function moveAside(spool: string, segment: string): string {
+  const folder = join(spool, BROKEN_FOLDER);
+  mkdirSync(folder, { recursive: true, mode: 0o750 });
+  const movedTo = join(folder, `${segment}-${Date.now()}`);
+  renameSync(join(spool, segment), movedTo);
+  return movedTo;
+}

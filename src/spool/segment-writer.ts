@@ -1,0 +1,152 @@
+// Writing one segment into the spool: facts.jsonl and capture.pcap, so that a crash at any instant leaves a usable prefix.
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { v7 as uuidv7 } from 'uuid';
+import { GrecError, messageOf } from '../errors.ts';
+import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
+import {
+  CAPTURE_FILE,
+  FACTS_FILE,
+  type SegmentClosed,
+  type SegmentFact,
+  type SegmentMedia,
+  type SegmentOpened,
+} from './segment.ts';
+
+export interface SegmentWriter {
+  readonly id: string;
+  readonly directory: string;
+  /** Bytes in the capture. */
+  readonly bytes: number;
+  /**
+   * Appends whole pcap records. What was refused is not there: give the same bytes again. One call at a time.
+   * @throws GrecError SPOOL_WRITE
+   */
+  append(records: Uint8Array): Promise<void>;
+  /** Appends a `media` fact. @throws GrecError SPOOL_WRITE */
+  noteMedia(fact: Omit<SegmentMedia, 'type'>): Promise<void>;
+  /**
+   * Makes the capture durable, then writes `closed`, then makes that durable and closes the files.
+   * @throws GrecError SPOOL_WRITE: call it again, or {@link abandon} the segment
+   */
+  close(fact: Omit<SegmentClosed, 'type'>): Promise<void>;
+  /** Closes the files without a `closed` fact; the next start of the media server writes it. */
+  abandon(): Promise<void>;
+}
+
+/**
+ * Creates the folder of a new segment, named by a UUID that sorts by time. When this resolves, its `opened` fact is durable.
+ * @param spool the folder of all segments
+ * @throws GrecError SPOOL_WRITE
+ */
+export async function openSegment(
+  spool: string,
+  facts: Omit<SegmentOpened, 'type' | 'version' | 'segment'>,
+): Promise<SegmentWriter> {
+  const id = uuidv7();
+  const directory = join(spool, id);
+  const opened: SegmentOpened = { type: 'opened', version: 1, segment: id, ...facts };
+  const files: FileHandle[] = [];
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o750 });
+    const capture = await open(join(directory, CAPTURE_FILE), 'wx', 0o640);
+    files.push(capture);
+    await capture.write(fileHeader(), 0, FILE_HEADER_BYTES, 0);
+    const notes = await open(join(directory, FACTS_FILE), 'ax', 0o640);
+    files.push(notes);
+    await appendFact(notes, opened);
+    await syncFolder(directory);
+    await syncFolder(spool);
+    return new FileSegment(id, directory, capture, notes);
+  } catch (thrown) {
+    for (const file of files) await file.close().catch(() => undefined);
+    throw failed(directory, thrown);
+  }
+}
+
+class FileSegment implements SegmentWriter {
+  readonly id: string;
+  readonly directory: string;
+  bytes = FILE_HEADER_BYTES;
+  readonly #capture: FileHandle;
+  readonly #facts: FileHandle;
+
+  constructor(id: string, directory: string, capture: FileHandle, facts: FileHandle) {
+    this.id = id;
+    this.directory = directory;
+    this.#capture = capture;
+    this.#facts = facts;
+  }
+
+  async append(records: Uint8Array): Promise<void> {
+    try {
+      let done = 0;
+      while (done < records.length) {
+        // At a position of our own: what a refused call left behind is written over by the next.
+        const { bytesWritten } = await this.#capture.write(
+          records,
+          done,
+          records.length - done,
+          this.bytes + done,
+        );
+        done += bytesWritten;
+      }
+      this.bytes += records.length;
+    } catch (thrown) {
+      throw failed(this.directory, thrown);
+    }
+  }
+
+  async noteMedia(fact: Omit<SegmentMedia, 'type'>): Promise<void> {
+    try {
+      await appendFact(this.#facts, { type: 'media', ...fact });
+    } catch (thrown) {
+      throw failed(this.directory, thrown);
+    }
+  }
+
+  async close(fact: Omit<SegmentClosed, 'type'>): Promise<void> {
+    try {
+      await this.#capture.truncate(this.bytes);
+      await this.#capture.datasync();
+      await appendFact(this.#facts, { type: 'closed', ...fact });
+    } catch (thrown) {
+      throw failed(this.directory, thrown);
+    }
+    await this.abandon();
+  }
+
+  async abandon(): Promise<void> {
+    await this.#capture.close().catch(() => undefined);
+    await this.#facts.close().catch(() => undefined);
+  }
+}
+
+/** One whole line in one write, durable when this resolves. */
+export async function appendFact(file: FileHandle, fact: SegmentFact): Promise<void> {
+  const line = Buffer.from(`${JSON.stringify(fact)}\n`);
+  const before = (await file.stat()).size;
+  const { bytesWritten } = await file.write(line);
+  if (bytesWritten < line.length) {
+    await file.truncate(before);
+    throw new Error(`${bytesWritten} of ${line.length} bytes written`);
+  }
+  await file.datasync();
+}
+
+/** Makes new names in a folder durable. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function failed(directory: string, thrown: unknown): GrecError {
+  return new GrecError('SPOOL_WRITE', `cannot write the segment ${directory}: ${messageOf(thrown)}`, {
+    hint: 'free space on the disk of the spool',
+    cause: thrown,
+  });
+}
