@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type CatalogReader, openCatalogReader } from '../../src/catalog/catalog.ts';
+import { openCatalogReader } from '../../src/catalog/catalog.ts';
 import type { RecordingRow } from '../../src/catalog/rows.ts';
 import { type DaemonsRunning, startDaemons } from '../../src/cli/daemons-runner.ts';
 import { type Config, type DaemonName, loadConfig, socketOf } from '../../src/config.ts';
@@ -35,6 +35,10 @@ export interface Installation {
     body?: unknown,
   ): Promise<T>;
   addDn(number: string, password: string, settings?: { record?: boolean; name?: string }): Promise<void>;
+  /** Asks until there is an answer; rejects after a minute with what the daemons logged. */
+  until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T>;
+  /** Resolves when a phone has registered as that DN. */
+  registered(number: string): Promise<void>;
   /** Resolves with all recordings as soon as there are `count`. */
   recordings(count: number): Promise<RecordingRow[]>;
   stop(): Promise<void>;
@@ -77,6 +81,13 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
     addDn: async (number, password, settings = {}) => {
       await ask('grec-sipd', 'PUT', `/dns/${number}`, { create: true, password, settings });
     },
+    until: (what, ask) => until(what, log, ask),
+    registered: async (number) => {
+      await until(`${number} registers`, log, async () => {
+        const dn = await ask<{ registrations: unknown[] }>('grec-sipd', 'GET', `/dns/${number}`);
+        return dn.registrations.length > 0 ? true : undefined;
+      });
+    },
     recordings: (count) => untilRecorded(config, count, log),
     stop,
   };
@@ -99,23 +110,26 @@ ${more}`;
 }
 
 async function untilRecorded(config: Config, count: number, log: string[]): Promise<RecordingRow[]> {
-  const limit = performance.now() + WAIT_MS;
-  let catalog: CatalogReader | undefined;
+  const catalog = openCatalogReader(config.paths.catalog);
   try {
-    catalog = openCatalogReader(config.paths.catalog);
-    let rows = catalog.list({ limit: count + 100 });
-    while (rows.length < count) {
-      if (performance.now() > limit) {
-        throw new Error(
-          `${rows.length} of ${count} recordings within ${WAIT_MS / 1000} s\n${log.slice(-40).join('\n')}`,
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      rows = catalog.list({ limit: count + 100 });
-    }
-    return rows;
+    return await until(`${count} recordings are listed`, log, async () => {
+      const rows = catalog.list({ limit: count + 100 });
+      return rows.length < count ? undefined : rows;
+    });
   } finally {
-    catalog?.close();
+    catalog.close();
+  }
+}
+
+/** Asks until there is an answer. */
+async function until<T>(what: string, log: string[], ask: () => Promise<T | undefined>): Promise<T> {
+  const limit = performance.now() + WAIT_MS;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (performance.now() > limit)
+      throw new Error(`waited in vain until ${what}\n${log.slice(-40).join('\n')}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 

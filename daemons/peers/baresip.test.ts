@@ -1,0 +1,188 @@
+// baresip as phone: registers with digest over UDP and TCP, calls, is recorded; who may not, is refused.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { noBaresip, startBaresip } from './baresip.ts';
+import { freePort, type Installation, install, readChannels } from './installation.ts';
+import { noSipp, runSipp } from './sipp.ts';
+
+const RATE_HZ = 8000;
+/** What each phone says: tones that no G.711 distortion takes for one another. */
+const AGENT_HZ = 440;
+const CUSTOMER_HZ = 1000;
+const TALK_MS = 3000;
+
+const directory = mkdtempSync(join(tmpdir(), 'grec-tones-'));
+const agentFile = writeTone('agent.wav', AGENT_HZ);
+const customerFile = writeTone('customer.wav', CUSTOMER_HZ);
+t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+
+/** A mono WAV of ten seconds, 16 bit, 8 kHz. */
+function writeTone(name: string, hz: number): string {
+  const samples = Int16Array.from(
+    { length: 10 * RATE_HZ },
+    (_, at) => 12000 * Math.sin((2 * Math.PI * hz * at) / RATE_HZ),
+  );
+  const head = Buffer.alloc(44);
+  head.write('RIFF', 0);
+  head.writeUInt32LE(36 + samples.byteLength, 4);
+  head.write('WAVEfmt ', 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(RATE_HZ, 24);
+  head.writeUInt32LE(RATE_HZ * 2, 28);
+  head.writeUInt16LE(2, 32);
+  head.writeUInt16LE(16, 34);
+  head.write('data', 36);
+  head.writeUInt32LE(samples.byteLength, 40);
+  const file = join(directory, name);
+  writeFileSync(file, Buffer.concat([head, Buffer.from(samples.buffer)]));
+  return file;
+}
+
+/** The share of a channel's power that is at one frequency (Goertzel), 0 to 1. */
+function shareOf(hz: number, channel: Int16Array): number {
+  const turn = (2 * Math.PI * hz) / RATE_HZ;
+  let real = 0;
+  let imaginary = 0;
+  let power = 0;
+  for (const [at, sample] of channel.entries()) {
+    real += sample * Math.cos(turn * at);
+    imaginary += sample * Math.sin(turn * at);
+    power += sample * sample;
+  }
+  return power === 0 ? 0 : (2 * (real * real + imaginary * imaginary)) / (channel.length * power);
+}
+
+const talk = () => new Promise((resolve) => setTimeout(resolve, TALK_MS));
+
+async function channelsOfOnly(installation: Installation) {
+  const [row] = await installation.recordings(1);
+  if (row?.path === undefined || row.path === null) throw new Error(`not recorded: ${row?.reason}`);
+  return { row, channels: readChannels(join(installation.config.paths.archive, row.path, 'audio.wav')) };
+}
+
+t.test(
+  'baresip over UDP calls baresip over TCP, which is recorded',
+  { skip: noBaresip, timeout: 90_000 },
+  async (t) => {
+    const installation = await install();
+    t.teardown(() => installation.stop());
+    await installation.addDn('7001', 'agent secret', { record: true, name: 'Älice "A"' });
+    await installation.addDn('7002', 'secret');
+    const phone = { registrar: installation.sip };
+    const agent = await startBaresip({
+      ...phone,
+      number: '7001',
+      password: 'agent secret',
+      transport: 'tcp',
+      source: agentFile,
+    });
+    t.teardown(() => agent.quit());
+    const customer = await startBaresip({
+      ...phone,
+      number: '7002',
+      password: 'secret',
+      transport: 'udp',
+      source: customerFile,
+    });
+    t.teardown(() => customer.quit());
+    await Promise.all([installation.registered('7001'), installation.registered('7002')]);
+    customer.dial('7001');
+    await Promise.all([agent.event('CALL_ESTABLISHED'), customer.event('CALL_ESTABLISHED')]);
+    await talk();
+    agent.hangUp();
+    await customer.event('CALL_CLOSED');
+    const { row, channels } = await channelsOfOnly(installation);
+    const [left, right] = channels;
+    t.match(row, { state: 'complete', caller: '7002', callee: '7001', dn: '7001', direction: 'internal' });
+    t.ok(shareOf(AGENT_HZ, left) > 0.9, `left is the agent: ${shareOf(AGENT_HZ, left)}`);
+    t.ok(shareOf(CUSTOMER_HZ, right) > 0.9, `right is the customer: ${shareOf(CUSTOMER_HZ, right)}`);
+    t.ok(Math.abs(row.duration - TALK_MS) < 1000, `${row.duration} ms`);
+  },
+);
+
+t.test('baresip calls sipp, which is recorded', { skip: noBaresip || noSipp, timeout: 90_000 }, async (t) => {
+  const installation = await install();
+  t.teardown(() => installation.stop());
+  await installation.addDn('7001', 'secret', { record: true });
+  await installation.addDn('7002', 'secret');
+  const desk = { host: '127.0.0.3', port: await freePort('127.0.0.3') };
+  const words = { number: '7001', password: 'secret', audio: customerFile };
+  const remote = installation.sip;
+  const registered = await runSipp({ scenario: 'register', local: desk, remote, calls: 1, words }).result;
+  t.equal(registered.code, 0, registered.errors);
+  const callee = runSipp({ scenario: 'uas', local: desk, remote, calls: 1, words });
+  const caller = await startBaresip({
+    number: '7002',
+    password: 'secret',
+    registrar: remote,
+    transport: 'udp',
+    source: customerFile,
+  });
+  t.teardown(() => caller.quit());
+  await installation.registered('7002');
+  caller.dial('7001');
+  await caller.event('CALL_ESTABLISHED');
+  await talk();
+  caller.hangUp();
+  const { code, errors } = await callee.result;
+  t.equal(code, 0, errors);
+  const { row, channels } = await channelsOfOnly(installation);
+  t.match(row, { state: 'complete', caller: '7002', callee: '7001' });
+  t.ok(
+    shareOf(CUSTOMER_HZ, channels[1]) > 0.9,
+    `right is the customer: ${shareOf(CUSTOMER_HZ, channels[1])}`,
+  );
+});
+
+t.test('a wrong password registers nobody', { skip: noBaresip, timeout: 60_000 }, async (t) => {
+  const installation = await install();
+  t.teardown(() => installation.stop());
+  await installation.addDn('7001', 'right');
+  const phone = await startBaresip({
+    number: '7001',
+    password: 'wrong',
+    registrar: installation.sip,
+    transport: 'udp',
+    source: agentFile,
+  });
+  t.teardown(() => phone.quit());
+  await installation.until('the password is refused', async () => {
+    const { counters } = await installation.ask<{ counters: Record<string, number> }>(
+      'grec-sipd',
+      'GET',
+      '/status',
+    );
+    return (counters['auth-wrong'] ?? 0) > 0 ? true : undefined;
+  });
+  const dn = await installation.ask<{ registrations: unknown[] }>('grec-sipd', 'GET', '/dns/7001');
+  t.same(dn.registrations, []);
+  const line = installation.log.find((one) => one.includes('auth-wrong'));
+  t.match(line, /"address":"127\.0\.0\.1"/, 'the log tells where it came from');
+  t.notMatch(installation.log.join('\n'), /"wrong"|response=/, 'and no secret');
+});
+
+t.test('a call from an unknown source is refused', { skip: noSipp, timeout: 60_000 }, async (t) => {
+  const installation = await install();
+  t.teardown(() => installation.stop());
+  await installation.addDn('7001', 'secret');
+  for (const transport of ['udp', 'tcp'] as const) {
+    const local = { host: '127.0.0.9', port: await freePort('127.0.0.9') };
+    const words = { number: '7001', caller: 'mallory' };
+    const { code, errors } = await runSipp({
+      scenario: 'stranger',
+      local,
+      remote: installation.sip,
+      calls: 3,
+      words,
+      transport,
+      timeoutS: 20,
+    }).result;
+    t.equal(code, 0, `${transport}: ${errors}`);
+  }
+  const { calls } = await installation.ask<{ calls: unknown[] }>('grec-sipd', 'GET', '/calls');
+  t.same(calls, []);
+});
