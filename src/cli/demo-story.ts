@@ -15,8 +15,6 @@ export type StepName = (typeof NAMES)[number];
 
 const WIDEST = 80;
 const NAME_WIDTH = Math.max(...NAMES.map((name) => name.length));
-/** Two blanks, the number of the step, the time, the name, and blanks between them. */
-const INDENT = 2 + 1 + 2 + 7 + 2 + NAME_WIDTH + 2;
 
 export class Story {
   readonly steps: Step[] = [];
@@ -40,31 +38,35 @@ export class Story {
 
   /** Something that happens now and is no step. */
   tell(what: string): void {
-    this.#line(' ', Date.now(), '', what, 'dim');
+    this.#print(this.#head(' ', Date.now()), what, 'dim');
   }
 
   /** A phrase of the conversation. */
   quote(name: string, words: string): void {
-    this.#line(' ', Date.now(), '', `${name}: “${words}”`, 'dim');
+    this.tell(`${name}: “${words}”`);
   }
 
   /** @param at wall clock, milliseconds since 1970; the time of the event that shows the step */
   step(name: StepName, at: number, detail: string): void {
     const step = NAMES.indexOf(name) + 1;
     this.steps.push({ step, name, atMs: Math.round(at - this.#startedAt), detail });
-    this.#line(String(step), at, name, detail, 'bold');
+    this.#print(`${this.#head(String(step), at)}${name.padEnd(NAME_WIDTH)}  `, detail, 'bold');
   }
 
-  #line(number: string, at: number, name: string, text: string, style: 'bold' | 'dim'): void {
+  #head(number: string, at: number): string {
+    const seconds = ((at - this.#startedAt) / 1000).toFixed(2);
+    return `  ${number}  ${seconds.padStart(5)} s  `;
+  }
+
+  /** The head in its style, the text beside it, broken into lines under one another; dim text is dim throughout. */
+  #print(head: string, text: string, style: 'bold' | 'dim'): void {
     if (this.#context.json) return;
-    const time = ((at - this.#startedAt) / 1000).toFixed(2);
-    const head = `  ${number}  ${time.padStart(5)} s  `;
-    const title = this.#context.paint(style, name.padEnd(NAME_WIDTH));
-    const width = Math.min(WIDEST, this.#context.columns) - INDENT;
-    const [first = '', ...rest] = wrap(text, width).map((line) =>
+    const width = Math.min(WIDEST, this.#context.columns) - head.length;
+    const lines = wrap(text, Math.max(width, 1)).map((line) =>
       style === 'dim' ? this.#context.paint('dim', line) : line,
     );
-    this.#context.print(`${head}${title}  ${first}`, ...rest.map((line) => ' '.repeat(INDENT) + line));
+    const heads = [this.#context.paint(style, head), ...lines.slice(1).map(() => ' '.repeat(head.length))];
+    this.#context.print(...lines.map((line, index) => `${heads[index]}${line}`));
   }
 }
 
