@@ -1,7 +1,7 @@
 // Reading a finished recording: its metadata, its manifest, and whether the files still are what the manifest says.
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import {
@@ -70,6 +70,7 @@ export function verifyFiles(directory: string): Verification {
 }
 
 function checkFile(directory: string, file: Manifest['files'][number]): string[] {
+  if (basename(file.path) !== file.path) return [`${file.path}: not a file of this recording`];
   try {
     const { size, sha256 } = hashFile(join(directory, file.path));
     if (size !== file.size) return [`${file.path}: ${size} bytes, the manifest says ${file.size}`];

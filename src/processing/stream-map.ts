@@ -35,31 +35,34 @@ export class StreamMap {
   #current = 0;
 
   constructor(facts: SegmentFacts) {
-    const changes = [facts.opened, ...facts.media].map(({ at, streams }) => createEpoch(at, streams));
-    this.#epochs = changes;
+    this.#epochs = [facts.opened, ...facts.media].map(({ at, streams }) => createEpoch(at, streams));
   }
 
   /** The party whose packets arrive at `port` at the instant `at`, or undefined for RTCP and strangers. */
   labelOf(port: number, at: number): Label | undefined {
     while ((this.#epochs[this.#current + 1]?.from ?? Number.POSITIVE_INFINITY) <= at) this.#current += 1;
-    return this.#newestFirst((epoch) => epoch.labels.get(port));
+    return this.#nearest((epoch) => epoch.labels.get(port));
   }
 
   /**
-   * What a payload type of that party holds. A type that the newest SDP does not name is looked for in those before
-   * it: packets that were under way when SDP changed follow the old one.
+   * What a payload type of that party holds. A type that the SDP of the time does not name is looked for in those before
+   * and after it: packets that are under way when SDP changes follow the old one, or are ahead of the new one.
    */
   kindOf(label: Label, payloadType: number): PayloadKind {
     return (
-      this.#newestFirst((epoch) => epoch.kinds.get(label)?.get(payloadType)) ??
+      this.#nearest((epoch) => epoch.kinds.get(label)?.get(payloadType)) ??
       staticKind(payloadType) ?? { kind: 'undecodable', encoding: `payload type ${payloadType}` }
     );
   }
 
-  #newestFirst<T>(ask: (epoch: Epoch) => T | undefined): T | undefined {
-    for (let index = this.#current; index >= 0; index -= 1) {
-      const epoch = this.#epochs[index];
-      const found = epoch === undefined ? undefined : ask(epoch);
+  #nearest<T>(ask: (epoch: Epoch) => T | undefined): T | undefined {
+    const current = this.#epochs[this.#current];
+    const usual = current && ask(current);
+    if (usual !== undefined) return usual;
+    const before = this.#epochs.slice(0, this.#current).reverse();
+    const after = this.#epochs.slice(this.#current + 1);
+    for (const epoch of [...before, ...after]) {
+      const found = ask(epoch);
       if (found !== undefined) return found;
     }
     return undefined;

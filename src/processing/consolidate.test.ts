@@ -1,0 +1,258 @@
+// What is decided depends on what is known, never on the order in which it came.
+import fc from 'fast-check';
+import t from 'tap';
+import type { EventBody, JournalEvent } from '../spool/events.ts';
+import {
+  CALL_GRACE_US,
+  type Decision,
+  decide,
+  RELEASE_GRACE_US,
+  SEGMENT_GRACE_US,
+  type Situation,
+  type SpoolSegment,
+} from './consolidate.ts';
+import { callBegins, callEnds } from './fixtures/segments.ts';
+import { recordingIdOf, recordingIdOfCall, recordingIdOfSegment } from './ids.ts';
+
+const CALL = 'call-1';
+const RECORDING = '019aa000-0000-7000-8000-00001a2b3c4d';
+const NOW = 1e15;
+
+const events = (
+  bodies: EventBody[],
+  daemon: JournalEvent['daemon'] = 'grec-sipd',
+  at = NOW,
+): JournalEvent[] => bodies.map((body, index) => ({ seq: index + 1, at, daemon, ...body }));
+
+const segment = (change: Partial<SpoolSegment> = {}): SpoolSegment => ({
+  id: 'seg-1',
+  recording: RECORDING,
+  call: CALL,
+  closedAt: NOW,
+  ...change,
+});
+
+const situation = (change: Partial<Situation> & { events?: JournalEvent[] }): Situation => ({
+  calls: change.events === undefined ? [] : [{ id: CALL, events: change.events }],
+  segments: [],
+  rowOf: () => undefined,
+  isDone: () => false,
+  now: NOW,
+  ...change,
+});
+
+const brief = (decisions: Decision[]) =>
+  decisions.map((decision) => (decision.do === 'settle' ? 'settle' : `${decision.do} ${decision.recording}`));
+
+const begun = callBegins(CALL, RECORDING);
+const ended = callEnds(CALL, RECORDING);
+const whole = events([...begun, ...ended]);
+
+t.test('a released call with closed segments is finished', async (t) => {
+  const [decision, ...others] = decide(
+    situation({ events: whole, segments: [segment(), segment({ id: 'seg-2' })] }),
+  );
+  t.match(decision, {
+    do: 'finish',
+    recording: RECORDING,
+    segments: ['seg-1', 'seg-2'],
+    partial: [],
+    remarks: [],
+  });
+  t.same(others, []);
+});
+
+t.test('it waits for the end of the call, and for the end of the media', async (t) => {
+  t.same(decide(situation({ events: events(begun), segments: [segment()] })), []);
+  t.same(decide(situation({ events: whole, segments: [segment({ closedAt: undefined })] })), []);
+  t.same(
+    decide(situation({ events: whole, segments: [segment(), segment({ id: 'x', closedAt: undefined })] })),
+    [],
+  );
+});
+
+t.test('a stopped recording waits a moment for the end of its call', async (t) => {
+  const stopped = events([...begun, ...ended.slice(0, 1)]);
+  t.same(decide(situation({ events: stopped, segments: [segment()] })), []);
+  const later = decide(
+    situation({ events: stopped, segments: [segment()], now: NOW + RELEASE_GRACE_US + 1 }),
+  );
+  t.same(brief(later), [`finish ${RECORDING}`]);
+});
+
+t.test('a call is settled when its recording has a row', async (t) => {
+  t.same(brief(decide(situation({ events: whole, rowOf: () => 'finished' }))), ['settle']);
+  t.same(brief(decide(situation({ events: whole, rowOf: () => 'failed' }))), ['settle']);
+});
+
+t.test(
+  'a recording that started and left no segment fails after a grace, if the call was answered',
+  async (t) => {
+    t.same(decide(situation({ events: whole })), []);
+    const late = { now: NOW + SEGMENT_GRACE_US + 1 };
+    t.match(decide(situation({ events: whole, ...late })), [
+      { do: 'fail', recording: RECORDING, reason: /no segment/ },
+    ]);
+    const unanswered = events([...begun, ...callEnds(CALL, RECORDING, false)]);
+    t.same(brief(decide(situation({ events: unanswered, ...late }))), ['settle']);
+  },
+);
+
+t.test('a failed recording fails with its reason, or is partial when there is audio', async (t) => {
+  const failure: EventBody = {
+    type: 'recording.failed',
+    call: CALL,
+    recording: RECORDING,
+    reason: 'no ports',
+  };
+  const failed = events([...begun.slice(0, 2), failure, ...ended.slice(1)]);
+  t.match(decide(situation({ events: failed })), [{ do: 'fail', recording: RECORDING, reason: 'no ports' }]);
+  const decisions = decide(situation({ events: failed, segments: [segment()] }));
+  t.match(decisions, [{ do: 'finish', partial: ['recording failed: no ports'] }]);
+});
+
+t.test('a call that was to be recorded and never was fails', async (t) => {
+  const answered: EventBody = { type: 'call.answered', call: CALL };
+  const never = events([...begun.slice(0, 2), answered, ...ended.slice(1)]);
+  t.same(decide(situation({ events: never })), []);
+  const late = { now: NOW + SEGMENT_GRACE_US + 1 };
+  const decisions = decide(situation({ events: never, ...late }));
+  t.match(decisions, [{ do: 'fail', recording: recordingIdOfCall(CALL), reason: /never started/ }]);
+  t.same(brief(decide(situation({ events: never, ...late, rowOf: () => 'failed' }))), ['settle']);
+});
+
+t.test('a call that need not be recorded is settled at its end', async (t) => {
+  const decided: EventBody = { type: 'recording.decided', call: CALL, record: false, reason: 'not set' };
+  t.same(decide(situation({ events: events([decided]) })), []);
+  t.same(brief(decide(situation({ events: events([decided, ...ended.slice(1)]) }))), ['settle']);
+});
+
+t.test(
+  'a segment that the journal knows and the spool does not makes it partial, after a grace',
+  async (t) => {
+    const opened: EventBody = { type: 'segment.opened', segment: 'gone', recording: RECORDING, call: CALL };
+    const known = [...whole, ...events([opened], 'grec-mediad')];
+    t.same(decide(situation({ events: known, segments: [segment()] })), []);
+    const late = { events: known, segments: [segment()], now: NOW + SEGMENT_GRACE_US + 1 };
+    t.match(decide(situation(late)), [{ do: 'finish', partial: ['segment gone is not in the spool'] }]);
+    t.match(decide(situation({ ...late, isDone: () => true })), [{ do: 'finish', partial: [] }]);
+  },
+);
+
+t.test('a segment without metadata stands for itself', async (t) => {
+  const foreign = segment({ recording: undefined, call: undefined });
+  t.same(brief(decide(situation({ segments: [foreign] }))), [`finish ${recordingIdOfSegment('seg-1')}`]);
+  t.same(decide(situation({ segments: [{ ...foreign, closedAt: undefined }] })), []);
+});
+
+t.test('a segment whose call is in no journal is finished from its facts, after a minute', async (t) => {
+  t.same(decide(situation({ segments: [segment()] })), []);
+  const late = decide(situation({ segments: [segment()], now: NOW + CALL_GRACE_US + 1 }));
+  t.match(late, [
+    { do: 'finish', recording: RECORDING, call: undefined, remarks: [/no event of this call/] },
+  ]);
+});
+
+t.test('a segment that comes after its recording was finished becomes one of its own', async (t) => {
+  const late = decide(situation({ events: whole, segments: [segment()], rowOf: () => 'finished' }));
+  t.match(late, [
+    { do: 'finish', recording: recordingIdOfSegment('seg-1'), remarks: [new RegExp(RECORDING)] },
+  ]);
+  const afterFailure = decide(situation({ events: whole, segments: [segment()], rowOf: () => 'failed' }));
+  t.same(brief(afterFailure), [`finish ${RECORDING}`]);
+});
+
+t.test('what the media server journals after a call was settled is forgotten in time', async (t) => {
+  const closed: EventBody = {
+    type: 'segment.closed',
+    segment: 's',
+    recording: RECORDING,
+    call: CALL,
+    reason: 'stopped',
+  };
+  const leftover = events([closed], 'grec-mediad');
+  t.same(decide(situation({ events: leftover })), []);
+  t.same(brief(decide(situation({ events: leftover, now: NOW + CALL_GRACE_US + 1 }))), ['settle']);
+});
+
+t.test('names of recordings are safe as directory names', async (t) => {
+  t.equal(recordingIdOf(RECORDING.toUpperCase()), RECORDING);
+  t.match(recordingIdOf('../../etc'), /^[0-9a-f-]{36}$/);
+  t.equal(recordingIdOf('x'), recordingIdOf('x'));
+  t.not(recordingIdOf('x'), recordingIdOf('y'));
+});
+
+/**
+ * Plays a whole story to the state machine: facts come in any order, a fact is never seen twice, decisions take effect
+ * at once or (as when the processor is killed before) not at all, and come again.
+ */
+t.test('in any order, with any repetition, one call is one recording and nothing is left', async () => {
+  type Fact = { event: JournalEvent } | { segment: SpoolSegment } | { close: string };
+  const segments = ['seg-1', 'seg-2'];
+  const journal: EventBody[] = segments.map((id) => ({
+    type: 'segment.opened',
+    segment: id,
+    recording: RECORDING,
+    call: CALL,
+  }));
+  const facts: Fact[] = [
+    ...whole.map((event) => ({ event })),
+    ...events(journal, 'grec-mediad').map((event) => ({ event })),
+    ...segments.map((id) => ({ segment: segment({ id, closedAt: undefined }) })),
+    ...segments.map((close) => ({ close })),
+  ];
+  const order = fc.shuffledSubarray(facts, { minLength: facts.length, maxLength: facts.length });
+  fc.assert(
+    fc.property(order, fc.infiniteStream(fc.boolean()), (arrivals, isKilled) => {
+      const world = {
+        events: [] as JournalEvent[],
+        spool: new Map<string, SpoolSegment>(),
+        closed: new Set<string>(),
+        rows: new Map<string, string[]>(),
+        isSettled: false,
+      };
+      const round = (now: number) => {
+        const decisions = decide({
+          calls: world.events.length === 0 ? [] : [{ id: CALL, events: world.events }],
+          segments: [...world.spool.values()].map((one) => ({
+            ...one,
+            closedAt: world.closed.has(one.id) ? NOW : undefined,
+          })),
+          rowOf: (recording) =>
+            world.rows.has(recording)
+              ? world.rows.get(recording)?.length === 0
+                ? 'failed'
+                : 'finished'
+              : undefined,
+          isDone: (id) => [...world.rows.values()].flat().includes(id),
+          now,
+        });
+        for (const decision of decisions) {
+          if (isKilled.next().value) continue;
+          if (decision.do === 'settle') world.isSettled = true;
+          if (decision.do === 'fail') world.rows.set(decision.recording, []);
+          if (decision.do !== 'finish') continue;
+          world.rows.set(decision.recording, decision.segments);
+          for (const id of decision.segments) world.spool.delete(id);
+        }
+        if (world.isSettled) world.events = [];
+      };
+      for (const fact of arrivals) {
+        if ('event' in fact) world.events.push(fact.event);
+        if ('segment' in fact) world.spool.set(fact.segment.id, fact.segment);
+        if ('close' in fact) world.closed.add(fact.close);
+        round(NOW + 1000);
+      }
+      // Time goes on until nothing changes: each decision that was "killed" is repeated.
+      for (let minute = 0; minute < 60; minute += 1) round(NOW + CALL_GRACE_US * (minute + 2));
+      const used = [...world.rows.values()].flat().toSorted();
+      return (
+        used.join() === segments.join() &&
+        world.spool.size === 0 &&
+        world.events.length === 0 &&
+        world.rows.has(RECORDING)
+      );
+    }),
+    { numRuns: 1000 },
+  );
+});
