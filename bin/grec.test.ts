@@ -25,11 +25,7 @@ t.test('data on standard output, errors on standard error, the status of the tab
 t.test('a reader that goes away is no error', async (t) => {
   const { configFile } = stateWithRecordings(t);
   // Its reader has gone before the first byte comes.
-  for (const words of [
-    ['play', '1a2b', '--stdout'],
-    ['export', '1a2b', '-o', '-'],
-    ['ls'],
-  ]) {
+  for (const words of [['play', '1a2b', '--stdout'], ['export', '1a2b', '-o', '-'], ['ls']]) {
     const shell = `"$@" | true; echo "\${PIPESTATUS[0]}"`;
     const argv = ['-c', shell, 'bash', process.execPath, GREC, '--config', configFile, ...words];
     const { stdout, stderr } = spawnSync('bash', argv, { encoding: 'utf8' });

@@ -97,11 +97,16 @@ const whole = (least: number, most: number, unit: string) => {
 };
 const oneOf = <const T extends readonly string[]>(values: T) =>
   v.picklist(values, `expected one of ${values.map((value) => `"${value}"`).join(', ')}`);
-/** A table that may be left out; its keys' defaults hold then. */
+/** A table that may be left out; its keys' defaults hold then. Arrays and dates are objects to valibot, not to TOML. */
 const section = <const T extends v.ObjectEntries>(entries: T) => {
   const table = v.strictObject(entries);
-  return v.optional(table, {} as v.InferInput<typeof table>);
+  type Input = v.InferInput<typeof table>;
+  return v.optional(v.pipe(v.custom<Input>(isTable, 'expected a table'), table), {} as Input);
 };
+
+function isTable(value: unknown): boolean {
+  return typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date);
+}
 
 const trunk = v.strictObject({
   name: text('the name of the trunk'),
@@ -221,18 +226,33 @@ export function checkConfig(toml: string): { values?: ConfigValues; problems: Co
   const result = v.safeParse(schema, raw);
   if (result.success) return { values: result.output, problems: [] };
   const lines = locateKeys(toml);
-  return { problems: result.issues.map((issue) => describe(issue, lines)) };
+  const problems = result.issues.flatMap((issue) => describeIssue(issue, lines));
+  // A number that is neither whole nor in its range is one mistake.
+  const seen = new Set<string>();
+  return { problems: problems.filter(({ key }) => !seen.has(key) && seen.add(key)) };
 }
 
-function describe(issue: v.BaseIssue<unknown>, lines: Map<string, number>): ConfigProblem {
+function describeIssue(issue: v.BaseIssue<unknown>, lines: Map<string, number>): ConfigProblem[] {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
+  const isUnknownKey = issue.type === 'strict_object' && issue.expected === 'never';
+  if (!isUnknownKey) return [describe(issue, path, lines)];
+  // valibot stops at the first unknown key of a table.
+  const table = path.slice(0, -1);
+  const accepted = acceptedKeys(table);
+  const unknown = Object.keys(issue.path?.at(-1)?.input ?? {}).filter((key) => !accepted.includes(key));
+  return unknown.map((key) => ({
+    line: lineOf(lines, [...table, key]),
+    key: showPath([...table, key]),
+    message: `unknown key; accepted here: ${accepted.join(', ')}`,
+  }));
+}
+
+function describe(
+  issue: v.BaseIssue<unknown>,
+  path: readonly (string | number)[],
+  lines: Map<string, number>,
+): ConfigProblem {
   const problem = { line: lineOf(lines, path), key: showPath(path) };
-  if (issue.type === 'strict_object' && issue.expected === 'never') {
-    return {
-      ...problem,
-      message: `unknown key; accepted here: ${acceptedKeys(path.slice(0, -1)).join(', ')}`,
-    };
-  }
   if (issue.received === 'undefined') return { ...problem, message: 'missing; it has no default' };
   const isOwn = issue.message.startsWith('expected');
   const message = isOwn ? issue.message : `expected ${issue.expected ?? issue.kind}`;
@@ -254,8 +274,14 @@ function stepInto(at: unknown, part: string | number): unknown {
 function unwrap(at: unknown): unknown {
   const box = at as { wrapped?: unknown; pipe?: unknown[] } | undefined;
   if (box?.wrapped !== undefined) return unwrap(box.wrapped);
-  if (box?.pipe !== undefined && box.pipe[0] !== at) return unwrap(box.pipe[0]);
+  const inner = box?.pipe?.find((step) => step !== at && isContainer(unwrap(step)));
+  if (inner !== undefined) return unwrap(inner);
   return at ?? {};
+}
+
+function isContainer(schemaPart: unknown): boolean {
+  const { entries, item } = schemaPart as { entries?: unknown; item?: unknown };
+  return entries !== undefined || item !== undefined;
 }
 
 function findFile(named: string | undefined, env: NodeJS.ProcessEnv, uid: number | undefined) {

@@ -167,6 +167,8 @@ function exchange(daemon: string, socketPath: string, method: string, path: stri
         method,
         path,
         timeout: REQUEST_TIMEOUT_MS,
+        // No kept connection: it would be one to a daemon that has been restarted since.
+        agent: false,
         headers: { 'content-length': Buffer.byteLength(text) },
       },
       (incoming) => {
@@ -175,7 +177,7 @@ function exchange(daemon: string, socketPath: string, method: string, path: stri
         incoming.on('end', () =>
           resolve({ status: incoming.statusCode ?? 0, payload: Buffer.concat(chunks).toString('utf8') }),
         );
-        incoming.on('error', reject);
+        incoming.on('error', (thrown) => reject(explain(daemon, socketPath, thrown)));
       },
     );
     outgoing.on('timeout', () =>

@@ -113,16 +113,21 @@ async function serve(
       },
       config.control.access,
     );
+    // Its signals are taken before it says that it is ready: whoever waits for that may stop it at once.
+    const stopped = untilStopped(running, file, log);
     log.info({ version: VERSION, state: config.paths.state }, 'ready');
     notifySystemd('READY=1', log);
-    await untilStopped(running, file, log);
+    await stopped;
     notifySystemd('STOPPING=1', log);
     control.close();
     control.closeAllConnections();
   } finally {
-    await drain(running, log);
-    rmSync(socketOf(config, name), { force: true });
-    release();
+    try {
+      await drain(running, log);
+    } finally {
+      rmSync(socketOf(config, name), { force: true });
+      release();
+    }
   }
   log.info('stopped');
 }
@@ -159,8 +164,11 @@ async function drain(running: RunningDaemon | undefined, log: Logger): Promise<v
     log.error(`not drained within ${DRAIN_LIMIT_MS / 1000} s: ending all the same`);
     process.exit(1);
   }, DRAIN_LIMIT_MS);
-  await running.stop();
-  clearTimeout(limit);
+  try {
+    await running.stop();
+  } finally {
+    clearTimeout(limit);
+  }
 }
 
 /**

@@ -19,7 +19,7 @@ export function locateKeys(text: string): Map<string, number> {
   const counts = new Map<string, number>();
   let table = '';
   let insideString: string | undefined;
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (insideString !== undefined) {
       if (line.includes(insideString)) insideString = undefined;
       continue;

@@ -1,0 +1,203 @@
+// The configuration: where it comes from, defaults, every mistake with its line and what is accepted.
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { checkConfig, loadConfig, parseConfig } from './config.ts';
+import { GrecError } from './errors.ts';
+
+/** The mistakes of a text as `LINE KEY: MESSAGE`. */
+function problems(toml: string): string[] {
+  return checkConfig(toml).problems.map(({ line, key, message }) => `${line} ${key}: ${message}`);
+}
+
+t.test('no file at all: defaults, state by user', async (t) => {
+  const root = loadConfig({ env: { HOME: '/root' }, uid: 0 });
+  t.match(root, {
+    file: undefined,
+    sip: { listen: [{ protocol: 'udp', host: '127.0.0.1', port: 5060 }, { protocol: 'tcp' }], realm: 'grec' },
+    mediad: { address: '127.0.0.1', ports: { first: 30000, last: 39999 } },
+    trunk: [],
+    paths: {
+      state: '/var/lib/grec',
+      run: '/var/lib/grec/run',
+      archive: '/var/lib/grec/archive',
+      catalog: '/var/lib/grec/catalog.db',
+    },
+  });
+  t.equal(loadConfig({ env: { HOME: '/home/a' }, uid: 1000 }).paths.state, '/home/a/.local/state/grec');
+  t.equal(loadConfig({ env: { HOME: '/h', XDG_STATE_HOME: '/s' }, uid: 1000 }).paths.state, '/s/grec');
+  const relative = loadConfig({ env: { HOME: '/h', XDG_STATE_HOME: 'relative' }, uid: 1000 });
+  t.equal(relative.paths.state, '/h/.local/state/grec', 'XDG: a path that is not absolute is ignored');
+});
+
+t.test('which file: --config, GREC_CONFIG, the one of the user', async (t) => {
+  const directory = t.testdir({
+    'named.toml': 'sip.realm = "named"',
+    'env.toml': 'sip.realm = "env"',
+    xdg: { grec: { 'grec.toml': 'sip.realm = "personal"' } },
+  });
+  const env = { HOME: '/nonexistent', XDG_CONFIG_HOME: join(directory, 'xdg') };
+  const GREC_CONFIG = join(directory, 'env.toml');
+  const realm = (sources: Parameters<typeof loadConfig>[0]) => loadConfig(sources).sip.realm;
+  t.equal(realm({ file: join(directory, 'named.toml'), env: { ...env, GREC_CONFIG }, uid: 1000 }), 'named');
+  t.equal(realm({ env: { ...env, GREC_CONFIG }, uid: 1000 }), 'env');
+  t.equal(realm({ env, uid: 1000 }), 'personal');
+  t.equal(realm({ env: { ...env, GREC_CONFIG: '' }, uid: 1000 }), 'personal', 'empty is unset');
+  t.equal(realm({ env, uid: 0 }), 'grec', 'root has no personal file');
+});
+
+t.test('directories are relative to the file', async (t) => {
+  const directory = t.testdir({ 'grec.toml': '[state]\ndirectory = "s"\n[archive]\ndirectory = "../a"' });
+  const { paths } = loadConfig({ file: join(directory, 'grec.toml') });
+  t.equal(paths.state, join(directory, 's'));
+  t.equal(paths.archive, join(directory, '..', 'a'));
+});
+
+t.test('a named file that cannot be read is an error, with what to do', async (t) => {
+  for (const sources of [
+    { file: '/nonexistent/x.toml' },
+    { env: { GREC_CONFIG: '/nonexistent/x.toml' } },
+    { file: '/' },
+  ])
+    t.throws(() => loadConfig(sources), { code: 'CONFIG_UNREADABLE', hint: /--config or GREC_CONFIG/ });
+});
+
+t.test(
+  'a personal file that may not be read is not passed over',
+  { skip: process.getuid?.() === 0 && 'root may read all' },
+  async (t) => {
+    const directory = t.testdir({ grec: {} });
+    const file = join(directory, 'grec', 'grec.toml');
+    writeFileSync(file, '');
+    chmodSync(file, 0);
+    t.throws(() => loadConfig({ env: { XDG_CONFIG_HOME: directory }, uid: 1000 }), {
+      code: 'CONFIG_UNREADABLE',
+    });
+  },
+);
+
+t.test('values as they are written', async (t) => {
+  const values = parseConfig(
+    `sip.listen = ["udp:[::1]:5070"]
+    media.server = "[2001:db8::1]:2223"
+    mediad.ports = "20000-20003"
+    [[trunk]]
+    name = "carrier"
+    host = "192.0.2.1"`,
+    'f',
+  );
+  t.strictSame(values.sip.listen, [{ protocol: 'udp', host: '::1', port: 5070 }]);
+  t.strictSame(values.media.server, { host: '2001:db8::1', port: 2223 });
+  t.strictSame(values.mediad.ports, { first: 20000, last: 20003 });
+  t.strictSame(values.trunk, [
+    { name: 'carrier', host: '192.0.2.1', port: 5060, transport: 'udp', record: false },
+  ]);
+});
+
+t.test('every mistake at once, each with line, key and what is accepted', async (t) => {
+  t.strictSame(
+    problems(`[log]
+level = "loud"
+[sip]
+listen = ["udp:127.0.0.1:5060", "sctp:127.0.0.1:5060"]
+ring-timeout = 1
+realm = ""
+relm = "x"
+[mediad]
+ports = "10-20"
+address = "localhost"
+[[trunk]]
+name = "a"
+host = "carrier.example"
+port = 0
+[webd]
+`),
+    [
+      '2 log.level: expected one of "trace", "debug", "info", "warn", "error", "silent"; found "loud"',
+      '4 sip.listen[1]: expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", such as "udp:127.0.0.1:5060"; found "sctp:127.0.0.1:5060"',
+      '6 sip.realm: expected a realm, not an empty string; found 0',
+      '5 sip.ring-timeout: expected a whole number of seconds from 5 to 600; found 1',
+      '7 sip.relm: unknown key; accepted here: listen, realm, ring-timeout, max-expires',
+      '13 trunk[0].host: expected an IP address, such as "192.0.2.10"; found "carrier.example"',
+      '14 trunk[0].port: expected a whole number of a port from 1 to 65535; found 0',
+      '10 mediad.address: expected an IP address, such as "192.0.2.10"; found "localhost"',
+      '9 mediad.ports: expected "FIRST-LAST", at least four ports within 1024-65535; found "10-20"',
+      '15 webd: unknown key; accepted here: state, log, control, sip, trunk, media, mediad, archive, export',
+    ],
+  );
+});
+
+t.test('one mistake is said once', async (t) => {
+  t.equal(problems('sip.ring-timeout = 0.5').length, 1);
+  t.equal(problems('sip.ring-timeout = nan').length, 1);
+  t.equal(problems('sip.ring-timeout = inf').length, 1);
+  t.equal(problems('sip.listen = []').length, 1);
+});
+
+t.test('wrong types', async (t) => {
+  for (const toml of [
+    'sip = 3',
+    'sip = []',
+    'trunk = 1',
+    'trunk = [1]',
+    'sip.realm = 3',
+    'sip.listen = "udp:127.0.0.1:5060"',
+    'sip.listen = [1]',
+    'mediad.ports = 1',
+    '[trunk]\nname = "a"',
+  ]) {
+    const [first, ...others] = problems(toml);
+    t.match(first, /^1 (sip|trunk|mediad).*: expected .*; found /, toml);
+    t.strictSame(others, [], toml);
+  }
+  t.match(problems('[[trunk]]\n[[trunk]]'), [/^1 trunk\[0\]\.name: missing/, /^1 trunk\[0\]\.host: missing/]);
+  const trunk = '[[trunk]]\nname = "a"\nhost = "::1"\n';
+  t.match(problems(trunk + trunk), [/one \[\[trunk\]\] at most/]);
+});
+
+t.test('keys that JavaScript thinks special are unknown keys like others', async (t) => {
+  for (const key of ['__proto__', 'constructor', 'toString', 'sip.__proto__'])
+    t.match(problems(`${key} = 1`), [/unknown key; accepted here/], key);
+});
+
+t.test('what is no TOML is reported with its line', async (t) => {
+  t.match(problems('a = 1\nb ='), [/^2 : /]);
+  t.match(problems('a = 1\na = 2'), [/^2 : /]);
+});
+
+t.test('parseConfig throws all of it, one mistake a line', async (t) => {
+  t.throws(() => parseConfig('\nx = 1\ny = 2', 'grec.toml'), {
+    code: 'CONFIG_INVALID',
+    message: /^grec\.toml:2: x: .*\ngrec\.toml:3: y: .*$/,
+    hint: /man grec\.toml/,
+  });
+});
+
+t.test('no text upsets it', async (t) => {
+  const word = fc.constantFrom(
+    'sip',
+    'listen',
+    'trunk',
+    '[',
+    ']',
+    '=',
+    '"udp:127.0.0.1:0"',
+    '{',
+    '}',
+    ',',
+    '\n',
+    '.',
+    '1',
+    'true',
+    '"',
+    'é',
+  );
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 30 }), (words) => {
+      const { values, problems } = checkConfig(words.join(' '));
+      return (values === undefined) === problems.length > 0;
+    }),
+  );
+  t.ok(new GrecError('CONFIG_INVALID', '') instanceof Error);
+});
