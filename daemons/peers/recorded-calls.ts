@@ -10,6 +10,7 @@ import { MULAW_TO_LINEAR } from '../../src/rtp/g711.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { freePort, type Installation, install, readChannels } from './installation.ts';
 import { runSipp } from './sipp.ts';
+import { type WitnessedStream, watch } from './witness.ts';
 
 const TRUNK = '127.0.0.2';
 const DESK = '127.0.0.3';
@@ -38,8 +39,13 @@ export interface RecordedCallsReport {
   exactChannels: number;
   /** What differs, in words. */
   differences: string[];
-  /** The largest difference between a recording's length and the media sent, in milliseconds. */
+  /**
+   * The largest difference between a recording's length and the time from the first to the last moment of media sent,
+   * as an independent capture saw it; in milliseconds.
+   */
   worstDurationMs: number;
+  /** The most by which a call's two sides began apart, and the slowest sender's drift over its media, in milliseconds. */
+  sipp: { worstSkewMs: number; worstDriftMs: number };
   problems: string[];
 }
 
@@ -83,6 +89,7 @@ async function callAndCompare(
   });
   const registered = await register.result;
   if (registered.code !== 0) throw new Error(`sipp could not register: ${registered.errors}`);
+  const witness = await watch([TRUNK, DESK]);
   const timeoutS = Math.ceil(calls / rate + seconds + 30);
   const common = { remote: installation.sip, calls, rate, timeoutS };
   const callee = runSipp({ ...common, scenario: 'uas', local: desk, words: { audio: files.b } });
@@ -100,9 +107,10 @@ async function callAndCompare(
   const [from, to] = await Promise.all([caller.result, callee.result]);
   say('the calls are over');
   const rows = await installation.recordings(calls);
-  const report = compareAll(installation, rows, sent, seconds);
+  const report = compareAll(installation, rows, sent);
   return {
     ...report,
+    ...compareTimes(rows, await witness.streams(), seconds * 1000),
     status: [from.code, to.code],
     errors: from.errors + to.errors,
     problems: installation.log.filter((line) => /"level":"(error|fatal)"/.test(line)),
@@ -117,18 +125,11 @@ async function untilCalls(installation: Installation, calls: number): Promise<vo
   }
 }
 
-function compareAll(
-  installation: Installation,
-  rows: RecordingRow[],
-  sent: { a: Buffer; b: Buffer },
-  seconds: number,
-) {
+function compareAll(installation: Installation, rows: RecordingRow[], sent: { a: Buffer; b: Buffer }) {
   const expected = { a: linear(sent.a), b: linear(sent.b) };
   const differences: string[] = [];
   let exactChannels = 0;
-  let worstDurationMs = 0;
   for (const row of rows) {
-    worstDurationMs = Math.max(worstDurationMs, Math.abs(row.duration - seconds * 1000));
     if (row.path === null) {
       differences.push(`${row.id}: ${row.reason}`);
       continue;
@@ -145,7 +146,30 @@ function compareAll(
     }
   }
   const complete = rows.filter(({ state }) => state === 'complete').length;
-  return { recordings: rows.length, complete, exactChannels, differences, worstDurationMs };
+  return { recordings: rows.length, complete, exactChannels, differences };
+}
+
+/**
+ * Recordings and streams are matched in order of time: calls begin a tenth of a second apart.
+ * The senders' clocks are true in RTP time and a little slow on the wall, so the time that RTP tells is what counts:
+ * from the first packet of the call's earlier stream to the end of the later one.
+ */
+function compareTimes(rows: RecordingRow[], streams: WitnessedStream[], mediaMs: number) {
+  const callers = streams.filter(({ source }) => source === TRUNK);
+  const callees = streams.filter(({ source }) => source === DESK);
+  const inOrder = rows.toSorted((one, other) => one.startTime - other.startTime);
+  let worstDurationMs =
+    callers.length === rows.length && callees.length === rows.length ? 0 : Number.POSITIVE_INFINITY;
+  const sipp = { worstSkewMs: 0, worstDriftMs: 0 };
+  for (const [index, row] of inOrder.entries()) {
+    const starts = [callers[index]?.start ?? Number.NaN, callees[index]?.start ?? Number.NaN] as const;
+    const skewMs = Math.abs(starts[0] - starts[1]);
+    worstDurationMs = Math.max(worstDurationMs, Math.abs(row.duration - (mediaMs + skewMs)));
+    sipp.worstSkewMs = Math.max(sipp.worstSkewMs, skewMs);
+  }
+  for (const { start, end } of streams)
+    sipp.worstDriftMs = Math.max(sipp.worstDriftMs, Math.abs(end - start - mediaMs));
+  return { worstDurationMs, sipp };
 }
 
 /** Sound that is nowhere like itself, so that a sample out of place cannot hide. */
