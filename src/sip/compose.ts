@@ -1,8 +1,9 @@
 // The headers that we put into messages: Via, Contact, and those that a user adds (RFC 3261 sections 8.1.1 and 20).
 import { GrecError } from '../errors.ts';
 import type { Channel } from './channel.ts';
-import { parseContact, parseExpires, parseMaxForwards, parseNameAddrs } from './decode-headers.ts';
+import { scanContact, scanMaxForwards, scanNameAddrs, scanUint32 } from './decode-headers.ts';
 import type { Headers, NameAddr, SipRequest, Via } from './message.ts';
+import { quote, Scanner } from './scan.ts';
 import { newBranch } from './transaction-keys.ts';
 import { formatUri, parseUri } from './uri.ts';
 import type { Body, ExtraHeaders, Peer } from './user-agent-types.ts';
@@ -57,7 +58,7 @@ export function nameAddr(uri: string, name: string | undefined, tag?: string): N
 
 function quoted(name: string): string {
   if (name.length > 1 && name.startsWith('"') && name.endsWith('"')) return name;
-  return `"${name.replaceAll(/[\\"]/g, '\\$&')}"`;
+  return quote(name);
 }
 
 /**
@@ -74,16 +75,16 @@ export function addTo(request: SipRequest, headers: ExtraHeaders | undefined, bo
 function parsed(name: string, value: string): unknown {
   if (OURS.has(name)) throw new GrecError('SIP_INVALID', `the header ${name} cannot be given`);
   const read = READERS.get(name);
-  const result = read === undefined ? value : read(value);
+  const result = read === undefined ? value : read(new Scanner(value));
   if (result === undefined) throw new GrecError('SIP_INVALID', `malformed ${name}: ${JSON.stringify(value)}`);
   return result;
 }
 
-const READERS = new Map<string, (value: string) => unknown>([
-  ['contact', parseContact],
-  ['route', parseNameAddrs],
-  ['expires', parseExpires],
-  ['max-forwards', parseMaxForwards],
+const READERS = new Map<string, (scanner: Scanner) => unknown>([
+  ['contact', scanContact],
+  ['route', scanNameAddrs],
+  ['expires', scanUint32],
+  ['max-forwards', scanMaxForwards],
 ]);
 
 /** Fresh headers of a request outside any dialog. */

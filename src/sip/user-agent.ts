@@ -72,6 +72,7 @@ class Agent implements UserAgent {
   readonly #uas: Uas;
   readonly #transport: Transport;
   readonly #locator: Locator;
+  #closing: Promise<void> | undefined;
 
   constructor(
     options: UserAgentOptions,
@@ -183,7 +184,12 @@ class Agent implements UserAgent {
   }
 
   /** Ends everything at once: no BYE is sent, requests under way end with a 503 made here. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     for (const dialog of [...this.#core.dialogs.values()]) dialog.close();
     this.#core.dialogs.clear();
     this.#core.transactions.close();
