@@ -1,4 +1,4 @@
-// Builds and reads single RTP and RTCP packets for tests and test phones, by rtp.js (RFC 3550, RFC 4733).
+// Builds and reads single RTP and RTCP packets for tests and test phones, by rtp.js (RFC 3550).
 //
 // rtp.js is not the code under test: the media server reads header fields in place, so that each checks the other.
 import { packets } from 'rtp.js';
@@ -69,23 +69,6 @@ export function buildSenderReport(fields: SenderReportFields): Buffer {
   report.setPacketCount(fields.packetCount);
   report.setOctetCount(fields.octetCount);
   return serialize(report);
-}
-
-/** A named telephone event, which is the payload of one RTP packet (RFC 4733 section 2.3). */
-export interface TelephoneEvent {
-  /** 0 to 9 digits, 10 `*`, 11 `#` */
-  event: number;
-  isEnd: boolean;
-  /** 0 to 63: dB below 0 dBm0 */
-  volume: number;
-  /** In timestamp units since the event began. */
-  duration: number;
-}
-
-/** The four bytes of a telephone event (RFC 4733 section 2.3). */
-export function buildTelephoneEvent(fields: TelephoneEvent): Uint8Array {
-  const { event, isEnd, volume, duration } = fields;
-  return Uint8Array.of(event, (isEnd ? 0x80 : 0) | (volume & 0x3f), (duration >> 8) & 0xff, duration & 0xff);
 }
 
 function viewOf(bytes: Uint8Array): DataView {
