@@ -13,7 +13,6 @@ import type { SegmentEntry, SpoolScan } from './spool-scan.ts';
 
 /** Recordings that are made at the same time: more would only wait for the same disk. */
 const PARALLEL = 4;
-const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 
 export type FinishDecision = Extract<Decision, { do: 'finish' }>;
@@ -24,6 +23,8 @@ export interface FinisherContext {
   spool: SpoolScan;
   log: Logger;
   finish: typeof finishRecording;
+  /** Milliseconds before the first repetition of what failed; doubled each time. */
+  firstRetryMs: number;
   /** Called when all that was decided is done. */
   onIdle: () => void;
 }
@@ -181,9 +182,9 @@ export class Finisher {
 
   /** Nothing is lost while the archive takes nothing: the spool keeps it all, and one alarm says so. */
   #retryLater(recording: string, thrown: unknown): void {
-    const { catalog, log } = this.#context;
+    const { catalog, log, firstRetryMs } = this.#context;
     const attempts = (this.#retries.get(recording)?.attempts ?? 0) + 1;
-    const delay = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
+    const delay = Math.min(firstRetryMs * 2 ** (attempts - 1), LONGEST_RETRY_MS);
     this.#retries.set(recording, { attempts, notBefore: Date.now() + delay });
     const message = `recordings cannot be finished and wait in the spool: ${messageOf(thrown)}`;
     log.error({ recording, attempts, retryInMs: delay }, message);

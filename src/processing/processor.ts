@@ -21,6 +21,7 @@ import { type SegmentEntry, SpoolScan } from './spool-scan.ts';
 import { watchFolders } from './watch.ts';
 
 const POLL_MS = 1_000;
+const FIRST_RETRY_MS = 1_000;
 /** Facts that nobody can read are given up when they have not changed for so long. */
 const FACTS_GRACE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -33,6 +34,7 @@ export interface ProcessorOptions {
   /** Makes one recording. */
   finish?: typeof finishRecording;
   pollMs?: number;
+  firstRetryMs?: number;
 }
 
 /**
@@ -90,6 +92,7 @@ class Processor {
 
   constructor(options: ProcessorOptions, catalog: CatalogWriter) {
     const { config, log, now = microsNow, finish = finishRecording, pollMs = POLL_MS } = options;
+    const { firstRetryMs = FIRST_RETRY_MS } = options;
     const { archive, spool, journal } = config.paths;
     this.#config = config;
     this.#log = log;
@@ -99,7 +102,15 @@ class Processor {
     this.#journals = new Journals({ directory: journal, catalog, log });
     this.#spool = new SpoolScan(spool);
     const onIdle = () => void this.round();
-    this.#finisher = new Finisher({ archive, catalog, spool: this.#spool, log, finish, onIdle });
+    this.#finisher = new Finisher({
+      archive,
+      catalog,
+      spool: this.#spool,
+      log,
+      finish,
+      firstRetryMs,
+      onIdle,
+    });
   }
 
   async start(): Promise<void> {
