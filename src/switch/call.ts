@@ -75,6 +75,9 @@ export class Call {
   /** Who has put the other on hold. */
   readonly held: Record<Label, boolean> = { a: false, b: false };
 
+  /** Settled when both parties have answered the BYE that ends the call, or will not. */
+  farewell: Promise<unknown> = Promise.resolve();
+
   readonly #invite: IncomingInvite;
   #outgoing: OutgoingInvite | undefined;
   #ringTimer: NodeJS.Timeout | undefined;
@@ -130,8 +133,7 @@ export class Call {
     const answered = this.state === 'answered';
     this.state = 'released';
     clearTimeout(this.#ringTimer);
-    this.#endCaller(status, reason);
-    this.#endCallee();
+    this.farewell = Promise.all([this.#endCaller(status, reason), this.#endCallee()]);
     this.stopRecording(reason);
     this.context.journal({ type: 'call.released', call: this.id, by, status, reason, answered });
     this.log.info({ by, status, reason }, 'call released');
@@ -312,18 +314,18 @@ export class Call {
     return this.state === 'released';
   }
 
-  #endCaller(status: number, reason: string): void {
+  async #endCaller(status: number, reason: string): Promise<void> {
     const { dialog } = this.legs.a;
-    if (dialog?.state === 'confirmed') void dialog.bye(this.headers);
+    if (dialog?.state === 'confirmed') await dialog.bye(this.headers);
     // After CANCEL the 487 has been sent.
-    else if (dialog === undefined && status !== 487)
-      this.#invite.respond(failureStatus(status), { reason: phrase(reason), headers: this.headers });
+    if (dialog !== undefined || status === 487) return;
+    this.#invite.respond(failureStatus(status), { reason: phrase(reason), headers: this.headers });
   }
 
-  #endCallee(): void {
+  async #endCallee(): Promise<void> {
     const { dialog } = this.legs.b;
-    if (dialog?.state === 'confirmed') void dialog.bye(this.headers);
-    else if (dialog === undefined) this.#outgoing?.cancel();
+    if (dialog === undefined) this.#outgoing?.cancel();
+    else if (dialog.state === 'confirmed') await dialog.bye(this.headers);
   }
 
   async #releaseMedia(): Promise<void> {

@@ -1,4 +1,5 @@
 // The SIP Server: what arrives at its user agent becomes registrations and calls.
+import { setTimeout } from 'node:timers/promises';
 import type { Config, TrunkConfig } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import type { Logger } from '../log.ts';
@@ -23,6 +24,9 @@ import { hasForeignBody } from './sdp-body.ts';
 
 const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE';
 
+/** How long a stopping switch waits for phones to answer its BYEs. */
+const FAREWELL_MS = 3000;
+
 /** The settings that a reload may change. */
 interface Settings {
   trunks: readonly TrunkConfig[];
@@ -41,6 +45,8 @@ export class Switch {
   readonly #log: Logger;
   /** The connections over which TCP contacts registered, by contact. */
   readonly #flows = new Map<string, Flow>();
+  /** Who waits for a call to be gone. */
+  readonly #whenGone = new Map<string, () => void>();
   #settings: Settings;
   #userAgent: UserAgent | undefined;
   #isDraining = false;
@@ -100,15 +106,17 @@ export class Switch {
     const open = [...this.calls.values()];
     const gone = open.map((call) => new Promise<void>((resolve) => this.#whenGone.set(call.id, resolve)));
     for (const call of open) call.release('switch', 503, 'the switch is stopping');
-    await Promise.all(gone);
+    const farewells = Promise.all(open.map((call) => call.farewell));
+    await Promise.all([
+      ...gone,
+      Promise.race([farewells, setTimeout(FAREWELL_MS, undefined, { ref: false })]),
+    ]);
     await this.#userAgent?.close();
     this.#journal.append({ type: 'daemon.stopped' });
     await this.#journal.close();
     await this.#ng.close();
     this.store.close();
   }
-
-  readonly #whenGone = new Map<string, () => void>();
 
   #onRequest(request: IncomingRequest): void {
     const { method, headers } = request.message;
