@@ -49,9 +49,15 @@ t.test('client transactions', async (t) => {
       const core = {
         clock,
         timers: TIMERS,
-        onResponse: ({ status }: { status: number }) => void (seen.finals += status >= 300 ? 1 : 0),
-        onFailure: () => void (seen.failures += 1),
-        onTerminated: () => void (seen.ends += 1),
+        onResponse: ({ status }: { status: number }) => {
+          if (status >= 300) seen.finals += 1;
+        },
+        onFailure: () => {
+          seen.failures += 1;
+        },
+        onTerminated: () => {
+          seen.ends += 1;
+        },
         encodeAck: () => Buffer.from('ACK'),
       };
       const bytes = Buffer.from('request');
@@ -87,7 +93,13 @@ t.test('server transactions', async (t) => {
       const channel = new RecordingChannel(clock, reliable);
       let ends = 0;
       let finals = 0;
-      const core = { clock, timers: TIMERS, onTerminated: () => void (ends += 1) };
+      const core = {
+        clock,
+        timers: TIMERS,
+        onTerminated: () => {
+          ends += 1;
+        },
+      };
       const transaction = isInvite ? new ServerInvite(channel, core) : new ServerNonInvite(channel, core);
       for (const event of list) {
         if (event.kind === 'wait') clock.advance(event.ms);

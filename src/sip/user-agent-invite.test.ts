@@ -114,8 +114,8 @@ t.test('a fork: the first 2xx is the call, every other is acknowledged and hung 
   peer.send(answerTo(invite, '200 OK', contact, 'two'), port);
   const bye = await peer.expect(/^BYE /);
   t.match(headerOf(bye, 'to'), 'tag=two');
-  await peer.expect(/^ACK [^]*tag=one/);
-  await peer.expect(/^ACK [^]*tag=two/);
+  await peer.expect(/^ACK [\s\S]*tag=one/);
+  await peer.expect(/^ACK [\s\S]*tag=two/);
   t.equal(placed.accepted.length, 1);
   t.equal(placed.accepted[0]?.remoteTag, 'one');
   t.equal(agent.counters['answer-forked'], 1);
@@ -186,7 +186,7 @@ t.test('a 2xx is sent again until its ACK comes', async (t) => {
   const probe = rawRequest({ method: 'OPTIONS', port: peer.port, to: port, callId: 'lost', toTag, seq: 2 });
   await new Promise((resolve) => setTimeout(resolve, 100));
   peer.send(probe, port);
-  await peer.expect(/^SIP\/2\.0 200 [^]*CSeq: 2 OPTIONS/i, count);
+  await peer.expect(/^SIP\/2\.0 200 [\s\S]*CSeq: 2 OPTIONS/i, count);
   t.equal(peer.received.length, count + 1, 'nothing was sent again');
   t.equal(acks, 1);
   t.equal(dialog?.state, 'confirmed');
@@ -249,8 +249,8 @@ t.test('a BYE in an early dialog ends the INVITE with 487', async (t) => {
   peer.send(rawRequest({ method: 'INVITE', port: peer.port, to: port, callId: 'eb' }), port);
   const toTag = /tag=(\w+)/.exec(headerOf(await peer.expect(/^SIP\/2\.0 180 /), 'to'))?.[1] ?? '';
   peer.send(rawRequest({ method: 'BYE', port: peer.port, to: port, callId: 'eb', toTag, seq: 2 }), port);
-  await peer.expect(/^SIP\/2\.0 200 [^]*BYE/);
-  await peer.expect(/^SIP\/2\.0 487 [^]*INVITE/);
+  await peer.expect(/^SIP\/2\.0 200 [\s\S]*BYE/);
+  await peer.expect(/^SIP\/2\.0 487 [\s\S]*INVITE/);
   t.ok(cancelled);
 });
 
