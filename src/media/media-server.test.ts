@@ -1,117 +1,20 @@
-// The media server over its real doors: ng requests, two UDP parties, and the spool it leaves behind.
+// Two parties through the media server: relayed and recorded both ways; the recording opens in Wireshark.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { existsSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { loadConfig } from '../config.ts';
-import { silentLogger } from '../log.ts';
-import { createNgClient } from '../ng/client.ts';
-import { parseSdp } from '../sdp/parse.ts';
-import { openCapture } from '../spool/capture-file.ts';
 import { createJournalReader } from '../spool/journal.ts';
-import type { CapturedPacket } from '../spool/pcap.ts';
-import { CAPTURE_FILE, FACTS_FILE, parseFacts, type SegmentFacts } from '../spool/segment.ts';
 import { buildSenderReport } from '../testing/packets.ts';
-import { numberedPacket, openUdpParty, type UdpParty } from '../testing/udp-party.ts';
-import { startMediaServer } from './media-server.ts';
-
-const log = silentLogger();
-let nextRange = 20000 + (process.pid % 400) * 40;
-
-/** A media server in this process, with a spool of its own. */
-async function startServer(t: Test, address = '127.0.0.1') {
-  const state = t.testdir();
-  const first = nextRange;
-  nextRange += 20;
-  const base = loadConfig({ env: { HOME: state }, uid: 1 });
-  const paths = {
-    ...base.paths,
-    state,
-    run: join(state, 'run'),
-    spool: join(state, 'spool'),
-    journal: join(state, 'journal'),
-  };
-  const mediad = {
-    ...base.mediad,
-    ng: { host: '127.0.0.1', port: 0 },
-    address,
-    ports: { first, last: first + 19 },
-  };
-  const daemon = await startMediaServer({
-    config: { ...base, paths, mediad: { ...mediad, 'flush-interval': 20 } },
-    log,
-  });
-  const status = () => daemon.status() as unknown as Status;
-  const ng = await createNgClient({ host: '127.0.0.1', port: status().ng.port, timeoutMs: 2000, log });
-  let isStopped = false;
-  const stop = async () => {
-    if (isStopped) return;
-    isStopped = true;
-    await ng.close();
-    await daemon.stop();
-  };
-  t.teardown(stop);
-  return { ng, status, stop, spool: paths.spool, journal: paths.journal };
-}
-
-interface Status {
-  ng: { port: number };
-  calls: number;
-  recording: number;
-  finishing: number;
-  media: { portsUsed: number; portsFree: number };
-  packets: { relayed: number; recorded: number; dropped: Record<string, number> };
-}
-type Server = Awaited<ReturnType<typeof startServer>>;
-
-async function openParty(t: Test, address?: string): Promise<UdpParty> {
-  const party = await openUdpParty(address);
-  t.teardown(() => party.close());
-  return party;
-}
-
-function audioPort(sdp: string | undefined): number {
-  const parsed = parseSdp(sdp ?? '');
-  return parsed.ok ? (parsed.sdp.media[0]?.port ?? 0) : 0;
-}
-
-/** Offer by a, answer by b; gives the ports that each of them was shown. */
-async function connect({ ng }: Server, a: string, b: string, more = {}) {
-  const ids = { 'call-id': 'call-1', 'from-tag': 'tag-a', 'to-tag': 'tag-b' };
-  const toB = await ng.request({ command: 'offer', ...ids, sdp: a, ...more });
-  const toA = await ng.request({ command: 'answer', ...ids, sdp: b });
-  return { forA: audioPort(toA.sdp), forB: audioPort(toB.sdp) };
-}
-
-const metadata = JSON.stringify({
-  recording: 'rec-1',
-  call: 'call-1',
-  sessionId: 'ab30317f1a784dc48ff824d0d3715d86',
-  parties: [
-    { label: 'a', tag: 'tag-a', role: 'customer', number: '100', uri: 'sip:100@a' },
-    { label: 'b', tag: 'tag-b', role: 'agent', number: '7001', uri: 'sip:7001@b' },
-  ],
-});
-
-async function settled(server: Server): Promise<void> {
-  while (server.status().finishing > 0) await delay(5);
-}
-
-/** The only segment of a spool. */
-function onlySegment(spool: string): { facts: SegmentFacts; packets: CapturedPacket[]; capture: string } {
-  const [id = '', ...others] = readdirSync(spool);
-  if (others.length > 0) throw new Error(`${others.length + 1} segments`);
-  const capture = join(spool, id, CAPTURE_FILE);
-  const parsed = parseFacts(readFileSync(join(spool, id, FACTS_FILE), 'utf8'));
-  if ('problem' in parsed) throw new Error(parsed.problem);
-  return { facts: parsed.facts, packets: [...openCapture(capture)], capture };
-}
-
-const payloads = (packets: Iterable<{ payload: Buffer }>) =>
-  [...packets].map(({ payload }) => payload.toString('hex'));
-const sentBy = (party: UdpParty, count: number, from = 1) =>
-  Array.from({ length: count }, (_, index) => numberedPacket(party.rtpPort, from + index).toString('hex'));
+import type { UdpParty } from '../testing/udp-party.ts';
+import {
+  connect,
+  metadata,
+  onlySegment,
+  openParty,
+  payloads,
+  sentBy,
+  settled,
+  startServer,
+} from './fixtures/bench.ts';
 
 t.test('both directions are relayed and recorded, RTCP too, each to its own party', async (t) => {
   const server = await startServer(t);

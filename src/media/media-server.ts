@@ -83,9 +83,10 @@ function prepareSpool(spool: string): void {
 
 async function repairSpool(spool: string, journal: Journal, log: Logger): Promise<void> {
   const { recovered, broken, failed } = await recoverSpool(spool);
-  for (const { segment, recording, call, packets, cutBytes } of recovered) {
+  for (const one of recovered) {
+    const { segment, recording, call } = one;
     journal.append({ type: 'segment.closed', segment, recording, call, reason: 'recovered' });
-    log.warn({ segment, recording, call, packets, cutBytes }, 'an unfinished segment was closed');
+    log.warn(one, 'an unfinished segment was closed');
   }
   for (const one of broken) {
     log.error({ alarm: 'segment-broken', ...one }, `a segment cannot be read: ${one.reason}`);

@@ -196,7 +196,9 @@ export function checkFileHeader(bytes: Buffer): string | undefined {
 export function measureRecord(bytes: Buffer, offset: number): number | 'short' | 'nonsense' {
   if (offset + RECORD_HEADER_BYTES > bytes.length) return 'short';
   const captured = bytes.readUInt32LE(offset + 8);
-  if (captured > SNAPLEN + IPV6_HEADER_BYTES || captured > bytes.readUInt32LE(offset + 12)) return 'nonsense';
+  // Zeros, too, are what a power failure leaves of a file's end.
+  if (captured < IPV4_HEADER_BYTES || captured > SNAPLEN + IPV6_HEADER_BYTES) return 'nonsense';
+  if (captured > bytes.readUInt32LE(offset + 12)) return 'nonsense';
   if (bytes.readUInt32LE(offset + 4) >= 1e6) return 'nonsense';
   const length = RECORD_HEADER_BYTES + captured;
   return offset + length > bytes.length ? 'short' : length;

@@ -1,9 +1,10 @@
 // What a start of the media server does with segments that were never closed: the whole records stay, the rest goes.
-import { mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, systemCode } from '../errors.ts';
+import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { openCapture } from './capture-file.ts';
+import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
 import { CAPTURE_FILE, FACTS_FILE, parseFacts, type SegmentFacts } from './segment.ts';
 import { appendFact } from './segment-writer.ts';
 
@@ -19,6 +20,8 @@ export interface RecoveredSegment {
   packets: number;
   /** Bytes of an unfinished record or fact that were cut off. */
   cutBytes: number;
+  /** Why no packet of its capture can be read; the capture is left as it is. */
+  problem?: string;
 }
 
 export interface Recovery {
@@ -83,6 +86,7 @@ async function recoverSegment(spool: string, segment: string, recovery: Recovery
     call,
     packets: capture.packets,
     cutBytes: cutBytes + capture.cutBytes,
+    ...(capture.problem === undefined ? {} : { problem: capture.problem }),
   });
 }
 
@@ -102,24 +106,47 @@ function readFacts(directory: string): FactsRead {
   return { facts: parsed.facts, wholeBytes, cutBytes: bytes.length - wholeBytes };
 }
 
-/** Cuts a capture back to its last whole record; one without a whole header is left to the processor's judgement. */
-async function cutCapture(path: string): Promise<{ packets: number; lastAt: number; cutBytes: number }> {
-  const found = { packets: 0, lastAt: 0, cutBytes: 0 };
-  const capture = openCapture(path);
-  for (const { at } of capture) {
-    found.packets += 1;
-    found.lastAt = Math.max(found.lastAt, at);
+interface CutCapture {
+  packets: number;
+  lastAt: number;
+  cutBytes: number;
+  problem?: string;
+}
+
+/** Cuts a capture back to its last whole record; one that never got its header becomes an empty one. */
+async function cutCapture(path: string): Promise<CutCapture> {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size < FILE_HEADER_BYTES) {
+    writeFileSync(path, fileHeader(), { mode: 0o640, flush: true });
+    return { packets: 0, lastAt: 0, cutBytes: size };
   }
-  found.cutBytes = capture.truncatedBytes;
-  if (found.cutBytes === 0) return found;
-  const file = await open(path, 'r+');
   try {
-    await file.truncate((await file.stat()).size - found.cutBytes);
-    await file.datasync();
-  } finally {
-    await file.close();
+    return await cutRecords(path, size);
+  } catch (thrown) {
+    if (!(thrown instanceof GrecError)) throw thrown;
+    return { packets: 0, lastAt: 0, cutBytes: 0, problem: thrown.message };
   }
-  return found;
+}
+
+async function cutRecords(path: string, size: number): Promise<CutCapture> {
+  const capture = openCapture(path);
+  let packets = 0;
+  let lastAt = 0;
+  for (const { at } of capture) {
+    packets += 1;
+    lastAt = Math.max(lastAt, at);
+  }
+  const cutBytes = capture.truncatedBytes;
+  if (cutBytes > 0) {
+    const file = await open(path, 'r+');
+    try {
+      await file.truncate(size - cutBytes);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  }
+  return { packets, lastAt, cutBytes };
 }
 
 async function appendClosed(directory: string, at: number): Promise<void> {

@@ -39,6 +39,7 @@ export async function openUdpParty(address = '127.0.0.1'): Promise<UdpParty> {
   const rtcpSocket = await bind(address);
   const rtp: Buffer[] = [];
   const rtcp: Buffer[] = [];
+  let isClosed = false;
   let waiting: (() => boolean)[] = [];
   const look = () => {
     waiting = waiting.filter((isDone) => !isDone());
@@ -72,6 +73,8 @@ export async function openUdpParty(address = '127.0.0.1'): Promise<UdpParty> {
         look();
       }),
     close() {
+      if (isClosed) return;
+      isClosed = true;
       rtpSocket.close();
       rtcpSocket.close();
     },

@@ -1,0 +1,160 @@
+// What a dead media server left behind: cut anywhere, it is closed with all its whole packets, or moved aside with a reason.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { openCapture } from './capture-file.ts';
+import { flowHeader, recordLength, writeRecord } from './pcap.ts';
+import { recoverSpool } from './recover.ts';
+import { CAPTURE_FILE, FACTS_FILE, parseFacts } from './segment.ts';
+import { openSegment } from './segment-writer.ts';
+
+const flow = flowHeader({ address: '127.0.0.1', port: 4000 }, { address: '127.0.0.1', port: 30000 });
+const stream = {
+  label: 'a' as const,
+  tag: 'tag-a',
+  address: '127.0.0.1',
+  rtpPort: 30000,
+  rtcpPort: 30001,
+  formats: [],
+};
+const opened = { at: 1e15, host: 'here', ngCallId: 'call-1', streams: [stream] };
+
+function record(n: number): Buffer {
+  const payload = Buffer.alloc(2, n);
+  const bytes = Buffer.alloc(recordLength(flow, payload.length));
+  writeRecord(bytes, 0, 1e15 + n, flow, payload);
+  return bytes;
+}
+
+async function crashed(spool: string, count: number): Promise<string> {
+  const segment = await openSegment(spool, opened);
+  for (let n = 1; n <= count; n += 1) await segment.append(record(n));
+  await segment.noteMedia({ at: 1e15 + 1, streams: [stream] });
+  await segment.abandon();
+  return segment.directory;
+}
+
+function factsOf(directory: string) {
+  const parsed = parseFacts(readFileSync(join(directory, FACTS_FILE), 'utf8'));
+  if ('problem' in parsed) throw new Error(parsed.problem);
+  return parsed.facts;
+}
+
+t.test('a segment that was closed is left alone', async (t) => {
+  const spool = t.testdir();
+  const segment = await openSegment(spool, opened);
+  await segment.append(record(1));
+  await segment.close({ at: 1e15 + 9, reason: 'stopped', packets: { a: 1, b: 0 }, lost: 0 });
+  t.strictSame(await recoverSpool(spool), { recovered: [], broken: [], failed: [] });
+  t.match(factsOf(segment.directory).closed, { reason: 'stopped', packets: { a: 1 } });
+  t.equal([...openCapture(join(segment.directory, CAPTURE_FILE))].length, 1);
+});
+
+t.test('a capture cut at any byte keeps its whole packets', async (t) => {
+  const spool = t.testdir();
+  const directory = await crashed(spool, 3);
+  const capture = readFileSync(join(directory, CAPTURE_FILE));
+  const facts = readFileSync(join(directory, FACTS_FILE));
+  for (let cut = 0; cut <= capture.length; cut += 1) {
+    writeFileSync(join(directory, CAPTURE_FILE), capture.subarray(0, cut));
+    writeFileSync(join(directory, FACTS_FILE), facts);
+    const whole = Math.max(0, Math.floor((cut - 24) / 46));
+    const { recovered } = await recoverSpool(spool);
+    const { closed } = factsOf(directory);
+    const read = openCapture(join(directory, CAPTURE_FILE));
+    const isRight =
+      recovered[0]?.packets === whole &&
+      closed?.reason === 'recovered' &&
+      closed.at === 1e15 + whole &&
+      [...read].length === whole &&
+      read.truncatedBytes === 0;
+    if (!isRight) t.fail(`cut at ${cut}: ${JSON.stringify({ recovered, closed })}`);
+  }
+  t.strictSame((await recoverSpool(spool)).recovered, [], 'once is enough');
+});
+
+t.test(
+  'facts cut at any byte are closed, or moved aside when not even the first line is whole',
+  async (t) => {
+    const spool = t.testdir();
+    const directory = await crashed(spool, 1);
+    const facts = readFileSync(join(directory, FACTS_FILE));
+    const capture = readFileSync(join(directory, CAPTURE_FILE));
+    const firstLine = facts.indexOf('\n') + 1;
+    for (let cut = 0; cut <= facts.length; cut += 1) {
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, CAPTURE_FILE), capture);
+      writeFileSync(join(directory, FACTS_FILE), facts.subarray(0, cut));
+      const { recovered, broken } = await recoverSpool(spool);
+      if (cut < firstLine) {
+        const isAside =
+          broken.length === 1 &&
+          existsSync(join(broken[0]?.movedTo ?? '', CAPTURE_FILE)) &&
+          !existsSync(directory);
+        if (!isAside) t.fail(`cut at ${cut}: ${JSON.stringify(broken)}`);
+        rmSync(join(spool, 'broken'), { recursive: true });
+      } else {
+        const { media, closed } = factsOf(directory);
+        const isRight =
+          recovered.length === 1 &&
+          closed?.reason === 'recovered' &&
+          media.length === (cut === facts.length ? 1 : 0);
+        if (!isRight) t.fail(`cut at ${cut}: ${JSON.stringify({ recovered, media, closed })}`);
+      }
+    }
+    t.pass(`${facts.length} cuts`);
+  },
+);
+
+t.test('a folder without facts is moved aside and nothing of it deleted', async (t) => {
+  const spool = t.testdir({
+    empty: {},
+    foreign: { [CAPTURE_FILE]: 'x', [FACTS_FILE]: 'nonsense\n' },
+    'a-file': '',
+  });
+  const { broken } = await recoverSpool(spool);
+  t.match(broken, [
+    { segment: 'empty', reason: /no facts/ },
+    { segment: 'foreign', reason: /line 1/ },
+  ]);
+  t.strictSame(readdirSync(broken[1]?.movedTo ?? '').sort(), [CAPTURE_FILE, FACTS_FILE]);
+  t.strictSame((await recoverSpool(spool)).broken, [], 'what is aside stays there');
+});
+
+t.test('a capture that is none is left for a look, and told', async (t) => {
+  const spool = t.testdir();
+  const directory = await crashed(spool, 1);
+  writeFileSync(join(directory, CAPTURE_FILE), 'no capture at all, but long enough');
+  t.match(await recoverSpool(spool), { recovered: [{ packets: 0, problem: /is no capture/ }], failed: [] });
+  t.match(readFileSync(join(directory, CAPTURE_FILE), 'utf8'), /^no capture at all/);
+  t.equal(factsOf(directory).closed?.reason, 'recovered', 'the processor tells what became of it');
+  t.strictSame(await recoverSpool(join(spool, 'none')), { recovered: [], broken: [], failed: [] });
+});
+
+t.test(
+  'a write that was refused is written over by the next, and the file ends where it should',
+  async (t) => {
+    const spool = t.testdir();
+    const segment = await openSegment(spool, opened);
+    await segment.append(record(1));
+    const before = segment.bytes;
+    writeFileSync(join(segment.directory, CAPTURE_FILE), Buffer.alloc(500, 7), { flag: 'a' });
+    await segment.append(record(2));
+    t.equal(segment.bytes, before + 46);
+    await segment.close({ at: 1e15 + 9, reason: 'stopped', lost: 0 });
+    const capture = openCapture(join(segment.directory, CAPTURE_FILE));
+    t.strictSame(
+      [...capture].map(({ payload }) => payload[0]),
+      [1, 2],
+    );
+    t.equal(capture.truncatedBytes, 0);
+  },
+);
+
+t.test('a spool that cannot be written is refused with a reason', async (t) => {
+  const spool = t.testdir({ file: '' });
+  await t.rejects(openSegment(join(spool, 'file'), opened), {
+    code: 'SPOOL_WRITE',
+    message: /cannot write the segment/,
+  });
+});
