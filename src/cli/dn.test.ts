@@ -10,7 +10,7 @@ import { emptyState, grec, type State } from './fixtures/state.ts';
 interface Put {
   create: boolean;
   password?: string;
-  settings: { record?: boolean; name?: string };
+  settings: { record?: boolean; name?: string | null };
 }
 
 /** A state directory with a switch at its control socket; `puts` are the bodies it got. */
@@ -110,6 +110,8 @@ t.test('set changes one that exists, and only such', async (t) => {
   const { code, out } = await grec(state, ['dn', 'set', '7001', 'record=yes', 'name=Front = desk']);
   t.strictSame([code, out], [0, '7001 changed: recorded, Front = desk\n']);
   t.strictSame(puts.at(-1), { create: false, settings: { record: true, name: 'Front = desk' } });
+  await grec(state, ['dn', 'set', '7001', 'name=']);
+  t.strictSame(puts.at(-1)?.settings, { name: null }, 'an empty name takes it away');
   const renewed = await grec(state, ['dn', 'set', '7001', '--new-password', '--json']);
   t.equal(JSON.parse(renewed.out).password, puts.at(-1)?.password);
 });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { askDaemon, socketOf } from '../control.ts';
 import { GrecError, messageOf } from '../errors.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, quote } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { renderPairs, roughDuration } from './table.ts';
 
@@ -37,7 +37,8 @@ interface Registration {
 
 interface DnSettings {
   record?: boolean;
-  name?: string;
+  /** Null takes the name away. */
+  name?: string | null;
 }
 
 interface DnChange {
@@ -172,12 +173,12 @@ function report(
 
 function refuseOther(context: CliContext, present: Dn, settings: DnSettings): void {
   const others = (['record', 'name'] as const).filter(
-    (key) => settings[key] !== undefined && settings[key] !== (present[key] ?? ''),
+    (key) => settings[key] !== undefined && settings[key] !== present[key],
   );
   if (others.length === 0) return;
   const found = others.map((key) => `${key}=${present[key] ?? ''}`).join(' ');
   throw new GrecError('DN_EXISTS', `${present.number} exists already, with ${found}`, {
-    hint: `change it: ${context.command(`dn set ${present.number} ${others.map((key) => `${key}=${settings[key]}`).join(' ')}`)}`,
+    hint: `change it: ${context.command(`dn set ${present.number} ${others.map((key) => quote(`${key}=${settings[key] ?? ''}`)).join(' ')}`)}`,
   });
 }
 
@@ -187,7 +188,7 @@ export function readSettings(words: readonly string[]): DnSettings {
   for (const word of words) {
     const [, key, value = ''] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
     if (key === 'record') settings.record = readFlag(word, value);
-    else if (key === 'name') settings.name = value;
+    else if (key === 'name') settings.name = value === '' ? null : value;
     else
       throw new GrecError('USAGE', `${JSON.stringify(word)} is no setting of a DN`, {
         hint:

@@ -27,12 +27,17 @@ function answer(pid: number, figures: object): ControlRoutes {
 t.test('all run: status 0, figures in a table', async (t) => {
   const state = stateWithRecordings(t);
   await run(t, state, 'grec-sipd', answer(11, { calls: 2, openSockets: 3, deep: { a: 1 } }));
-  await run(t, state, 'grec-mediad', answer(12, { ports: '4/10000' }));
+  await run(
+    t,
+    state,
+    'grec-mediad',
+    answer(12, { media: { portsUsed: 4, portsFree: 9996 }, spool: { freeBytes: 2.5e9 } }),
+  );
   await run(t, state, 'grec-procd', answer(13, {}));
   const { code, out, err } = await grec(state, ['status']);
   t.strictSame([code, err], [0, '']);
   t.match(out, /^grec-sipd {4}running {2}11 {3}3\d s {2}calls 2, open sockets 3$/m);
-  t.match(out, /^grec-mediad {2}running {2}12 {3}3\d s {2}ports 4\/10000$/m);
+  t.match(out, /^grec-mediad {2}running {2}12 {3}3\d s {2}ports 4 of 10000, disk free 2\.5 GB$/m);
   t.match(out, /1 alarm:\n {2}20\d\d-.* major {2}recording .*: no media server/);
 });
 

@@ -6,7 +6,7 @@ import { GrecError, messageOf } from '../errors.ts';
 import type { CliContext } from './context.ts';
 import { DAEMON_NAMES } from './daemons-runner.ts';
 import { EXIT } from './exit-codes.ts';
-import { localTime, roughDuration } from './table.ts';
+import { byteSize, localTime, roughDuration } from './table.ts';
 
 const ALARMS_SHOWN = 10;
 /** What every daemon answers about itself; the rest are its own figures. */
@@ -75,12 +75,23 @@ function showDaemon({ daemon, state, status: answer }: DaemonStatus): string[] {
   ];
 }
 
-/** The plain values of an answer: `calls 2, recordings 1`; what is deeper is for `--json`. */
+/** The plain values of an answer, and a few that lie deeper; the rest is for `--json`. */
 function showFigures(answer: Answer): string {
-  return Object.entries(answer)
+  const plain = Object.entries(answer)
     .filter(([key, value]) => !COMMON.includes(key) && ['number', 'string', 'boolean'].includes(typeof value))
-    .map(([key, value]) => `${key.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()} ${value}`)
-    .join(', ');
+    .map(([key, value]) => `${key.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()} ${value}`);
+  return [...plain, ...showPorts(answer), ...showDisk(answer)].join(', ');
+}
+
+function showPorts(answer: Answer): string[] {
+  const { portsUsed, portsFree } = (answer['media'] ?? {}) as Record<string, unknown>;
+  if (typeof portsUsed !== 'number' || typeof portsFree !== 'number') return [];
+  return [`ports ${portsUsed} of ${portsUsed + portsFree}`];
+}
+
+function showDisk(answer: Answer): string[] {
+  const { freeBytes } = (answer['spool'] ?? {}) as Record<string, unknown>;
+  return typeof freeBytes === 'number' ? [`disk free ${byteSize(freeBytes)}`] : [];
 }
 
 function showAlarm({ at, severity, subject, message }: AlarmRow): string {

@@ -1,0 +1,72 @@
+// The manual keeps up with the program: every key, command, option and exit status is in its page.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { checkConfig } from '../config.ts';
+import { EXIT } from './exit-codes.ts';
+import { emptyState, grec } from './fixtures/state.ts';
+
+const MAN = join(import.meta.dirname, '..', '..', 'man');
+const page = (name: string) => readFileSync(join(MAN, name), 'utf8');
+
+/** The keys that a table of the configuration accepts, asked of the configuration itself. */
+function acceptedIn(toml: string): string[] {
+  const message =
+    checkConfig(toml).problems.find((problem) => problem.message.startsWith('unknown key'))?.message ?? '';
+  return message.replace('unknown key; accepted here: ', '').split(', ');
+}
+
+t.test('grec.toml.5 has every table and key', async (t) => {
+  const text = page('grec.toml.5');
+  const tables = acceptedIn('unheard-of = 1');
+  t.ok(tables.length >= 9);
+  for (const table of tables) {
+    const header = table === 'trunk' ? '[[trunk]]' : `[${table}]`;
+    const [, section = ''] = text.split(`.Ss ${header}\n`);
+    t.ok(section, header);
+    const keys = acceptedIn(`${header}\nunheard-of = 1`);
+    const described = [...(section.split(/^\.S[sh] /m)[0]?.matchAll(/^\.It Ic (\S+)/gm) ?? [])].map(
+      ([, key]) => key,
+    );
+    t.strictSame(described, keys, header);
+  }
+});
+
+t.test('each command has its options in a page, and each page only real options', async (t) => {
+  const state = emptyState(t);
+  const pages = {
+    up: 'grec-up.1',
+    demo: 'grec-up.1',
+    status: 'grec-up.1',
+    'dn add': 'grec-dn.1',
+    'dn set': 'grec-dn.1',
+  };
+  const more = {
+    ls: 'grec-ls.1',
+    show: 'grec-ls.1',
+    play: 'grec-ls.1',
+    export: 'grec-ls.1',
+    'config check': 'grec-config.1',
+  };
+  const known = new Set(['config', 'no-color', 'version', 'help']);
+  for (const [command, name] of Object.entries({ ...pages, ...more })) {
+    const { out } = await grec(state, [...command.split(' '), '--help']);
+    const options = [...out.matchAll(/^ {2}(?:-\w, )?--([a-z-]+)/gm)].map(([, option]) => String(option));
+    for (const option of options) {
+      known.add(option);
+      const places = page(['config', 'no-color', 'version', 'help'].includes(option) ? 'grec.1' : name);
+      t.match(places, `Fl Fl ${option}`, `${command} --${option} in ${name}`);
+    }
+  }
+  for (const name of readdirSync(MAN).filter((file) => file.endsWith('.1')))
+    for (const [, option] of page(name).matchAll(/Fl Fl ([a-z-]+)/g))
+      t.ok(known.has(String(option)), `${name}: --${option}`);
+});
+
+t.test('grec.1 has every exit status', async (t) => {
+  const [, section = ''] = page('grec.1').split('.Sh EXIT STATUS');
+  const described = [...(section.split('.Sh ')[0] ?? '').matchAll(/^\.It (\d+)/gm)].map(([, code]) =>
+    Number(code),
+  );
+  t.strictSame(described, Object.values(EXIT));
+});
