@@ -40,6 +40,8 @@ export class Finisher {
   #queue: FinishDecision[] = [];
   readonly #active = new Map<string, { segments: string[]; work: Promise<void> }>();
   readonly #retries = new Map<string, Retry>();
+  /** Segments that cannot be taken out of the spool: told once. */
+  readonly #stuck = new Set<string>();
   #isStopping = false;
 
   constructor(context: FinisherContext) {
@@ -115,11 +117,16 @@ export class Finisher {
     finished: Finished,
   ): Promise<void> {
     const { recording, call } = decision;
-    const { log } = this.#context;
     if (finished.result === 'failed') this.fail(recording, call, segments, finished.reason);
     else if (finished.result === 'archived') this.#commit(finished, decision.segments);
-    else log.info({ recording, call: call?.id }, 'nobody answered: there was nothing to record');
+    else return this.#drop(decision);
     for (const id of decision.segments) await this.takeAway(id, isKept(finished, id));
+  }
+
+  async #drop({ recording, call, segments }: FinishDecision): Promise<void> {
+    const { log, spool } = this.#context;
+    for (const id of segments) await spool.remove(id);
+    log.info({ recording, call: call?.id }, 'nobody answered: there was nothing to record');
   }
 
   #commit({ metadata, path, setAside }: Extract<Finished, { result: 'archived' }>, ids: string[]): void {
@@ -176,6 +183,8 @@ export class Finisher {
       if (kept) await spool.setAside(segment);
       else await spool.remove(segment);
     } catch (thrown) {
+      if (this.#stuck.has(segment)) return;
+      this.#stuck.add(segment);
       log.warn({ segment }, `a segment that is done stays in the spool: ${messageOf(thrown)}`);
     }
   }

@@ -5,7 +5,7 @@
 // first packet that the network delayed can put the start a few milliseconds before the segment was opened.
 import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { GrecError } from '../errors.ts';
+import { GrecError, systemCode } from '../errors.ts';
 import { readRtp } from '../rtp/header.ts';
 import { type Capture, openCapture } from '../spool/capture-file.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
@@ -53,7 +53,7 @@ export interface Mixdown {
  * Writes the WAV. With no audio at all it holds no samples.
  * @param segments in the order of time
  * @param file is created or replaced, and synced to the disk
- * @throws GrecError AUDIO_UNDECODABLE (too long for a WAV); Node's system errors of writing
+ * @throws GrecError AUDIO_UNDECODABLE (too long for a WAV); Node's system errors of reading and writing
  */
 export async function mixDown(segments: readonly MixdownSegment[], file: string): Promise<Mixdown> {
   const output = await open(file, 'w', 0o640);
@@ -90,6 +90,7 @@ class Mixer {
       await this.#read(segment, openCapture(segment.captureFile));
     } catch (thrown) {
       if (!(thrown instanceof GrecError) || thrown.code !== 'SPOOL_INVALID') throw thrown;
+      if (!isLasting(thrown.cause)) throw thrown.cause;
       this.#unreadable.set(segment.facts.opened.segment, thrown.message);
     }
   }
@@ -174,6 +175,12 @@ class Mixer {
     await setImmediate();
     this.#sliceEnd = performance.now() + SLICE_MS;
   }
+}
+
+/** What the system refuses for now (too many open files, a failing disk) is no fault of the capture. */
+function isLasting(cause: unknown): boolean {
+  const code = systemCode(cause);
+  return code === undefined || code === 'ENOENT' || code === 'EISDIR';
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
