@@ -1,0 +1,31 @@
+// Opens, records and deletes calls on one grec-mediad, one after the other, and watches its memory and its open files.
+//
+//   node bench/media-churn.ts [CALLS]        5,000 calls
+import { startMediaDaemon } from './media-daemon.ts';
+
+const calls = Number(process.argv[2] ?? 5000);
+const daemon = await startMediaDaemon('48000-48999');
+const sdp =
+  'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n';
+const readings: number[] = [];
+const started = performance.now();
+for (let n = 1; n <= calls; n += 1) {
+  const ids = { 'call-id': `call-${n}`, 'from-tag': 'a', 'to-tag': 'b' };
+  await daemon.ng.request({ command: 'offer', ...ids, sdp });
+  await daemon.ng.request({ command: 'answer', ...ids, sdp });
+  await daemon.ng.request({ command: 'start recording', 'call-id': ids['call-id'] });
+  await daemon.ng.request({ command: 'delete', 'call-id': ids['call-id'] });
+  if (n % Math.ceil(calls / 10) === 0) {
+    readings.push(daemon.memory());
+    console.log(`${String(n).padStart(7)} calls   ${(daemon.memory() / 1024).toFixed(1)} MiB resident`);
+  }
+}
+const { calls: open, media, finishing } = await daemon.status();
+console.log(
+  `${(calls / ((performance.now() - started) / 1000)).toFixed(0)} calls a second; ${open} open, ${media.portsUsed} ports in use, ${finishing} being finished`,
+);
+await daemon.stop();
+const [, , third = 0] = readings;
+const growth = (readings.at(-1) ?? 0) - third;
+console.log(`growth after the first third: ${(growth / 1024).toFixed(1)} MiB`);
+process.exitCode = open === 0 && media.portsUsed === 0 && growth < 16 << 10 ? 0 : 1;
