@@ -121,7 +121,14 @@ function scanAuthParams(scanner: Scanner, scheme: string): AuthHeader | undefine
   do {
     const name = scanner.token().toLowerCase();
     const value = name !== '' && scanner.takeSpaced(EQUALS) ? scanner.value() : undefined;
-    if (value === undefined || name in auth || name === 'token68' || ++count > MAX_PARAMS) {
+    // `YWJj==` is no parameter but an opaque value with its padding.
+    if (
+      value === undefined ||
+      value.startsWith('=') ||
+      name in auth ||
+      name === 'token68' ||
+      ++count > MAX_PARAMS
+    ) {
       scanner.at = start;
       return undefined;
     }

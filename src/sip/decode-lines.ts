@@ -126,8 +126,8 @@ function parseLine(scanner: Scanner, builder: HeadersBuilder): void {
   const named = scanner.take(COLON) && name !== '';
   const start = scanner.at;
   let end = lineEnd(text, start);
-  const folded = isSpace(text.charCodeAt(end + 2));
-  while (isSpace(text.charCodeAt(end + 2))) end = lineEnd(text, end + 2);
+  const folded = isContinued(text, end);
+  while (isContinued(text, end)) end = lineEnd(text, end + 2);
   if (!named) builder.blame('header without name');
   else if (folded) builder.add(name, new Scanner(unfold(text.slice(start, end))));
   else builder.add(name, trimmed(scanner, start, end));
@@ -138,6 +138,10 @@ function parseLine(scanner: Scanner, builder: HeadersBuilder): void {
 function lineEnd(text: string, at: number): number {
   const end = text.indexOf('\r\n', at);
   return end < 0 ? text.length : end;
+}
+
+function isContinued(text: string, end: number): boolean {
+  return end + 2 < text.length && isSpace(text.charCodeAt(end + 2));
 }
 
 /** The scanner, on a range without the white space at both of its ends. */

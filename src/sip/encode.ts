@@ -1,7 +1,7 @@
 // SIP messages to bytes: `sip` prints the head, nothing gets there that would change it, the body goes out untouched (RFC 3261 section 7).
 import { stringify } from 'sip';
 import { GrecError } from '../errors.ts';
-import { isRequest, type SipMessage } from './message.ts';
+import { type AuthHeader, isRequest, type SipMessage } from './message.ts';
 import { isToken } from './scan.ts';
 import { bytesOf } from './text.ts';
 
@@ -17,8 +17,8 @@ export function encodeMessage(message: SipMessage): Buffer {
   checkStartLine(message);
   const headers = printable(message);
   const head = isRequest(message)
-    ? stringify({ method: message.method, uri: message.uri, version: message.version, headers })
-    : stringify({ status: message.status, reason: message.reason, version: message.version, headers });
+    ? stringify({ method: message.method, uri: message.uri, headers })
+    : stringify({ status: message.status, reason: message.reason, headers });
   if (message.body.length === 0) return bytesOf(head);
   const counted = `${head.slice(0, -NO_LENGTH.length)}Content-Length: ${message.body.length}\r\n\r\n`;
   return Buffer.concat([bytesOf(counted), message.body]);
@@ -34,9 +34,15 @@ function printable(message: SipMessage): Record<string, unknown> {
       continue;
     if (!isToken(name)) throw invalid(name, name);
     checkValue(name, value);
-    headers[name] = value;
+    headers[name] = Array.isArray(value) ? value.map(withOpaqueValue) : value;
   }
   return headers;
+}
+
+/** `stringify` knows parameters alone: the opaque value of a scheme such as Basic goes along with its name. */
+function withOpaqueValue(element: unknown): unknown {
+  const auth = element as Partial<AuthHeader>;
+  return auth['token68'] === undefined ? element : { scheme: `${auth.scheme} ${auth['token68']}` };
 }
 
 function checkStartLine(message: SipMessage): void {

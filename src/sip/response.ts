@@ -1,5 +1,5 @@
 // Responses made from the request that they answer (RFC 3261 section 8.2.6).
-import type { NameAddr, Params, SipRequest, SipResponse, Via } from './message.ts';
+import type { Headers, NameAddr, Params, SipRequest, SipResponse, Via } from './message.ts';
 import { emptyParams } from './scan.ts';
 
 const REASONS: Record<number, string> = {
@@ -69,7 +69,7 @@ export function reasonPhrase(status: number): string {
 
 export interface MakeResponseOptions {
   reason?: string;
-  /** Put into To unless the request has a tag there already; never into a 100 made without it. */
+  /** The tag for To, used unless the request has one there already. */
   toTag?: string;
   headers?: Record<string, string>;
   body?: { type: string; bytes: Buffer | string };
@@ -84,28 +84,38 @@ export function makeResponse(
   status: number,
   options: MakeResponseOptions = {},
 ): SipResponse {
-  const { headers } = request;
-  const to = copyNameAddr(headers.to);
-  if (options.toTag !== undefined && !to.params['tag']) to.params['tag'] = options.toTag;
-  const response: SipResponse = {
+  const { body } = options;
+  const headers = sharedHeaders(request, options.toTag);
+  const recordRoute = request.headers['record-route'];
+  if (recordRoute !== undefined && formsDialog(request.method, status)) {
+    headers['record-route'] = recordRoute.map(copyNameAddr);
+  }
+  if (body !== undefined) headers['content-type'] = body.type;
+  Object.assign(headers, options.headers);
+  return {
     version: '2.0',
     status,
     reason: options.reason ?? reasonPhrase(status),
-    headers: Object.assign(Object.create(null), {
-      via: headers.via.map(copyVia),
-      from: copyNameAddr(headers.from),
-      to,
-      'call-id': headers['call-id'],
-      cseq: { ...headers.cseq },
-    }) as SipResponse['headers'],
-    body: options.body === undefined ? Buffer.alloc(0) : Buffer.from(options.body.bytes as string),
+    headers,
+    body: bytesOfBody(body?.bytes),
   };
-  const recordRoute = headers['record-route'];
-  if (recordRoute !== undefined && formsDialog(request.method, status)) {
-    response.headers['record-route'] = recordRoute.map(copyNameAddr);
-  }
-  if (options.body !== undefined) response.headers['content-type'] = options.body.type;
-  return Object.assign(response, { headers: Object.assign(response.headers, options.headers) });
+}
+
+function sharedHeaders({ headers }: SipRequest, toTag: string | undefined): Headers {
+  const to = copyNameAddr(headers.to);
+  if (toTag !== undefined && !to.params['tag']) to.params['tag'] = toTag;
+  const shared = {
+    via: headers.via.map(copyVia),
+    from: copyNameAddr(headers.from),
+    to,
+    'call-id': headers['call-id'],
+    cseq: { ...headers.cseq },
+  };
+  return Object.assign(Object.create(null) as Headers, shared);
+}
+
+function bytesOfBody(bytes: Buffer | string = ''): Buffer {
+  return typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : Buffer.from(bytes);
 }
 
 function formsDialog(method: string, status: number): boolean {

@@ -6,7 +6,8 @@ declare module 'sip' {
     uri?: string;
     status?: number;
     reason?: string;
-    version: string;
+    /** 2.0 by default. */
+    version?: string;
     headers: Record<string, unknown>;
     content?: string;
   }): string;
