@@ -80,9 +80,9 @@ export class ClientInvite implements ClientTransaction {
   }
 
   fail(failure: 'timeout' | 'transport', reason: string): void {
-    if (this.#state === 'terminated') return;
+    const isOpen = this.#state === 'calling' || this.#state === 'proceeding';
     this.terminate();
-    this.#core.onFailure(failure, reason);
+    if (isOpen) this.#core.onFailure(failure, reason);
   }
 
   terminate(): void {

@@ -61,9 +61,9 @@ export class ClientNonInvite implements ClientTransaction {
   }
 
   fail(failure: ClientFailure, reason: string): void {
-    if (this.#state === 'terminated') return;
+    const isOpen = this.#state === 'trying' || this.#state === 'proceeding';
     this.terminate();
-    this.#core.onFailure(failure, reason);
+    if (isOpen) this.#core.onFailure(failure, reason);
   }
 
   terminate(): void {

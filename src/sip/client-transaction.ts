@@ -11,7 +11,7 @@ export interface ClientTransaction {
   start(): void;
   /** A response that belongs to this transaction. */
   receive(response: SipResponse, flow: Flow): void;
-  /** Ends it and tells the core that no answer will come. Nothing happens when it has ended. */
+  /** Ends it; tells the core that no answer will come, unless the final one has. */
   fail(failure: ClientFailure, reason: string): void;
   /** Ends it without a word. */
   terminate(): void;

@@ -8,7 +8,8 @@ import type { Flow, Peer } from './user-agent-types.ts';
 
 /**
  * A host and port as the peer writes them, and the address at which it was really found. A phone behind NAT writes its
- * private address into Contact; a request to just that address goes to where the phone was heard.
+ * private address into Contact; a request to just that address goes to where the phone was heard. UDP only: the port from
+ * which a TCP connection came takes none.
  */
 export interface Alias {
   host: string;
@@ -19,14 +20,14 @@ export interface Alias {
 /** The alias that a URI was reached by. */
 export function aliasOfUri(text: string, peer: Peer): Alias | undefined {
   const uri = parseUri(text);
-  if (uri === undefined || uri.host === '') return undefined;
+  if (uri === undefined || uri.host === '' || peer.protocol !== 'udp') return undefined;
   return { host: uri.host.toLowerCase(), port: uri.port ?? 5060, peer };
 }
 
 /** The alias of the sender of a request that came straight from it: the address in its Via. */
 export function aliasOfSender(request: SipRequest, flow: Flow): Alias | undefined {
   const [via, ...others] = request.headers.via;
-  if (via === undefined || others.length > 0) return undefined;
+  if (via === undefined || others.length > 0 || flow.peer.protocol !== 'udp') return undefined;
   return { host: via.host.toLowerCase(), port: via.port ?? 5060, peer: flow.peer };
 }
 

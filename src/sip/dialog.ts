@@ -128,6 +128,7 @@ export class DialogImpl implements Dialog {
   // Requests of ours
 
   async request(method: string, options: Content = {}): Promise<SipResponse> {
+    if (method === 'BYE') return this.bye(options.headers);
     if (this.#state === 'terminated') return this.#sender.made(method, 481);
     const response = await this.#sender.send(method, options);
     this.#judge(response);

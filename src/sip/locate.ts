@@ -18,10 +18,12 @@ const LOOKUP_LIMIT_MS = 4000;
 const MOST_LOOKUPS = 32;
 const MOST_REMEMBERED = 1000;
 const REMEMBER_MS = 30_000;
+/** A failure is remembered for as long as requests are retransmitted in quick succession. */
+const REMEMBER_FAILURE_MS = 2000;
 
 type Answer = string | NoAddress;
 
-/** Resolves the host names of URIs; remembers answers for half a minute. */
+/** Resolves the host names of URIs; remembers addresses for half a minute. */
 export class Locator {
   readonly #lookup: Lookup;
   readonly #limit: number;
@@ -78,7 +80,8 @@ export class Locator {
 
   #remember(host: string, answer: Answer): void {
     if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();
-    this.#known.set(host, { answer, until: Date.now() + REMEMBER_MS });
+    const remember = typeof answer === 'string' ? REMEMBER_MS : REMEMBER_FAILURE_MS;
+    this.#known.set(host, { answer, until: Date.now() + remember });
   }
 
   /** Answers everybody who waits; leaves no timer behind. */

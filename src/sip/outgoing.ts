@@ -48,6 +48,8 @@ export class Outgoing {
 
   /** Sends it. Never rejects. */
   async start(): Promise<void> {
+    // A mistake of the user is told like any failure: after the call that made it has returned.
+    await Promise.resolve();
     try {
       if (this.#answers === 0) this.#options.prepare?.();
       const channel = await this.#options.channel(this.request);

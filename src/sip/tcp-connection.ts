@@ -40,7 +40,7 @@ export class TcpConnection {
     this.#events = events;
     socket.setTimeout(limits.idleMs, () => this.#drop('connection-idle'));
     socket.on('error', () => events.count('connection-error'));
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('data', (chunk: Buffer) => this.#receiveGuarded(chunk));
     socket.once('close', () => clearTimeout(this.#deadline));
     if (socket.connecting) this.#connectWithin();
     else this.#expectMessage();
@@ -63,6 +63,15 @@ export class TcpConnection {
   #expectNothing(): void {
     clearTimeout(this.#deadline);
     this.#deadline = undefined;
+  }
+
+  /** The decoder does not throw; should it ever, one connection is lost and not the process. */
+  #receiveGuarded(chunk: Buffer): void {
+    try {
+      this.#receive(chunk);
+    } catch {
+      this.#drop('internal-error');
+    }
   }
 
   #receive(chunk: Buffer): void {

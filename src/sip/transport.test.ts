@@ -373,7 +373,9 @@ t.test('TCP: a caller whose connection is gone hears its answer at the port of i
   await eventually(() => invites.length === 1);
   raw.socket.destroy();
   await raw.closed;
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  const later = await tcpPeer(t, port);
+  later.send(rawRequest({ method: 'OPTIONS', port: via, to: port, transport: 'TCP' }));
+  await eventually(() => invites.length === 2);
   invites[0]?.();
   await eventually(() => text.startsWith('SIP/2.0 200 '));
 });

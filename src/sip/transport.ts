@@ -69,9 +69,14 @@ export class Transport {
   }
 
   #receiveDatagram(bytes: Buffer, peer: Peer, bound: Peer): void {
-    const local = this.#advertise(bound, peer);
-    const id = `udp:${local.address}:${local.port}:${peer.address}:${peer.port}`;
-    this.#options.onMessage(decodeMessage(bytes), { peer, local, id });
+    try {
+      const local = this.#advertise(bound, peer);
+      const id = `udp:${local.address}:${local.port}:${peer.address}:${peer.port}`;
+      this.#options.onMessage(decodeMessage(bytes), { peer, local, id });
+    } catch {
+      // The decoder does not throw; should it ever, one datagram is lost and not the process.
+      this.#options.count('internal-error');
+    }
   }
 
   #advertise(bound: Peer, peer: Peer): Peer {

@@ -274,3 +274,36 @@ t.test('the responses of an INVITE: one tag, Contact, Record-Route, and the prod
   }
   t.equal(headerOf(ok, 'x-extra'), 'yes');
 });
+
+t.test('what cannot be written is told after invite has returned', async (t) => {
+  const { agent } = await newAgent(t, {});
+  let returned = false;
+  const rejected = new Promise((resolve) => {
+    agent.invite({
+      uri: 'sip:2002@127.0.0.1:9',
+      from: { uri: 'sip:1001@example.com' },
+      to: { uri: 'sip:2002@example.com' },
+      headers: { 'x-evil': 'a\r\nb' },
+      onAccepted: resolve,
+      onRejected: ({ status }) => resolve([status, returned]),
+    });
+  });
+  returned = true;
+  t.same(await rejected, [500, true]);
+});
+
+t.test(
+  'close ends what is under way: a call that rings, one that is wanted, one that was just accepted',
+  async (t) => {
+    const { agent: callee, target } = await newAgent(t, { onInvite: (invite) => invite.respond(180) });
+    const { agent } = await newAgent(t, {});
+    const placed = place(agent, target);
+    await eventually(() => placed.provisional.length > 0);
+    await callee.close();
+    await agent.close();
+    t.match(placed.rejected, [{ status: 503 }]);
+    const after = place(agent, target);
+    await eventually(() => after.rejected.length > 0);
+    t.match(after.rejected, [{ status: 503 }]);
+  },
+);
