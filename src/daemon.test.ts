@@ -39,9 +39,12 @@ t.test('ready: its socket answers, then SIGTERM drains and leaves nothing', asyn
     figures: 7,
   });
   t.strictSame(await askDaemon('grec-procd', daemon.socket, 'GET', '/extra'), { extra: true });
+  // Twice, as a launcher and a process group do it.
   running.child.kill('SIGTERM');
+  running.child.kill('SIGINT');
   t.strictSame(await running.ended, { code: 0, signal: null });
   t.match(running.lines.join('\n'), /stopping[\s\S]*drained[\s\S]*"msg":"stopped"/);
+  t.equal(running.lines.filter((line) => line.includes('"msg":"stopping"')).length, 1);
   t.notOk(existsSync(daemon.socket));
   t.notOk(existsSync(daemon.socket.replace('procd.sock', 'grec-procd.pid')));
 });

@@ -134,7 +134,9 @@ async function serve(
 
 function untilStopped(running: RunningDaemon, file: string | undefined, log: Logger): Promise<void> {
   return new Promise((resolve) => {
+    let isStopping = false;
     const onReload = async () => {
+      if (isStopping) return;
       try {
         await running.reload?.(loadConfig({ file }));
         log.info('configuration read again');
@@ -143,13 +145,15 @@ function untilStopped(running: RunningDaemon, file: string | undefined, log: Log
       }
     };
     const onStop = (cause: string) => {
+      if (isStopping) return;
+      isStopping = true;
       log.info({ cause }, 'stopping');
-      process.off('SIGHUP', onReload);
       resolve();
     };
     process.on('SIGHUP', onReload);
-    process.once('SIGTERM', onStop);
-    process.once('SIGINT', onStop);
+    // All stay taken while it drains: a launcher and a process group may deliver one signal twice.
+    process.on('SIGTERM', onStop);
+    process.on('SIGINT', onStop);
     // Started by `grec up`: when that is gone, nobody would stop this daemon.
     if (process.channel !== undefined) {
       process.once('disconnect', () => onStop('its parent is gone'));

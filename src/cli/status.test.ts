@@ -37,7 +37,7 @@ t.test('all run: status 0, figures in a table', async (t) => {
   const { code, out, err } = await grec(state, ['status']);
   t.strictSame([code, err], [0, '']);
   t.match(out, /^grec-sipd {4}running {2}11 {3}3\d s {2}calls 2, open sockets 3$/m);
-  t.match(out, /^grec-mediad {2}running {2}12 {3}3\d s {2}ports 4 of 10000, disk free 2\.5 GB$/m);
+  t.match(out, /^grec-mediad {2}running {2}12 {3}3\d s {2}port pairs 4 of 10000, disk free 2\.5 GB$/m);
   t.match(out, /1 alarm:\n {2}20\d\d-.* major {2}recording .*: no media server/);
 });
 

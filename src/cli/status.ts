@@ -86,7 +86,7 @@ function showFigures(answer: Answer): string {
 function showPorts(answer: Answer): string[] {
   const { portsUsed, portsFree } = (answer['media'] ?? {}) as Record<string, unknown>;
   if (typeof portsUsed !== 'number' || typeof portsFree !== 'number') return [];
-  return [`ports ${portsUsed} of ${portsUsed + portsFree}`];
+  return [`port pairs ${portsUsed} of ${portsUsed + portsFree}`];
 }
 
 function showDisk(answer: Answer): string[] {
