@@ -234,7 +234,7 @@ t.test(
           expected.subarray(right.length).every((sample) => sample === 0)
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
     t.pass();
   },
