@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline';
 
 const BUFFER_MIB = 128;
 const PACKET_MS = 20;
+/** What has fewer packets is no stream: a SIP message of the size of an RTP packet. */
+const LEAST_PACKETS = 10;
 
 /** False, or the reason to skip a test. */
 export const noWitness: string | false =
@@ -60,7 +62,9 @@ async function read(file: string): Promise<WitnessedStream[]> {
   const tshark = spawn('tshark', argv, { stdio: ['ignore', 'pipe', 'ignore'] });
   const streams = new Map<string, WitnessedStream>();
   for await (const line of createInterface({ input: tshark.stdout })) note(streams, line);
-  return [...streams.values()].sort((one, other) => one.start - other.start);
+  return [...streams.values()]
+    .filter(({ packets }) => packets >= LEAST_PACKETS)
+    .sort((one, other) => one.start - other.start);
 }
 
 function note(streams: Map<string, WitnessedStream>, line: string): void {
