@@ -81,7 +81,7 @@ function target({ file, specifier }: Import): string {
   return relative(root, join(root, dirname(file), specifier));
 }
 
-const isTest = (file: string) => file.endsWith('.test.ts');
+const isTest = (file: string) => file.endsWith('.test.ts') || file.endsWith('-fixture.ts');
 const own = (found: Import) => found.specifier.startsWith('.');
 const all = ['src', 'bin', 'daemons'].flatMap(sources).flatMap(importsOf);
 const code = all.filter(({ file }) => !isTest(file));
