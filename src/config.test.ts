@@ -1,5 +1,4 @@
 // The configuration: where it comes from, defaults, every mistake with its line and what is accepted.
-import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -63,19 +62,12 @@ t.test('a named file that cannot be read is an error, with what to do', async (t
     t.throws(() => loadConfig(sources), { code: 'CONFIG_UNREADABLE', hint: /--config or GREC_CONFIG/ });
 });
 
-t.test(
-  'a personal file that may not be read is not passed over',
-  { skip: process.getuid?.() === 0 && 'root may read all' },
-  async (t) => {
-    const directory = t.testdir({ grec: {} });
-    const file = join(directory, 'grec', 'grec.toml');
-    writeFileSync(file, '');
-    chmodSync(file, 0);
-    t.throws(() => loadConfig({ env: { XDG_CONFIG_HOME: directory }, uid: 1000 }), {
-      code: 'CONFIG_UNREADABLE',
-    });
-  },
-);
+t.test('a personal file that is there and cannot be read is not passed over', async (t) => {
+  const directory = t.testdir({ grec: { 'grec.toml': {} } });
+  t.throws(() => loadConfig({ env: { XDG_CONFIG_HOME: directory }, uid: 1000 }), {
+    code: 'CONFIG_UNREADABLE',
+  });
+});
 
 t.test('values as they are written', async (t) => {
   const values = parseConfig(

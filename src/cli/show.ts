@@ -12,6 +12,8 @@ import { byteSize, clockDuration, localTime, printable, renderPairs } from './ta
 import { renderWaveform } from './waveform.ts';
 
 const WIDEST_WAVEFORM = 120;
+/** The same in every event of a recording; `--json` has them. */
+const IDS = ['call', 'sessionId', 'recording', 'segment'];
 
 /** Exit status 1 when the files are not what the manifest says. @throws GrecError RECORDING_UNKNOWN … */
 export async function show(context: CliContext, idOrPart: string): Promise<number> {
@@ -61,9 +63,7 @@ function describe(
     ...(metadata === undefined ? [] : describeParties(metadata)),
     ...(files === undefined ? [] : drawWaveform(context, files)),
     ...(metadata === undefined ? [] : [...describeEvents(metadata, row), ...describeRemarks(metadata)]),
-    ...(files === undefined
-      ? []
-      : ['', `${context.command(`play ${id}`)}   ${context.command(`export ${id}`)}`]),
+    ...(files === undefined ? [] : ['', context.command(`play ${id}`), context.command(`export ${id}`)]),
   ];
 }
 
@@ -125,7 +125,7 @@ function describeEvents(metadata: Metadata, row: RecordingRow): string[] {
     const offset = (Date.parse(entry.occurredAt) - row.startTime) / 1000;
     const { occurredAt: _at, event, ...rest } = entry;
     const details = Object.entries(rest)
-      .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
+      .filter(([key, value]) => !IDS.includes(key) && ['string', 'number', 'boolean'].includes(typeof value))
       .map(([key, value]) => `${key}=${value}`);
     return [`${offset < 0 ? '' : '+'}${offset.toFixed(2)} s`, [event, ...details].join(' ')];
   });
