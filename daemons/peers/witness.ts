@@ -10,6 +10,8 @@ const BUFFER_MIB = 128;
 const PACKET_MS = 20;
 /** What has fewer packets is no stream: a SIP message of the size of an RTP packet. */
 const LEAST_PACKETS = 10;
+/** The packets of a stream's first second. */
+const FIRST_PACKETS = 50;
 
 /** False, or the reason to skip a test. */
 export const noWitness: string | false =
@@ -21,7 +23,10 @@ export const noWitness: string | false =
 export interface WitnessedStream {
   source: string;
   destinationPort: number;
-  /** When its first packet was sent. */
+  /**
+   * When its media began: its first packet's time, unless a packet of the first second shows that the sender was late
+   * with it. A sender that is held up sends the packets it owes at once, and their RTP time does not move.
+   */
   start: number;
   /** When its last packet was sent, and the time of one packet. */
   end: number;
@@ -76,6 +81,7 @@ function note(streams: Map<string, WitnessedStream>, line: string): void {
     streams.set(`${source} ${port}`, { source, destinationPort, start: at, end: at + PACKET_MS, packets: 1 });
     return;
   }
+  if (stream.packets < FIRST_PACKETS) stream.start = Math.min(stream.start, at - stream.packets * PACKET_MS);
   stream.end = at + PACKET_MS;
   stream.packets++;
 }
