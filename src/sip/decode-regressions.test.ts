@@ -185,7 +185,7 @@ t.test('a body beyond latin1 was corrupted, its length counted in characters', a
 });
 
 t.test('bare LF passed', async (t) => {
-  t.match(decodeMessage(bytesOf({ Subject: 'a\nRoute: <sip:evil>' })), { ok: false, status: 400 });
+  t.match(decodeMessage(bytesOf({ Subject: 'a\nRoute: <sip:evil>' })), { ok: false, request: undefined });
   t.match(decodeMessage(Buffer.from(bytesOf().toString().replaceAll('\r\n', '\n'))), {
     ok: false,
     request: undefined,

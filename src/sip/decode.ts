@@ -71,13 +71,15 @@ export function fail(result: DecodeResult, fault: Fault): Refusal {
 
 /** Decodes what stands before the empty line; `bytes` without that line. */
 export function decodeHead(bytes: Buffer): Head {
+  // Not answered: the answer would have to repeat the characters.
+  if (hasStrayControl(bytes)) return { result: refuse('control character in headers'), length: undefined };
   const text = textOf(bytes);
   const lineEnd = text.indexOf('\r\n');
   const start = parseStartLine(lineEnd < 0 ? text : text.slice(0, lineEnd));
   if (start === undefined) return { result: refuse('not SIP'), length: undefined };
   const lines = parseHeaderLines(text, lineEnd < 0 ? text.length : lineEnd + 2);
   const { headers, length } = lines;
-  let fault = start.fault ?? (hasStrayControl(bytes) ? STRAY : lines.fault);
+  let fault = start.fault ?? lines.fault;
   if (headers === undefined) return { result: refuse(fault?.reason ?? 'header missing'), length };
   const message = { ...start.message, headers, body: EMPTY } as SipMessage;
   if ('method' in message && message.method !== headers.cseq.method) {
@@ -87,7 +89,6 @@ export function decodeHead(bytes: Buffer): Head {
   return { result: fault === undefined ? result : fail(result, fault), length };
 }
 
-const STRAY: Fault = { status: 400, reason: 'control character in headers' };
 const TAB = 9;
 const BACKSLASH = 92;
 

@@ -26,7 +26,7 @@ export function encodeMessage(message: SipMessage): Buffer {
 
 /** The headers that `stringify` can be trusted with; it may write into them. */
 function printable(message: SipMessage): Record<string, unknown> {
-  const headers: Record<string, unknown> = {};
+  const headers = Object.create(null) as Record<string, unknown>;
   for (const name in message.headers) {
     const value = message.headers[name];
     // An empty contact list would be printed as `*`, which removes every registration.

@@ -110,25 +110,28 @@ t.test('printing escapes what must be', async (t) => {
 });
 
 t.test('what is printed is read as it was', async (t) => {
-  const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 6 }).map((text) => text.toLowerCase());
-  const value = fc.option(fc.string({ unit: 'binary', minLength: 1, maxLength: 6 }), { nil: null });
+  const unit = fc.constantFrom(...'aé😀\0 @;:=?%&/<>"\r\n大-~');
+  const name = fc.string({ unit, minLength: 1, maxLength: 6 });
+  const value = fc.option(fc.string({ unit, minLength: 1, maxLength: 6 }), { nil: null });
   const uri = fc.record({
     scheme: fc.constantFrom('sip' as const, 'sips' as const),
-    user: fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }),
+    user: fc.string({ unit, minLength: 1, maxLength: 12 }),
     host: fc.constantFrom('h', 'a-b.example.com', '192.0.2.1', '[2001:db8::1]'),
     port: fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined }),
     params: fc.dictionary(name, value, { noNullPrototype: false, maxKeys: 4 }),
     headers: fc.constantFrom(undefined, 'a=b'),
   });
-  fc.assert(
-    fc.property(uri, (original) => {
-      const read = parseUri(formatUri(original));
-      const { params, ...rest } = original;
-      const { params: readParams, ...readRest } = read ?? original;
-      const same = isDeepStrictEqual({ ...readParams }, { ...params }) && isDeepStrictEqual(readRest, rest);
-      return read !== undefined && same && uriEquals(read, original);
-    }),
-    { numRuns: 300 },
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(uri, (original) => {
+        const read = parseUri(formatUri(original));
+        const { params, ...rest } = original;
+        const { params: readParams, ...readRest } = read ?? original;
+        const same = isDeepStrictEqual({ ...readParams }, { ...params }) && isDeepStrictEqual(readRest, rest);
+        return read !== undefined && same && uriEquals(read, original);
+      }),
+      { numRuns: 300 },
+    ),
   );
 });
 
