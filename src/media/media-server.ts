@@ -39,12 +39,22 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
     stopping: stopping.signal,
     log,
   };
-  await tryAddress(context);
   const calls = createCalls(context);
   const { host, port } = mediad.ng;
-  const ng = await createNgServer({ host, port, log, handle: (request) => calls.handle(request) });
+  const ng = await listen().catch(async (thrown: unknown) => {
+    await calls.close('shutdown');
+    await context.engine.close();
+    await journal.close();
+    throw thrown;
+  });
   const disk = watchDisk(paths.spool);
   const { engine, ports, finishing } = context;
+
+  async function listen() {
+    await tryAddress(context);
+    return createNgServer({ host, port, log, handle: (request) => calls.handle(request) });
+  }
+
   return {
     status: () => ({
       engine: engine.name,

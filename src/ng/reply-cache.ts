@@ -52,7 +52,9 @@ export class ReplyCache {
   }
 
   settle(entry: CacheEntry, reply: Buffer): void {
-    entry.reply = reply;
+    // A copy of its own: a short Buffer keeps the whole 8 KiB slab that Node cut it from.
+    entry.reply = Buffer.allocUnsafeSlow(reply.length);
+    reply.copy(entry.reply);
     entry.settledAt = this.#now();
     this.#bytes += reply.length;
     this.#settled.add(entry);

@@ -22,6 +22,7 @@ class DgramEngine implements PacketEngine {
   readonly counters: EngineCounters = {
     relayed: 0,
     recorded: 0,
+    recordedBytes: 0,
     dropped: {
       'too-short': 0,
       'not-rtp': 0,

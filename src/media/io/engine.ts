@@ -38,6 +38,8 @@ export interface EngineCounters {
   relayed: number;
   /** Copied by taps. */
   recorded: number;
+  /** As they stand in captures. */
+  recordedBytes: number;
   dropped: DropCounters;
 }
 

@@ -79,6 +79,7 @@ export class ChunkTap implements Tap {
     chunk.used = writeRecord(chunk.bytes, chunk.used, at, flow, payload);
     chunk.packets[channel] += 1;
     this.#counters.recorded += 1;
+    this.#counters.recordedBytes += length;
   }
 
   #nextChunk(): Chunk | undefined {
