@@ -1,6 +1,12 @@
 #!/usr/bin/env node
-// grec-procd: the Recording Processor.
-import { runDaemon } from '../src/daemon.ts';
-import { startProcessor } from '../src/processing/processor.ts';
+// grec-procd: the Recording Processor. Loads nothing native before the Node that runs it is known to be new enough.
+import { fileURLToPath } from 'node:url';
+import { runsOnModernNode } from '../src/node-version.ts';
 
-await runDaemon('grec-procd', process.argv.slice(2), startProcessor);
+if (await runsOnModernNode(fileURLToPath(import.meta.url))) {
+  const [{ runDaemon }, { startProcessor }] = await Promise.all([
+    import('../src/daemon.ts'),
+    import('../src/processing/processor.ts'),
+  ]);
+  await runDaemon('grec-procd', process.argv.slice(2), startProcessor);
+}

@@ -107,6 +107,7 @@ async function serve(
           ...base,
           config: config.file ?? null,
           stateDirectory: config.paths.state,
+          memory: memoryMb(),
           ...status(),
         }),
         ...routes,
@@ -130,6 +131,13 @@ async function serve(
     }
   }
   log.info('stopped');
+}
+
+/** Megabytes: resident, and of the JavaScript heap and what it holds outside. */
+function memoryMb(): Record<string, number> {
+  const { rss, heapUsed, external } = process.memoryUsage();
+  const mb = (bytes: number) => Math.round(bytes / 1e5) / 10;
+  return { rss: mb(rss), heap: mb(heapUsed), external: mb(external) };
 }
 
 function untilStopped(running: RunningDaemon, file: string | undefined, log: Logger): Promise<void> {
