@@ -228,6 +228,30 @@ t.test('an endless full disk loses events that are counted, and the reader sees 
   t.equal(createJournalReader({ directory, daemon }).read(20_000).events.length, 10_001);
 });
 
+t.test('a journal that closes with events waiting leaves no timer behind', async (t) => {
+  const directory = t.testdir();
+  let isFull = true;
+  const synced: number[] = [];
+  const io = {
+    writeSync(fd: number, bytes: Buffer) {
+      if (isFull) throw new Error('ENOSPC');
+      return writeSync(fd, bytes);
+    },
+    ftruncateSync,
+    fdatasync(fd: number, done: (error: Error | null) => void) {
+      synced.push(fd);
+      done(null);
+    },
+  };
+  const journal = open(directory, { io, retryIntervalMs: 60_000 });
+  journal.append(ringing('1'));
+  isFull = false;
+  await journal.close();
+  await delay(250);
+  t.strictSame(synced, [], 'closing syncs by itself, and nothing does after it');
+  t.equal(createJournalReader({ directory, daemon }).read().events.length, 1);
+});
+
 t.test('a folder that cannot be used is refused with a reason', async (t) => {
   const directory = t.testdir({ file: 'not a folder' });
   t.throws(() => open(join(directory, 'file')), { code: 'STATE_UNUSABLE' });

@@ -122,9 +122,9 @@ class FileJournal implements Journal {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#retryTimer);
-    clearTimeout(this.#syncTimer);
+    clearInterval(this.#retryTimer);
     this.#drain();
+    clearTimeout(this.#syncTimer);
     if (this.#waiting.length > 0) {
       this.#log.error(
         { alarm: 'journal-lost', events: this.#waiting.length },
