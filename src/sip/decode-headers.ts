@@ -1,5 +1,6 @@
 // The values of the headers that are taken apart (RFC 3261 sections 20 and 25.1). Undefined means malformed.
 import type { AuthHeader, CSeq, NameAddr, Via } from './message.ts';
+import { scanNameAddr } from './name-addr.ts';
 import {
   COLON,
   COMMA,
@@ -14,7 +15,7 @@ import {
   STAR,
   TAB,
 } from './scan.ts';
-import { isHost, scanNameAddr } from './uri.ts';
+import { isHost } from './uri.ts';
 
 /** More than a request can collect on its way (Max-Forwards starts at 70); bounds the work of one hostile header. */
 export const MAX_LIST = 100;
@@ -40,7 +41,8 @@ export function scanVias(scanner: Scanner): Via[] | undefined {
 
 /** `SIP / 2.0 / UDP host [: port]`, white space allowed around the separators (RFC 4475 section 3.1.1.1). */
 function scanVia(scanner: Scanner): Via | undefined {
-  if (scanner.token().toUpperCase() !== 'SIP' || !scanner.takeSpaced(SLASH)) return undefined;
+  const name = scanner.token();
+  if ((name !== 'SIP' && name.toUpperCase() !== 'SIP') || !scanner.takeSpaced(SLASH)) return undefined;
   const version = scanner.token();
   if (version === '' || !scanner.takeSpaced(SLASH)) return undefined;
   const protocol = scanner.token().toUpperCase();

@@ -179,7 +179,8 @@ class HeadersBuilder {
 
   #join(name: string, text: string): void {
     const before = this.#headers[name];
-    this.#headers[name] = before === undefined ? text : `${before}, ${text}`;
+    if (before === undefined || before === '') this.#headers[name] = text;
+    else if (text !== '') this.#headers[name] = `${before}, ${text}`;
   }
 
   #set(field: Field, scanner: Scanner): void {

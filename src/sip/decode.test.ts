@@ -116,6 +116,7 @@ t.test('other headers are text, repeated ones joined', async (t) => {
   t.equal(headers['allow'], 'INVITE, ACK, BYE');
   t.equal(headers['x-thing'], 'a');
   t.equal(headers['x-empty'], '');
+  t.equal(headersOf(['Y-Z:', 'Y-Z: a', 'Y-Z:', 'Y-Z: b', 'Y-Z: '])['y-z'], 'a, b', 'nothing joins nothing');
 });
 
 t.test('folded lines', async (t) => {

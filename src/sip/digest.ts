@@ -1,6 +1,7 @@
 // Digest authentication: the server's challenges and checks, the client's answers (RFC 7616, RFC 8760, RFC 3261 section 22).
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import type { AuthHeader } from './message.ts';
+import { type NonceOptions, Nonces } from './nonces.ts';
 import { quote, unquote } from './scan.ts';
 import { parseUri, uriEquals } from './uri.ts';
 
@@ -25,17 +26,9 @@ export function ha1(
   return hash(algorithm, username, realm, password);
 }
 
-export interface ChallengerOptions {
+export interface ChallengerOptions extends NonceOptions {
   realm: string;
-  /** Key of the nonces; random by default, so that a restart makes every nonce stale. */
-  secret?: Buffer;
-  /** Milliseconds since the epoch. */
-  now: () => number;
   algorithm?: DigestAlgorithm;
-  /** How long a nonce is good for, milliseconds. */
-  lifetime?: number;
-  /** Nonces whose use is remembered at once. */
-  capacity?: number;
 }
 
 export type DigestFailure =
@@ -48,6 +41,7 @@ export type DigestFailure =
   | 'malformed'
   | 'wrong-realm'
   | 'wrong-uri'
+  /** Not a nonce of ours, or of ours before a restart: answer as for `stale`. */
   | 'forged-nonce';
 
 export type Verdict = { ok: true; username: string } | { ok: false; reason: DigestFailure };
@@ -167,74 +161,6 @@ function sameUri(a: string, b: string): boolean {
   const left = parseUri(a);
   const right = parseUri(b);
   return left !== undefined && right !== undefined && uriEquals(left, right);
-}
-
-const TIME_BYTES = 6;
-const SALT_BYTES = 9;
-const MAC_BYTES = 18;
-
-/** Nonces that carry their time and are signed, so that issuing one stores nothing; only used ones are remembered. */
-class Nonces {
-  readonly #secret: Buffer;
-  readonly #now: () => number;
-  readonly #lifetime: number;
-  readonly #capacity: number;
-  /** The highest count seen by nonce, in the order of first use. */
-  readonly #used = new Map<string, number>();
-  /** Nonces issued up to this time are stale: one of them was used and has been forgotten. */
-  #forgotten = 0;
-
-  constructor(options: ChallengerOptions) {
-    this.#secret = options.secret ?? randomBytes(32);
-    this.#now = options.now;
-    this.#lifetime = options.lifetime ?? 300_000;
-    this.#capacity = options.capacity ?? 10_000;
-  }
-
-  issue(): string {
-    const payload = Buffer.alloc(TIME_BYTES + SALT_BYTES);
-    payload.writeUIntBE(this.#now(), 0, TIME_BYTES);
-    randomBytes(SALT_BYTES).copy(payload, TIME_BYTES);
-    return Buffer.concat([payload, this.#sign(payload)]).toString('base64url');
-  }
-
-  #sign(payload: Buffer): Buffer {
-    return createHmac('sha256', this.#secret).update(payload).digest().subarray(0, MAC_BYTES);
-  }
-
-  /** What is wrong with a nonce, or undefined. */
-  check(nonce: string): 'malformed' | 'forged-nonce' | 'stale' | undefined {
-    const bytes = Buffer.from(nonce, 'base64url');
-    if (bytes.length !== TIME_BYTES + SALT_BYTES + MAC_BYTES || bytes.toString('base64url') !== nonce)
-      return 'forged-nonce';
-    const payload = bytes.subarray(0, TIME_BYTES + SALT_BYTES);
-    if (!timingSafeEqual(this.#sign(payload), bytes.subarray(payload.length))) return 'forged-nonce';
-    const issued = issuedAt(bytes);
-    const age = this.#now() - issued;
-    const forgotten = issued <= this.#forgotten && !this.#used.has(nonce);
-    return age > this.#lifetime || age < -this.#lifetime || forgotten ? 'stale' : undefined;
-  }
-
-  /** Notes a use; false when this count, or any for a client that does not count, was used before. */
-  use(nonce: string, count: number | undefined): boolean {
-    const last = this.#used.get(nonce);
-    if (last !== undefined && (count === undefined || count <= last)) return false;
-    this.#used.set(nonce, count ?? Number.MAX_SAFE_INTEGER);
-    if (this.#used.size > this.#capacity) this.#forgetOldest();
-    return true;
-  }
-
-  #forgetOldest(): void {
-    for (const nonce of this.#used.keys()) {
-      this.#used.delete(nonce);
-      this.#forgotten = Math.max(this.#forgotten, issuedAt(Buffer.from(nonce, 'base64url')));
-      return;
-    }
-  }
-}
-
-function issuedAt(nonce: Buffer): number {
-  return nonce.readUIntBE(0, TIME_BYTES);
 }
 
 export interface Authorization {

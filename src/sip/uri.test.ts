@@ -1,8 +1,8 @@
-// URIs and name-addr: read, print, compare (RFC 3261 sections 19.1 and 20.10).
+// URIs: read, print, compare (RFC 3261 section 19.1).
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
-import { formatUri, isAbsoluteUri, parseHostPort, parseNameAddr, parseUri, uriEquals } from './uri.ts';
+import { formatUri, isAbsoluteUri, parseHostPort, parseUri, uriEquals } from './uri.ts';
 
 t.test('the parts of a URI', async (t) => {
   t.match(parseUri('sip:alice@atlanta.example.com'), {
@@ -173,41 +173,6 @@ t.test('equivalence (RFC 3261 section 19.1.4, its own examples)', async (t) => {
   t.notOk(same('sip:bob@h', 'sip:bob@h;user=phone'), 'user parameter');
   t.ok(same('tel:+1-201-555-0123', 'tel:+12015550123'), 'visual separators');
   t.notOk(same('tel:+12015550123', 'tel:12015550123'), 'global and local');
-});
-
-t.test('name-addr', async (t) => {
-  t.same(parseNameAddr('  "A \\"B\\", C" <sip:a@h;lr>;tag=1 ; x'), {
-    name: '"A \\"B\\", C"',
-    uri: 'sip:a@h;lr',
-    params: Object.assign(Object.create(null), { tag: '1', x: null }),
-  });
-  t.match(parseNameAddr('sip:a@h;tag=1'), { name: undefined, uri: 'sip:a@h', params: { tag: '1' } });
-  t.match(parseNameAddr('<sip:a@h?x=y>'), { uri: 'sip:a@h?x=y' });
-  t.match(parseNameAddr('A B<sip:a@h>;TAG="x;y"'), { name: 'A B', params: { tag: '"x;y"' } });
-  const bad = [
-    '',
-    '<',
-    '<>',
-    'A',
-    '<sip:a@h',
-    'sip:a@h>',
-    '<sip:a@h>>',
-    '<sip:a@h> x',
-    '<sip:a@h>;',
-    '<sip:a@h>;=1',
-    '<sip:a@h>;x=',
-  ];
-  bad.push(
-    '"A <sip:a@h>',
-    '"A" sip:a@h',
-    '"A" "B" <sip:a@h>',
-    'A, B <sip:a@h>',
-    '< sip:a@h>',
-    'sip:a@h?x=y',
-    '<sip:a@h>, <sip:b@h>',
-    '<sip:a@h>;x="',
-  );
-  for (const text of bad) t.equal(parseNameAddr(text), undefined, JSON.stringify(text));
 });
 
 t.test('host and port', async (t) => {
