@@ -122,6 +122,7 @@ class FileJournal implements Journal {
   }
 
   async close(): Promise<void> {
+    if (this.#fd < 0) return;
     clearInterval(this.#retryTimer);
     this.#drain();
     clearTimeout(this.#syncTimer);
@@ -136,6 +137,8 @@ class FileJournal implements Journal {
     this.#fd = -1;
     try {
       fdatasyncSync(fd);
+    } catch (thrown) {
+      this.#log.error({ alarm: 'journal-sync' }, `cannot sync the journal: ${messageOf(thrown)}`);
     } finally {
       closeSync(fd);
     }
