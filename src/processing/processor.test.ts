@@ -69,6 +69,15 @@ function bench(t: Test): Bench {
   };
 }
 
+/** Waits for what the daemon does by itself. */
+async function until(isSo: () => boolean): Promise<void> {
+  const limit = performance.now() + 20_000;
+  while (!isSo()) {
+    if (performance.now() > limit) throw new Error(`not within 20 s: ${isSo}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
 const known = { metadata: metadataOf(RECORDING, CALL), closed: { at: END } };
 
 function tellStory({ state }: Bench, capture = BOTH): void {
@@ -139,9 +148,7 @@ t.test('it is noticed without being asked, once the media is closed', async (t) 
   t.match(state(), { state: 'waiting' });
   it.state.append('grec-sipd', END, ...callEnds(CALL, RECORDING));
   it.state.closeSegment('seg-1', { at: END });
-  const startedAt = performance.now();
-  while (it.rows().length === 0 && performance.now() - startedAt < 5000)
-    await new Promise((done) => setTimeout(done, 20));
+  await until(() => it.rows().length > 0);
   t.match(state(), { state: 'complete' });
   t.throws(() => daemon.routes?.['GET /recordings/:id']?.({ ...NO_REQUEST, params: { id: 'x' } }), {
     code: 'RECORDING_UNKNOWN',
@@ -286,12 +293,13 @@ t.test('a full disk: nothing is removed, one alarm, the work catches up', async 
     return finishRecording(task);
   };
   const daemon = await it.start({ finish, pollMs: 20, firstRetryMs: 20 });
-  while (attempts < 2) await it.sync(daemon);
+  await until(() => attempts >= 2);
   t.same(it.rows(), []);
   t.same(it.spool(), ['seg-1']);
   t.match(it.alarms(), [{ subject: 'archive', severity: 'major', message: /ENOSPC/ }]);
   isFull = false;
-  while (it.rows().length === 0) await it.sync(daemon);
+  await until(() => it.rows().length > 0);
+  await it.sync(daemon);
   t.match(it.rows(), [{ id: RECORDING, state: 'complete' }]);
   t.equal(it.alarms().length, 1);
 });
@@ -306,7 +314,8 @@ t.test('an archive that cannot be written to, and then can', async (t) => {
   t.match(it.alarms(), [{ subject: 'archive', message: /ENOTDIR|EEXIST/ }]);
   t.same(it.spool(), ['seg-1']);
   rmSync(it.config.paths.archive);
-  while (it.rows().length === 0) await it.sync(daemon);
+  await until(() => it.rows().length > 0);
+  await it.sync(daemon);
   t.equal(it.alarms().length, 1);
   t.same(it.spool(), []);
 });

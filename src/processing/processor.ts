@@ -4,6 +4,7 @@
 // catalog, and decides anew what is to be done.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { removeLeftovers } from '../archive/write.ts';
 import { type CatalogWriter, openCatalog } from '../catalog/catalog.ts';
 import type { Config } from '../config.ts';
@@ -160,6 +161,8 @@ class Processor {
       } catch (thrown) {
         this.#report(messageOf(thrown));
       }
+      // Whatever asks for the next look, other work comes first.
+      await setImmediate();
     } while (this.#isAskedAgain);
   }
 
@@ -238,8 +241,10 @@ class Processor {
    */
   stateOf(asked: string): Record<string, unknown> {
     const id = asked.toLowerCase();
-    if (this.#finisher.isMaking(id)) return { id, state: 'processing', reason: null };
     const row = this.catalog.get(id);
+    // A failed one may be in the making again, when its media came late.
+    if (row !== undefined && row.state !== 'failed') return { ...row };
+    if (this.#finisher.isMaking(id)) return { id, state: 'processing', reason: null };
     if (row !== undefined) return { ...row };
     if (this.#isAwaited(id))
       return { id, state: 'waiting', reason: 'its call or its media has not ended yet' };
