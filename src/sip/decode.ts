@@ -94,7 +94,9 @@ const BACKSLASH = 92;
 
 /** A CR or LF alone, or a control character that is not escaped in a quoted string (RFC 4475 section 3.1.1.2). */
 function hasStrayControl(bytes: Buffer): boolean {
-  for (let at = 0; at < bytes.length; at++) {
+  // Read once: the length of a Buffer is not cheap to ask for at each byte.
+  const { length } = bytes;
+  for (let at = 0; at < length; at++) {
     const byte = bytes[at] as number;
     if ((byte >= 32 && byte !== 127) || byte === TAB) continue;
     if (byte === CR && bytes[at + 1] === LF) at++;

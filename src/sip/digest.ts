@@ -3,7 +3,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { AuthHeader } from './message.ts';
 import { type NonceOptions, Nonces } from './nonces.ts';
 import { quote, unquote } from './scan.ts';
-import { parseUri, uriEquals } from './uri.ts';
+import { parseUri } from './uri.ts';
+import { uriEquals } from './uri-equals.ts';
 
 /** Hash names by the lower-case `algorithm` of RFC 8760. */
 const HASHES: Record<string, string> = { md5: 'md5', 'sha-256': 'sha256' };

@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
-import { formatUri, isAbsoluteUri, parseHostPort, parseUri, uriEquals } from './uri.ts';
+import { formatUri, isAbsoluteUri, isAcceptableUri, parseHostPort, parseUri } from './uri.ts';
+import { uriEquals } from './uri-equals.ts';
 
 t.test('the parts of a URI', async (t) => {
   t.match(parseUri('sip:alice@atlanta.example.com'), {
@@ -173,6 +174,53 @@ t.test('equivalence (RFC 3261 section 19.1.4, its own examples)', async (t) => {
   t.notOk(same('sip:bob@h', 'sip:bob@h;user=phone'), 'user parameter');
   t.ok(same('tel:+1-201-555-0123', 'tel:+12015550123'), 'visual separators');
   t.notOk(same('tel:+12015550123', 'tel:12015550123'), 'global and local');
+});
+
+t.test('what passes in a message is what can be taken apart', async (t) => {
+  const pieces = fc.constantFrom(
+    ...'aZ09@@::;;==?%[]_-.#/ <>ü'.split(''),
+    ':5060',
+    ':0',
+    ':65536',
+    '%41',
+    '[::1]',
+    ';lr',
+    ';a=b',
+    'sip:',
+  );
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 9 }), (rest) => {
+        const text = `sip:${rest.join('')}`;
+        return isAcceptableUri(text) === (parseUri(text) !== undefined);
+      }),
+      { numRuns: 5000 },
+    ),
+  );
+  for (const text of [
+    'sip:a@h',
+    'sip:h',
+    'sip:h:5060',
+    'sip:a@h:5060;lr',
+    'sip:h;transport=tcp',
+    'SIP:a@h',
+    'sip:a@[::1]:1;a;b',
+  ])
+    t.ok(isAcceptableUri(text), text);
+  for (const text of [
+    'sip:',
+    'sip:@h',
+    'sip:a@',
+    'sip:h:',
+    'sip:h:0',
+    'sip:h;',
+    'sip:h;=',
+    'sip:h;a=',
+    'sip:h;a=b=',
+    `sip:${'h'.repeat(256)}`,
+  ]) {
+    t.equal(isAcceptableUri(text), parseUri(text) !== undefined, text);
+  }
 });
 
 t.test('host and port', async (t) => {

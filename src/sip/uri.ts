@@ -1,4 +1,4 @@
-// SIP, SIPS and tel URIs: parse, print, compare (RFC 3261 sections 19.1 and 25.1, RFC 3966).
+// SIP, SIPS and tel URIs: parse and print (RFC 3261 sections 19.1 and 25.1, RFC 3966).
 import { isIPv6 } from 'node:net';
 import type { Params, Uri } from './message.ts';
 import {
@@ -25,6 +25,8 @@ const USER = classOf(`${UNRESERVED}&=+$,;?/`);
 const USER_READ = classOf(`${UNRESERVED}&=+$,;?/#%`);
 const PASSWORD = classOf(`${UNRESERVED}&=+$,`);
 const PASSWORD_READ = classOf(`${UNRESERVED}&=+$,%`);
+const HOST_PLAIN = classOf(`${ALPHANUMERIC}-._`);
+const DIGIT = classOf('0123456789');
 const PARAM = classOf(`${UNRESERVED}[]/:&+$`);
 // `=` inside a value is base64 padding in Record-Route cookies of common proxies.
 const PARAM_READ = classOf(`${UNRESERVED}[]/:&+$=%`);
@@ -39,12 +41,18 @@ function classOf(characters: string): Uint8Array {
   return table;
 }
 
-function consistsOf(text: string, table: Uint8Array, start = 0, end = text.length): boolean {
-  for (let at = start; at < end; at++) {
+/** The first position from `start` to `end` whose character is not in a table. */
+function runOf(text: string, table: Uint8Array, start: number, end: number): number {
+  let at = start;
+  for (; at < end; at++) {
     const code = text.charCodeAt(at);
-    if (code > 127 || table[code] === 0) return false;
+    if (code > 127 || table[code] === 0) break;
   }
-  return true;
+  return at;
+}
+
+function consistsOf(text: string, table: Uint8Array, start = 0, end = text.length): boolean {
+  return runOf(text, table, start, end) === end;
 }
 
 /**
@@ -82,8 +90,32 @@ function isAbsoluteUriAt(text: string, start: number, end: number): boolean {
 
 /** True when a range is a URI that may stand in a message: well-formed when its scheme is ours, opaque otherwise. */
 export function isAcceptableUri(text: string, start = 0, end = text.length): boolean {
+  if (text.startsWith('sip:', start) && isPlain(text, start + 4, end)) return true;
   if (schemeAt(text, start, end) !== undefined) return parseUriAt(text, start, end) !== undefined;
   return isAbsoluteUriAt(text, start, end);
+}
+
+/**
+ * True for `user@host:port;name=value` and parts of it, without escapes, brackets or a second parameter: nearly all URIs
+ * there are, recognized in one pass and without taking them apart, which halves the cost of decoding a message.
+ */
+function isPlain(text: string, start: number, end: number): boolean {
+  const userEnd = runOf(text, USER, start, end);
+  const host = text.charCodeAt(userEnd) === AT && userEnd < end && userEnd > start ? userEnd + 1 : start;
+  let at = runOf(text, HOST_PLAIN, host, end);
+  if (at === host || at - host > 255) return false;
+  if (at < end && text.charCodeAt(at) === COLON) {
+    const port = at + 1;
+    at = runOf(text, DIGIT, port, end);
+    if (parsePort(text.slice(port, at)) === undefined) return false;
+  }
+  return at === end || (text.charCodeAt(at) === SEMICOLON && isPlainParam(text, at + 1, end));
+}
+
+function isPlainParam(text: string, start: number, end: number): boolean {
+  const at = runOf(text, PARAM, start, end);
+  if (at === end || at === start) return at > start;
+  return text.charCodeAt(at) === EQUALS && at + 1 < end && runOf(text, PARAM, at + 1, end) === end;
 }
 
 function parseSipUri(scheme: 'sip' | 'sips', text: string, start: number, end: number): Uri | undefined {
@@ -179,7 +211,7 @@ function unescaped(text: string, table: Uint8Array, start: number, end: number):
 }
 
 /** Resolves `%HH`; undefined when a `%` is not followed by two hexadecimal digits. */
-function resolveEscapes(text: string): string | undefined {
+export function resolveEscapes(text: string): string | undefined {
   if (!text.includes('%')) return text;
   const bytes = Buffer.allocUnsafe(text.length);
   let length = 0;
@@ -229,44 +261,4 @@ export function formatUri(uri: Uri): string {
     if (value !== null) text += `=${escapeText(value, PARAM)}`;
   }
   return uri.headers === undefined ? text : `${text}?${uri.headers}`;
-}
-
-/** Parameters that make two URIs differ even when only one of them has it (RFC 3261 section 19.1.4 and its examples). */
-const NEVER_IGNORED = ['user', 'ttl', 'method', 'maddr', 'transport'];
-
-/** Whether two URIs are equivalent (RFC 3261 section 19.1.4; RFC 3966 section 5 for tel). */
-export function uriEquals(a: Uri, b: Uri): boolean {
-  if (a.scheme !== b.scheme || a.port !== b.port || a.password !== b.password) return false;
-  if (a.host.toLowerCase() !== b.host.toLowerCase()) return false;
-  const sameUser = a.scheme === 'tel' ? telDigits(a.user) === telDigits(b.user) : a.user === b.user;
-  return sameUser && sameParams(a.params, b.params) && uriHeaders(a.headers) === uriHeaders(b.headers);
-}
-
-function telDigits(user: string | undefined): string {
-  let digits = '';
-  for (const character of user ?? '') if (!'-.()'.includes(character)) digits += character.toLowerCase();
-  return digits;
-}
-
-function sameParams(a: Params, b: Params): boolean {
-  for (const name in a) {
-    if (name in b ? a[name]?.toLowerCase() !== b[name]?.toLowerCase() : NEVER_IGNORED.includes(name))
-      return false;
-  }
-  for (const name in b) if (!(name in a) && NEVER_IGNORED.includes(name)) return false;
-  return true;
-}
-
-/** The header components in one order, names in lower case, escapes resolved. */
-function uriHeaders(headers: string | undefined): string {
-  if (headers === undefined) return '';
-  const parts = headers.split('&').map((part) => {
-    const equals = part.indexOf('=');
-    const name = equals < 0 ? part : part.slice(0, equals);
-    return JSON.stringify([
-      (resolveEscapes(name) ?? name).toLowerCase(),
-      resolveEscapes(part.slice(name.length + 1)) ?? part,
-    ]);
-  });
-  return parts.sort().join('&');
 }
