@@ -11,6 +11,8 @@ export const JOURNALS = ['grec-sipd', 'grec-mediad'] as const;
 type JournalName = (typeof JOURNALS)[number];
 
 const BATCH = 500;
+/** Settled calls that are remembered: the media server's last word of a call may come after its end. */
+const MOST_SETTLED = 10_000;
 
 export interface JournalsContext {
   directory: string;
@@ -22,6 +24,8 @@ export interface JournalsContext {
 export class Journals {
   readonly #context: JournalsContext;
   readonly #calls = new Map<string, JournalEvent[]>();
+  /** In the order in which they were settled. */
+  readonly #settled = new Set<string>();
   #readers: Map<JournalName, JournalReader>;
 
   constructor(context: JournalsContext) {
@@ -60,6 +64,17 @@ export class Journals {
   drop(call: string): void {
     this.#context.catalog.dropEvents(call);
     this.#calls.delete(call);
+    this.#settled.add(call);
+    for (const oldest of this.#settled) {
+      if (this.#settled.size <= MOST_SETTLED) break;
+      this.#settled.delete(oldest);
+    }
+  }
+
+  /** What the media server says of a settled call changes nothing: the spool tells of segments that came late. */
+  #matters(event: JournalEvent): boolean {
+    const call = callOf(event);
+    return call !== undefined && !(event.daemon === 'grec-mediad' && this.#settled.has(call));
   }
 
   #openReaders(): Map<JournalName, JournalReader> {
@@ -75,7 +90,7 @@ export class Journals {
     const { catalog } = this.#context;
     const { events, checkpoint, problems } = reader.read(BATCH);
     if (checkpoint === undefined || (events.length === 0 && problems.length === 0)) return 0;
-    const ofCalls = events.filter((event) => callOf(event) !== undefined);
+    const ofCalls = events.filter((event) => this.#matters(event));
     catalog.transaction(() => {
       for (const event of ofCalls) catalog.keepEvent(callOf(event) ?? '', event);
       for (const problem of problems) this.#raise(name, problem);
