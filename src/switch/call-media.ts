@@ -13,9 +13,16 @@ export interface CallMedia {
   readonly anchored: boolean;
   /** `from` offers: resolves with what the other party is offered. @throws GrecError SDP_INVALID, NG_TIMEOUT, NG_REFUSED */
   offer(from: Label, sdp: Buffer): Promise<Buffer>;
-  /** `from` answers: resolves with what the offerer gets. @throws GrecError like {@link offer} */
-  answer(from: Label, sdp: Buffer): Promise<Buffer>;
-  /** @throws GrecError NG_TIMEOUT, NG_REFUSED */
+  /**
+   * `from` answers: resolves with what the offerer gets. With `recording`, the capture begins with the answer, before the
+   * offerer can hear of it.
+   * @throws GrecError like {@link offer}
+   */
+  answer(from: Label, sdp: Buffer, recording?: RecordingMetadata): Promise<Buffer>;
+  /**
+   * Resolves when the recording is on the media server's disk; begins it if no answer has.
+   * @throws GrecError NG_TIMEOUT, NG_REFUSED
+   */
   startRecording(metadata: RecordingMetadata): Promise<void>;
   /** Frees the media server's ports; ends what is recorded. @throws GrecError NG_TIMEOUT, NG_REFUSED */
   release(): Promise<void>;
@@ -58,9 +65,11 @@ export function anchoredMedia(ng: NgClient, callId: string, tags: Record<Label, 
       offerer = from;
       return sdpOf(reply.sdp);
     },
-    async answer(_from, sdp) {
+    async answer(_from, sdp, recording) {
+      const wish = recording && { 'record call': 'yes', metadata: JSON.stringify(recording) };
       const reply = await ng.request({
         command: 'answer',
+        ...wish,
         ...base,
         'from-tag': tags[offerer],
         'to-tag': tags[other(offerer)],

@@ -12,8 +12,9 @@ import type {
   UserAgent,
 } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
-import type { Party } from '../spool/segment.ts';
+import type { RecordingMetadata } from '../spool/segment.ts';
 import { type CallMedia, directMedia, type Label } from './call-media.ts';
+import { CallRecording } from './call-recording.ts';
 import { relayInDialog } from './in-dialog.ts';
 import type { RecordingDecision } from './recording-decision.ts';
 import { statusForCaller } from './response-mapping.ts';
@@ -63,7 +64,7 @@ export type CallState = 'setup' | 'ringing' | 'answered' | 'released';
 
 export class Call {
   readonly id = uuidv7();
-  readonly recording: string | undefined;
+  readonly recording: CallRecording | undefined;
   readonly legs: Record<Label, Leg>;
   readonly plan: CallPlan;
   readonly startedAt = Date.now();
@@ -71,7 +72,6 @@ export class Call {
   readonly log: Logger;
   state: CallState = 'setup';
   media: CallMedia;
-  isRecording = false;
   /** Who has put the other on hold. */
   readonly held: Record<Label, boolean> = { a: false, b: false };
 
@@ -92,8 +92,8 @@ export class Call {
     this.plan = plan;
     this.context = context;
     this.log = context.log.child({ call: this.id });
-    this.recording = plan.decision.record ? uuidv7() : undefined;
     this.legs = { a: newLeg('a', this.id, plan.from), b: newLeg('b', this.id, plan.to) };
+    this.recording = plan.decision.record ? this.#newRecording() : undefined;
     const tags = { a: this.legs.a.tag, b: this.legs.b.tag };
     this.media = this.recording === undefined ? directMedia : context.anchor(this.id, tags);
     this.#offer = sdpOf(invite.message);
@@ -134,23 +134,10 @@ export class Call {
     this.state = 'released';
     clearTimeout(this.#ringTimer);
     this.farewell = Promise.all([this.#endCaller(status, reason), this.#endCallee()]);
-    this.stopRecording(reason);
+    this.recording?.stop(reason);
     this.context.journal({ type: 'call.released', call: this.id, by, status, reason, answered });
     this.log.info({ by, status, reason }, 'call released');
     void this.#releaseMedia().finally(() => this.context.onReleased(this));
-  }
-
-  /** Says that the recording which should be is not; the call goes on. */
-  failRecording(reason: string): void {
-    if (this.recording === undefined) return;
-    this.log.error({ recording: this.recording, reason }, 'recording failed');
-    this.context.journal({ type: 'recording.failed', call: this.id, recording: this.recording, reason });
-  }
-
-  stopRecording(reason: string): void {
-    if (!this.isRecording || this.recording === undefined) return;
-    this.isRecording = false;
-    this.context.journal({ type: 'recording.stopped', call: this.id, recording: this.recording, reason });
   }
 
   #journalBeginning(): void {
@@ -174,7 +161,7 @@ export class Call {
   }
 
   async #goDirect(thrown: unknown): Promise<void> {
-    this.failRecording(messageOf(thrown));
+    this.recording?.fail(messageOf(thrown));
     const anchored = this.media;
     this.media = directMedia;
     // What the media server may hold already is of no use; when it does not answer there is nothing to free.
@@ -215,12 +202,12 @@ export class Call {
   /** The usual case: INVITE carried the offer, the callee's 200 the answer. */
   async #answerWithAnswer(sdp: Buffer | undefined, ack: (body?: Body) => void): Promise<void> {
     const isUsable = sdp !== undefined && this.#offer !== undefined;
-    const answer = isUsable ? await this.#answerOf(sdp) : this.#earlyAnswer;
+    const answer = isUsable ? await this.#answerOf(sdp, this.#wanted?.metadata) : this.#earlyAnswer;
     ack();
     if (this.#isOver()) return;
-    await this.#startRecording();
-    if (this.#isOver()) return;
     this.#acceptCaller(answer);
+    // The capture runs since the answer; that it is on the disk must not hold up the call.
+    void this.#wanted?.start(this.media);
   }
 
   /** The INVITE carried no offer: the callee's 200 does, and the caller's ACK brings the answer (RFC 3261 13.2.1). */
@@ -238,15 +225,15 @@ export class Call {
         return this.release('switch', 488, 'the caller gave no answer');
       }
       this.#enqueue(async () => {
-        ack(withSdp(await this.media.answer('a', answer)));
-        await this.#startRecording();
+        ack(withSdp(await this.media.answer('a', answer, this.#wanted?.metadata)));
+        void this.#wanted?.start(this.media);
       });
     };
   }
 
-  async #answerOf(sdp: Buffer): Promise<Buffer> {
+  async #answerOf(sdp: Buffer, recording?: RecordingMetadata): Promise<Buffer> {
     try {
-      return await this.media.answer('b', sdp);
+      return await this.media.answer('b', sdp, recording);
     } catch (thrown) {
       await this.#goDirect(thrown);
       this.#redirectCallee();
@@ -276,36 +263,30 @@ export class Call {
     return dialog;
   }
 
-  async #startRecording(): Promise<void> {
-    const { recording, media } = this;
-    if (recording === undefined || !media.anchored) return;
-    const parties = this.#parties();
-    try {
-      await media.startRecording({ recording, call: this.id, sessionId: this.plan.sessionId, parties });
-      this.isRecording = true;
-      this.context.journal({ type: 'recording.started', call: this.id, recording, parties });
-    } catch (thrown) {
-      this.failRecording(messageOf(thrown));
-    }
-  }
-
-  #parties(): Party[] {
-    const agent: Label = this.plan.decision.side === 'source' ? 'a' : 'b';
-    return [this.legs.a, this.legs.b].map(({ label, tag, party: { dn, number, uri, name } }) => ({
-      label,
-      tag,
-      role: label === agent ? 'agent' : 'customer',
-      dn,
-      number,
-      uri,
-      name,
-    }));
-  }
-
   #onRejected(response: SipResponse): void {
     this.#enqueue(async () => {
       const { status, reason } = statusForCaller(response);
       this.release('b', status, reason);
+    });
+  }
+
+  /** The recording, as long as the media runs where it can be recorded. */
+  get #wanted(): CallRecording | undefined {
+    return this.media.anchored ? this.recording : undefined;
+  }
+
+  #newRecording(): CallRecording {
+    const { id, legs, plan, log } = this;
+    const agent: Label = plan.decision.side === 'source' ? 'a' : 'b';
+    const { journal } = this.context;
+    return new CallRecording({
+      id: uuidv7(),
+      call: id,
+      sessionId: plan.sessionId,
+      legs,
+      agent,
+      journal,
+      log,
     });
   }
 

@@ -78,7 +78,7 @@ function showCall(call: Call) {
     to: to.number,
     state: call.state,
     anchored: call.media.anchored,
-    recording: call.isRecording ? call.recording : null,
+    recording: call.recording?.isRunning ? call.recording.id : null,
     reason: decision.reason,
     startedAt: new Date(call.startedAt).toISOString(),
   };

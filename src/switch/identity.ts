@@ -12,6 +12,9 @@ export type Identity =
   | { kind: 'trunk'; trunk: TrunkConfig }
   | { kind: 'refused'; status: number; reason: string; challenge: string | undefined; counter: string };
 
+/** What a phone with the right password mends by itself: its nonce is too old, was used, or is of an earlier life of the switch. */
+const STALE = new Set(['stale', 'replay', 'forged-nonce']);
+
 export interface IdentifyOptions {
   store: DnStore;
   realm: string;
@@ -46,7 +49,7 @@ export class Identifier {
     if (header === undefined) return this.#challenge('auth-challenged', false);
     const ha1 = (username: string) => this.#ha1(username);
     const result = this.#challenger.verify({ header, method: request.method, requestUri: request.uri, ha1 });
-    if (!result.ok) return this.#challenge(`auth-${result.reason}`, result.reason === 'stale');
+    if (!result.ok) return this.#challenge(`auth-${result.reason}`, STALE.has(result.reason));
     const dn = this.#store.dn(result.username);
     if (dn !== undefined && dn.number === number) return { kind: 'dn', dn };
     return {

@@ -169,7 +169,7 @@ export class Switch {
 
   #begin(call: Call): void {
     this.calls.set(call.id, call);
-    this.store.noteOpenCall({ call: call.id, recording: call.recording ?? null });
+    this.store.noteOpenCall({ call: call.id, recording: call.recording?.id ?? null });
     this.#count('calls');
     call.begin().catch((thrown: unknown) => {
       this.#log.error({ err: thrown, call: call.id }, 'call could not begin');
@@ -270,7 +270,7 @@ function statusOf(parts: Switch, config: Config): Record<string, unknown> {
       parts.userAgent?.listening.map(({ protocol, address, port }) => `${protocol}:${address}:${port}`) ?? [],
     mediaServer: `${config.media.server.host}:${config.media.server.port}`,
     calls: calls.length,
-    recording: calls.filter((call) => call.isRecording).length,
+    recording: calls.filter((call) => call.recording?.isRunning).length,
     registrations: parts.store.registeredCount(Date.now()),
     counters: { ...parts.counters, ...prefixed('sip', parts.userAgent?.counters ?? {}) },
   };
