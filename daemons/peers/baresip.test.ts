@@ -70,13 +70,13 @@ t.test(
   async (t) => {
     const installation = await install();
     t.teardown(() => installation.stop());
-    await installation.addDn('7001', 'agent secret', { record: true, name: 'Älice "A"' });
+    await installation.addDn('7001', 'agent-secret', { record: true, name: 'Älice "A"' });
     await installation.addDn('7002', 'secret');
     const phone = { registrar: installation.sip };
     const agent = await startBaresip({
       ...phone,
       number: '7001',
-      password: 'agent secret',
+      password: 'agent-secret',
       transport: 'tcp',
       source: agentFile,
     });
