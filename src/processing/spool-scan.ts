@@ -3,10 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../errors.ts';
-import { CAPTURE_FILE, FACTS_FILE, parseFacts, type SegmentFacts } from '../spool/segment.ts';
-
-/** Segments that could not be made into audio are kept here. */
-export const FAILED_FOLDER = 'failed';
+import { CAPTURE_FILE, FACTS_FILE, FAILED_FOLDER, parseFacts, type SegmentFacts } from '../spool/segment.ts';
 
 export interface SegmentEntry {
   id: string;

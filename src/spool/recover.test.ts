@@ -1,5 +1,5 @@
-// What a dead media server left behind: cut anywhere, it is closed with all its whole packets, or moved aside with a reason.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// What a dead media server left behind: cut anywhere, it is closed with all its whole packets, or told of with a reason.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { openCapture } from './capture-file.ts';
@@ -74,7 +74,7 @@ t.test('a capture cut at any byte keeps its whole packets', async (t) => {
 });
 
 t.test(
-  'facts cut at any byte are closed, or moved aside when not even the first line is whole',
+  'facts cut at any byte are closed, or left for a look when not even the first line is whole',
   async (t) => {
     const spool = t.testdir();
     const directory = await crashed(spool, 1);
@@ -87,12 +87,8 @@ t.test(
       writeFileSync(join(directory, FACTS_FILE), facts.subarray(0, cut));
       const { recovered, broken } = await recoverSpool(spool);
       if (cut < firstLine) {
-        const isAside =
-          broken.length === 1 &&
-          existsSync(join(broken[0]?.movedTo ?? '', CAPTURE_FILE)) &&
-          !existsSync(directory);
-        if (!isAside) t.fail(`cut at ${cut}: ${JSON.stringify(broken)}`);
-        rmSync(join(spool, 'broken'), { recursive: true });
+        const isLeft = broken.length === 1 && readFileSync(join(directory, CAPTURE_FILE)).equals(capture);
+        if (!isLeft) t.fail(`cut at ${cut}: ${JSON.stringify(broken)}`);
       } else {
         const { media, closed } = factsOf(directory);
         const isRight =
@@ -106,20 +102,24 @@ t.test(
   },
 );
 
-t.test('a folder without facts is moved aside and nothing of it deleted', async (t) => {
-  const spool = t.testdir({
-    empty: {},
-    foreign: { [CAPTURE_FILE]: 'x', [FACTS_FILE]: 'nonsense\n' },
-    'a-file': '',
-  });
-  const { broken } = await recoverSpool(spool);
-  t.match(broken, [
-    { segment: 'empty', reason: /no facts/ },
-    { segment: 'foreign', reason: /line 1/ },
-  ]);
-  t.strictSame(readdirSync(broken[1]?.movedTo ?? '').sort(), [CAPTURE_FILE, FACTS_FILE]);
-  t.strictSame((await recoverSpool(spool)).broken, [], 'what is aside stays there');
-});
+t.test(
+  'a folder without facts is told of and left alone; what failed before is none of its business',
+  async (t) => {
+    const spool = t.testdir({
+      empty: {},
+      foreign: { [CAPTURE_FILE]: 'x', [FACTS_FILE]: 'nonsense\n' },
+      failed: { 'an-old-segment': {} },
+      'a-file': '',
+    });
+    const { broken } = await recoverSpool(spool);
+    t.match(broken, [
+      { segment: 'empty', reason: /no facts/ },
+      { segment: 'foreign', reason: /line 1/ },
+    ]);
+    t.equal(broken.length, 2);
+    t.strictSame(readdirSync(join(spool, 'foreign')).sort(), [CAPTURE_FILE, FACTS_FILE]);
+  },
+);
 
 t.test('a capture that is none is left for a look, and told', async (t) => {
   const spool = t.testdir();

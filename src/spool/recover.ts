@@ -1,15 +1,12 @@
 // What a start of the media server does with segments that were never closed: the whole records stay, the rest goes.
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { openCapture } from './capture-file.ts';
 import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
-import { CAPTURE_FILE, FACTS_FILE, parseFacts, type SegmentFacts } from './segment.ts';
+import { CAPTURE_FILE, FACTS_FILE, FAILED_FOLDER, parseFacts, type SegmentFacts } from './segment.ts';
 import { appendFact } from './segment-writer.ts';
-
-/** Where segments without a readable first line are moved; nobody deletes them but the operator. */
-export const BROKEN_FOLDER = 'broken';
 
 /** A segment that was repaired and closed. */
 export interface RecoveredSegment {
@@ -26,8 +23,8 @@ export interface RecoveredSegment {
 
 export interface Recovery {
   recovered: RecoveredSegment[];
-  /** Moved aside; with the new place and the reason. */
-  broken: { segment: string; movedTo: string; reason: string }[];
+  /** Without a readable first line: left where they are, for the processor to raise the alarm and set them aside. */
+  broken: { segment: string; reason: string }[];
   /** Left as they are, to be tried at the next start (a disk that is full, say). */
   failed: { segment: string; reason: string }[];
 }
@@ -52,7 +49,7 @@ function segmentsOf(spool: string): string[] {
   try {
     const entries = readdirSync(spool, { withFileTypes: true });
     return entries
-      .filter((entry) => entry.isDirectory() && entry.name !== BROKEN_FOLDER && !entry.name.startsWith('.'))
+      .filter((entry) => entry.isDirectory() && entry.name !== FAILED_FOLDER && !entry.name.startsWith('.'))
       .map(({ name }) => name)
       .sort();
   } catch (thrown) {
@@ -65,8 +62,7 @@ async function recoverSegment(spool: string, segment: string, recovery: Recovery
   const directory = join(spool, segment);
   const read = readFacts(directory);
   if ('problem' in read) {
-    const movedTo = moveAside(spool, segment);
-    recovery.broken.push({ segment, movedTo, reason: read.problem });
+    recovery.broken.push({ segment, reason: read.problem });
     return;
   }
   const { facts, wholeBytes, cutBytes } = read;
@@ -156,12 +152,4 @@ async function appendClosed(directory: string, at: number): Promise<void> {
   } finally {
     await file.close();
   }
-}
-
-function moveAside(spool: string, segment: string): string {
-  const folder = join(spool, BROKEN_FOLDER);
-  mkdirSync(folder, { recursive: true, mode: 0o750 });
-  const movedTo = join(folder, `${segment}-${Date.now()}`);
-  renameSync(join(spool, segment), movedTo);
-  return movedTo;
 }

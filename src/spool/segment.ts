@@ -89,6 +89,8 @@ export type SegmentMedia = v.InferOutput<typeof mediaSchema>;
 export type SegmentClosed = v.InferOutput<typeof closedSchema>;
 export type SegmentFact = v.InferOutput<typeof factSchema>;
 
+/** The one folder of a spool that is no segment: what could not be made into audio is kept in it, for the operator. */
+export const FAILED_FOLDER = 'failed';
 export const FACTS_FILE = 'facts.jsonl';
 export const CAPTURE_FILE = 'capture.pcap';
 
