@@ -19,6 +19,8 @@ export interface InstallationOptions {
   toml?: string;
   /** UDP ports that the media server may use: four a call. */
   mediaPorts?: number;
+  /** Called with its directory (the state goes into `state/` there) before the daemons start. */
+  prepare?(directory: string): void;
 }
 
 export interface Installation {
@@ -53,6 +55,7 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
   const last = first + (options.mediaPorts ?? 200) - 1;
   writeFileSync(configFile, toml(sipPort, ngPort, `${first}-${last}`, options.toml ?? ''));
   const config = loadConfig({ file: configFile });
+  options.prepare?.(directory);
   const log: string[] = [];
   const daemons = startDaemons({
     daemonsDirectory: DAEMONS,

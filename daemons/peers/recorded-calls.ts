@@ -9,11 +9,13 @@ import type { RecordingRow } from '../../src/catalog/rows.ts';
 import { MULAW_TO_LINEAR } from '../../src/rtp/g711.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { freePort, type Installation, install, readChannels } from './installation.ts';
-import { runSipp } from './sipp.ts';
+import { runSipp, type SippRun } from './sipp.ts';
 import { type WitnessedStream, watch } from './witness.ts';
 
 const TRUNK = '127.0.0.2';
 const DESK = '127.0.0.3';
+/** The configuration that these calls need. */
+export const CARRIER = `[[trunk]]\nname = "carrier"\nhost = "${TRUNK}"\n`;
 const RATE_HZ = 8000;
 /** The media ends before the call does, so that all of it has been sent when BYE comes. */
 const TAIL_MS = 500;
@@ -53,10 +55,7 @@ export interface RecordedCallsReport {
 export async function runRecordedCalls(options: RecordedCallsOptions): Promise<RecordedCallsReport> {
   const { calls, say = () => undefined } = options;
   const directory = mkdtempSync(join(tmpdir(), 'grec-calls-'));
-  const installation = await install({
-    mediaPorts: calls * 4 + 40,
-    toml: `[[trunk]]\nname = "carrier"\nhost = "${TRUNK}"\n`,
-  });
+  const installation = await install({ mediaPorts: calls * 4 + 40, toml: CARRIER });
   try {
     const report = await callAndCompare(options, installation, directory);
     say(JSON.stringify(report));
@@ -72,33 +71,9 @@ async function callAndCompare(
   installation: Installation,
   directory: string,
 ): Promise<RecordedCallsReport> {
-  const { calls, rate, seconds, midway, say = () => undefined } = options;
-  const sent = { a: noise('a', seconds), b: noise('b', seconds) };
-  const files = { a: join(directory, 'a.ulaw'), b: join(directory, 'b.ulaw') };
-  writeFileSync(files.a, sent.a);
-  writeFileSync(files.b, sent.b);
-  await installation.addDn('7001', 'secret', { record: true, name: 'Agent' });
-  const desk = { host: DESK, port: await freePort(DESK) };
-  const register = runSipp({
-    scenario: 'register',
-    local: desk,
-    remote: installation.sip,
-    calls: 1,
-    words: { number: '7001', password: 'secret' },
-    timeoutS: 20,
-  });
-  const registered = await register.result;
-  if (registered.code !== 0) throw new Error(`sipp could not register: ${registered.errors}`);
+  const { calls, seconds, midway, say = () => undefined } = options;
   const witness = await watch([TRUNK, DESK]);
-  const timeoutS = Math.ceil(calls / rate + seconds + 30);
-  const common = { remote: installation.sip, calls, rate, timeoutS };
-  const callee = runSipp({ ...common, scenario: 'uas', local: desk, words: { audio: files.b } });
-  const caller = runSipp({
-    ...common,
-    scenario: 'uac',
-    local: { host: TRUNK, port: await freePort(TRUNK) },
-    words: { audio: files.a, number: '7001', caller: '+4930123', ms: `${seconds * 1000 + TAIL_MS}` },
-  });
+  const { caller, callee, sent } = await placeCalls(options, installation, directory);
   if (midway !== undefined) {
     await untilCalls(installation, calls);
     say(`${calls} calls are up`);
@@ -117,7 +92,58 @@ async function callAndCompare(
   };
 }
 
-async function untilCalls(installation: Installation, calls: number): Promise<void> {
+/** What each side of every call sends, as mu-law bytes. */
+export interface SentAudio {
+  a: Buffer;
+  b: Buffer;
+}
+
+export interface PlacedCalls {
+  caller: SippRun;
+  callee: SippRun;
+  sent: SentAudio;
+}
+
+/**
+ * Registers DN 7001 and begins the calls from the trunk to it.
+ * @param directory for the audio files; it must stay until the calls are over
+ */
+export async function placeCalls(
+  options: Pick<RecordedCallsOptions, 'calls' | 'rate' | 'seconds'>,
+  installation: Installation,
+  directory: string,
+): Promise<PlacedCalls> {
+  const { calls, rate, seconds } = options;
+  const sent = { a: noise('a', seconds), b: noise('b', seconds) };
+  const files = { a: join(directory, 'a.ulaw'), b: join(directory, 'b.ulaw') };
+  writeFileSync(files.a, sent.a);
+  writeFileSync(files.b, sent.b);
+  await installation.addDn('7001', 'secret', { record: true, name: 'Agent' });
+  const desk = { host: DESK, port: await freePort(DESK) };
+  const register = runSipp({
+    scenario: 'register',
+    local: desk,
+    remote: installation.sip,
+    calls: 1,
+    words: { number: '7001', password: 'secret' },
+    timeoutS: 20,
+  });
+  const registered = await register.result;
+  if (registered.code !== 0) throw new Error(`sipp could not register: ${registered.errors}`);
+  const timeoutS = Math.ceil(calls / rate + seconds + 30);
+  const common = { remote: installation.sip, calls, rate, timeoutS };
+  const callee = runSipp({ ...common, scenario: 'uas', local: desk, words: { audio: files.b } });
+  const caller = runSipp({
+    ...common,
+    scenario: 'uac',
+    local: { host: TRUNK, port: await freePort(TRUNK) },
+    words: { audio: files.a, number: '7001', caller: '+4930123', ms: `${seconds * 1000 + TAIL_MS}` },
+  });
+  return { caller, callee, sent };
+}
+
+/** Resolves when so many calls are being recorded. */
+export async function untilCalls(installation: Installation, calls: number): Promise<void> {
   for (;;) {
     const { recording } = await installation.ask<{ recording: number }>('grec-sipd', 'GET', '/status');
     if (recording >= calls) return;
@@ -125,7 +151,8 @@ async function untilCalls(installation: Installation, calls: number): Promise<vo
   }
 }
 
-function compareAll(installation: Installation, rows: RecordingRow[], sent: { a: Buffer; b: Buffer }) {
+/** Compares both channels of every recording with what was sent. */
+export function compareAll(installation: Installation, rows: RecordingRow[], sent: SentAudio) {
   const expected = { a: linear(sent.a), b: linear(sent.b) };
   const differences: string[] = [];
   let exactChannels = 0;
