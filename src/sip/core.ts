@@ -10,7 +10,7 @@ import type { Transport } from './transport.ts';
 import type { Timers, UserAgentOptions } from './user-agent-types.ts';
 
 export interface Core {
-  readonly user: Pick<UserAgentOptions, 'onInvite' | 'onRequest'>;
+  readonly user: Pick<UserAgentOptions, 'onInvite' | 'onRequest' | 'admit'>;
   readonly product: string;
   readonly log: Logger;
   readonly clock: Clock;

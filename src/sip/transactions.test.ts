@@ -28,6 +28,7 @@ function start({ limit = 100, reliable = false, expected = false } = {}) {
     timers: TIMERS,
     limit,
     count: (reason) => void counted.push(reason),
+    answerWithoutState: () => undefined,
     isExpected: () => expected,
     onRequest: (transaction) => void requests.push(transaction),
     onAck: (ack) => void acks.push(ack),

@@ -34,8 +34,10 @@ export interface TransactionsOptions {
   /** How many server transactions may live at once; further requests are answered 503 without state. */
   limit: number;
   count(reason: string): void;
+  /** The answer to a request that no state is made of; undefined for one that is worth a transaction. */
+  answerWithoutState(request: SipRequest, flow: Flow): SipResponse | undefined;
   /** True for a request of a call that there is: these are served up to twice the limit. */
-  isExpected(request: SipRequest): boolean;
+  isExpected(request: SipRequest, flow: Flow): boolean;
   /** A new request; never an ACK. */
   onRequest(transaction: ServerTransaction): void;
   /** An ACK to a 2xx. */
@@ -111,14 +113,20 @@ export class Transactions {
     const known = this.#servers.get(key);
     if (request.method === 'ACK') this.#receiveAck(request, known);
     else if (known !== undefined) known.machine.receiveAgain();
-    else if (this.#isFull(request)) this.#refuse(request, channel);
+    else this.#receiveNew(key, request, flow, channel);
+  }
+
+  #receiveNew(key: string, request: SipRequest, flow: Flow, channel: Channel): void {
+    const answer = this.#options.answerWithoutState(request, flow);
+    if (answer !== undefined) this.#sendOnce(answer, channel);
+    else if (this.#isFull(request, flow)) this.#refuse(request, channel);
     else this.#open(key, request, flow, channel);
   }
 
-  #isFull(request: SipRequest): boolean {
+  #isFull(request: SipRequest, flow: Flow): boolean {
     const { limit, isExpected } = this.#options;
     if (this.#servers.size < limit) return false;
-    return this.#servers.size >= 2 * limit || !isExpected(request);
+    return this.#servers.size >= 2 * limit || !isExpected(request, flow);
   }
 
   #receiveAck(ack: SipRequest, known: ServerEntry | undefined): void {
@@ -132,6 +140,10 @@ export class Transactions {
       toTag: statelessTag(request),
       headers: { 'retry-after': RETRY_AFTER },
     });
+    this.#sendOnce(response, channel);
+  }
+
+  #sendOnce(response: SipResponse, channel: Channel): void {
     channel.send(encodeMessage(response), () => this.#options.count('response-unsent'));
   }
 

@@ -335,7 +335,10 @@ t.test('TCP: limits on connections, idle time and what waits for a peer that doe
 
   const deaf = await tcpPeer(t, port);
   deaf.socket.pause();
-  const ask = () => deaf.send(rawRequest({ method: 'OPTIONS', port: 9, to: port, transport: 'TCP' }));
+  const ask = () => {
+    for (let count = 0; count < 10; count++)
+      deaf.send(rawRequest({ method: 'OPTIONS', port: 9, to: port, transport: 'TCP' }));
+  };
   const asking = setInterval(ask, 1);
   t.teardown(() => clearInterval(asking));
   await eventually(() => (agent.counters['connection-unread'] ?? 0) > 0);

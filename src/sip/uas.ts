@@ -4,11 +4,12 @@ import { type Core, guard } from './core.ts';
 import { contactOf } from './dialog-state.ts';
 import { compose, Incoming } from './incoming.ts';
 import { IncomingInviteImpl } from './incoming-invite.ts';
-import type { SipRequest } from './message.ts';
+import type { SipRequest, SipResponse } from './message.ts';
+import { makeResponse } from './response.ts';
 import { dialogKey, statelessTag } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
 import { parseUri } from './uri.ts';
-import type { ExtraHeaders } from './user-agent-types.ts';
+import type { ExtraHeaders, Flow, Refusal } from './user-agent-types.ts';
 
 export class Uas {
   readonly #core: Core;
@@ -18,9 +19,47 @@ export class Uas {
   }
 
   /** True for what belongs to a call that there is. */
-  isExpected(request: SipRequest): boolean {
-    if (request.method === 'CANCEL') return this.#core.transactions.inviteOf(request) !== undefined;
+  isExpected(request: SipRequest, flow: Flow): boolean {
+    if (request.method === 'CANCEL') return this.#inviteOf(request, flow) !== undefined;
     return this.#core.dialogs.has(keyOf(request));
+  }
+
+  /**
+   * What belongs to no call of ours, and what the user does not admit, is answered once and forgotten: neither the memory nor
+   * the retransmissions of a transaction are at the disposal of strangers (RFC 3261 section 26.3.2.4).
+   */
+  answerWithoutState(request: SipRequest, flow: Flow): SipResponse | undefined {
+    if (request.method === 'CANCEL')
+      return this.#inviteOf(request, flow) === undefined ? this.#once(request, { status: 481 }) : undefined;
+    if (request.headers.to.params['tag'])
+      return this.#isInDialog(request) ? undefined : this.#once(request, { status: 481 });
+    let refusal: Refusal | undefined;
+    const done = guard(this.#core, 'admit', () => {
+      refusal = this.#core.user.admit?.(request, flow);
+    });
+    if (!done) refusal = { status: 500 };
+    return refusal && this.#once(request, refusal);
+  }
+
+  #isInDialog(request: SipRequest): boolean {
+    const key = keyOf(request);
+    return this.#core.dialogs.has(key) || (request.method === 'BYE' && this.#core.pending.has(key));
+  }
+
+  #once(request: SipRequest, { status, reason, headers, body }: Refusal): SipResponse {
+    this.#core.count(`stateless-${status}`);
+    return makeResponse(request, status, {
+      toTag: statelessTag(request),
+      headers: { server: this.#core.product, ...headers },
+      ...(reason === undefined ? {} : { reason }),
+      ...(body === undefined ? {} : { body }),
+    });
+  }
+
+  /** A CANCEL comes from where its INVITE came from: it cannot be challenged (section 22.1). */
+  #inviteOf(cancel: SipRequest, flow: Flow): ServerTransaction | undefined {
+    const invite = this.#core.transactions.inviteOf(cancel);
+    return invite?.flow.peer.address === flow.peer.address ? invite : undefined;
   }
 
   /** Any new request but ACK. */
@@ -50,7 +89,7 @@ export class Uas {
 
   /** CANCEL is answered 200 whether or not it comes too late; the INVITE gets its 487 where it can (section 9.2). */
   #cancel(transaction: ServerTransaction): void {
-    const invite = this.#core.transactions.inviteOf(transaction.request);
+    const invite = this.#inviteOf(transaction.request, transaction.flow);
     const known = invite && this.#core.cancellable.get(invite);
     if (known === undefined) return this.#answer(transaction, invite === undefined ? 481 : 200);
     transaction.respond(compose(this.#core, transaction, 200, known.tag));

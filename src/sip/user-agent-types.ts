@@ -33,6 +33,10 @@ export interface ResponseOptions {
   body?: Body;
 }
 
+export interface Refusal extends ResponseOptions {
+  status: number;
+}
+
 export interface Credentials {
   username: string;
   password: string;
@@ -47,6 +51,12 @@ export interface UserAgentOptions {
   onInvite(invite: IncomingInvite): void;
   /** Any other request outside a dialog (REGISTER, OPTIONS, MESSAGE …); ACK and CANCEL never come here. */
   onRequest(request: IncomingRequest): void;
+  /**
+   * Looks at each request outside a dialog (ACK and CANCEL excepted) before any state is made of it. What it returns is sent
+   * once and forgotten: a stranger costs no memory, and a false source address earns its victim one answer (RFC 3261
+   * sections 8.2.7 and 26.3.2.4).
+   */
+  admit?(request: SipRequest, flow: Flow): Refusal | undefined;
   timers?: Partial<Timers>;
   limits?: Partial<Limits>;
 }

@@ -92,7 +92,8 @@ class Agent implements UserAgent {
       timers,
       limit: options.limits?.transactions ?? MOST_TRANSACTIONS,
       count,
-      isExpected: (request) => this.#uas.isExpected(request),
+      answerWithoutState: (request, flow) => this.#uas.answerWithoutState(request, flow),
+      isExpected: (request, flow) => this.#uas.isExpected(request, flow),
       onRequest: (transaction) => this.#uas.receive(transaction),
       onAck: (ack) => this.#uas.receiveAck(ack),
     });

@@ -34,7 +34,10 @@ export class Identifier {
   }
 
   /** Who sent a new call: a DN by its credentials, a trunk by its address. Credentials are looked at first. */
-  identifyCaller(request: IncomingRequest, trunks: readonly TrunkConfig[]): Identity {
+  identifyCaller(
+    request: Pick<IncomingRequest, 'message' | 'flow'>,
+    trunks: readonly TrunkConfig[],
+  ): Identity {
     const trunk = trunks.find(({ host }) => host === request.flow.peer.address);
     if (trunk !== undefined && request.message.headers.authorization === undefined)
       return { kind: 'trunk', trunk };

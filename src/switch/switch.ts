@@ -4,11 +4,14 @@ import type { Config, TrunkConfig } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient, type NgClient } from '../ng/client.ts';
+import { KNOWN_METHODS } from '../sip/compose.ts';
+import type { SipRequest } from '../sip/message.ts';
 import {
   createUserAgent,
   type Flow,
   type IncomingInvite,
   type IncomingRequest,
+  type Refusal,
   type UserAgent,
 } from '../sip/user-agent.ts';
 import { type Journal, openJournal } from '../spool/journal.ts';
@@ -17,12 +20,24 @@ import { Call, type CallContext } from './call.ts';
 import { anchoredMedia } from './call-media.ts';
 import { planCall } from './call-plan.ts';
 import { switchRoutes } from './control-routes.ts';
-import { DnStore, type Registration } from './dn-store.ts';
+import { DnStore } from './dn-store.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
+import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
 import { hasForeignBody } from './sdp-body.ts';
+import { Sparingly } from './sparingly.ts';
 
 const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE';
+
+/** Calls at once: far beyond what one machine relays; each costs some 20 kB here. */
+const MOST_CALLS = 5000;
+/** A flood of refused requests must not become a flood of log lines. */
+const LINES_PER_SECOND = 5;
+/** Characters of what a stranger wrote. */
+const LONGEST_LOGGED = 200;
+
+type Caller = Exclude<Identity, { kind: 'refused' }>;
+type Refused = Extract<Identity, { kind: 'refused' }>;
 
 /** How long a stopping switch waits for phones to answer its BYEs. */
 const FAREWELL_MS = 3000;
@@ -43,8 +58,11 @@ export class Switch {
   readonly #journal: Journal;
   readonly #ng: NgClient;
   readonly #log: Logger;
-  /** The connections over which TCP contacts registered, by contact. */
-  readonly #flows = new Map<string, Flow>();
+  readonly #flows = new RegisteredFlows();
+  /** Who sent a request that was admitted. */
+  readonly #identities = new WeakMap<SipRequest, Caller>();
+  readonly #refusals = new Sparingly(LINES_PER_SECOND);
+  readonly #alarms = new Sparingly(1);
   /** Who waits for a call to be gone. */
   readonly #whenGone = new Map<string, () => void>();
   #settings: Settings;
@@ -66,8 +84,9 @@ export class Switch {
       listen: config.sip.listen,
       log: this.#log,
       product: `grec/${VERSION}`,
+      admit: (request, flow) => this.#admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),
-      onRequest: (request) => this.#onRequest(request),
+      onRequest: (request) => this.#onRegister(request),
     });
   }
 
@@ -118,35 +137,33 @@ export class Switch {
     this.store.close();
   }
 
-  #onRequest(request: IncomingRequest): void {
-    const { method, headers } = request.message;
-    if (method === 'REGISTER') return this.#onRegister(request);
-    if (method === 'OPTIONS')
-      return request.respond(200, { headers: { allow: ALLOW, accept: 'application/sdp' } });
-    this.#count(`refused-${headers.cseq.method}`);
-    request.respond(405, { headers: { allow: ALLOW } });
+  /** Only registrations and calls of who is known are worth a transaction. */
+  #admit(request: SipRequest, flow: Flow): Refusal | undefined {
+    const { method } = request;
+    if (method === 'OPTIONS') return { status: 200, headers: { allow: ALLOW, accept: 'application/sdp' } };
+    if (method !== 'INVITE' && method !== 'REGISTER') return this.#refuseMethod(method);
+    const identity =
+      method === 'INVITE'
+        ? this.#identifier.identifyCaller({ message: request, flow }, this.#settings.trunks)
+        : this.#identifier.authenticate(request, userOf(request.headers.to.uri));
+    if (identity.kind === 'refused') return this.#refuse(request, flow, identity);
+    this.#identities.set(request, identity);
+    return undefined;
+  }
+
+  /** Strangers make up methods: only known ones are counted by name. */
+  #refuseMethod(method: string): Refusal {
+    this.#count(`refused-${KNOWN_METHODS.has(method) ? method : 'other'}`);
+    return { status: 405, headers: { allow: ALLOW } };
   }
 
   #onRegister(request: IncomingRequest): void {
-    const number = userOf(request.message.headers.to.uri);
-    const identity = this.#identifier.authenticate(request.message, number);
-    if (identity.kind !== 'dn') return this.#refuse(request, identity);
-    register(request, identity.dn.number, {
-      store: this.store,
-      maxExpires: this.#settings.maxExpires,
-      now: Date.now,
-    });
-    this.#rememberFlow(request);
-  }
-
-  #rememberFlow(request: IncomingRequest): void {
-    const { contact } = request.message.headers;
-    if (request.flow.peer.protocol !== 'tcp' || contact === undefined || contact === '*') return;
-    for (const { uri } of contact) this.#flows.set(uri, request.flow);
-  }
-
-  #flowOf(registration: Registration): Flow | undefined {
-    return registration.protocol === 'tcp' ? this.#flows.get(registration.contact) : undefined;
+    const identity = this.#identities.get(request.message);
+    if (identity?.kind !== 'dn') return request.respond(403);
+    const { number } = identity.dn;
+    const { maxExpires } = this.#settings;
+    register(request, number, { store: this.store, maxExpires, now: Date.now });
+    this.#flows.note(number, request, this.store.registrations(number, Date.now()));
   }
 
   #onInvite(invite: IncomingInvite): void {
@@ -155,12 +172,13 @@ export class Switch {
     if (hasForeignBody(invite.message))
       return invite.respond(415, { headers: { accept: 'application/sdp' } });
     if (headers['max-forwards'] === 0) return invite.respond(483);
-    const caller = this.#identifier.identifyCaller(invite, this.#settings.trunks);
-    if (caller.kind === 'refused') return this.#refuse(invite, caller);
+    if (this.calls.size >= MOST_CALLS) return this.#refuseBusy(invite);
+    const caller = this.#identities.get(invite.message);
+    if (caller === undefined) return invite.respond(403);
     const plan = planCall(invite, caller, {
       store: this.store,
       trunks: this.#settings.trunks,
-      flowOf: (registration) => this.#flowOf(registration),
+      flowOf: (registration) => this.#flows.of(registration),
       now: Date.now,
     });
     if (plan.kind === 'refused') return invite.respond(plan.status, { reason: plan.reason });
@@ -199,20 +217,26 @@ export class Switch {
     };
   }
 
-  #refuse(request: IncomingRequest, identity: Identity): void {
-    if (identity.kind !== 'refused') return;
+  #refuseBusy(invite: IncomingInvite): void {
+    this.#count('refused-busy');
+    this.#alarms.say(() =>
+      this.#log.error({ alarm: 'calls-exhausted', calls: this.calls.size }, 'no more calls'),
+    );
+    invite.respond(503, { headers: { 'retry-after': '10' } });
+  }
+
+  #refuse(request: SipRequest, flow: Flow, identity: Refused): Refusal {
     const { status, reason, challenge, counter } = identity;
     this.#count(counter);
-    const level = counter === 'auth-challenged' || counter === 'auth-stale' ? 'debug' : 'warn';
-    const { method, headers } = request.message;
-    this.#log[level](
-      { method, from: headers.from.uri, address: request.flow.peer.address, counter },
-      'refused',
+    if (counter !== 'auth-challenged' && counter !== 'auth-stale') this.#tellRefusal(request, flow, counter);
+    return { status, reason, headers: challenge === undefined ? {} : { 'www-authenticate': challenge } };
+  }
+
+  #tellRefusal({ method, headers }: SipRequest, { peer }: Flow, counter: string): void {
+    const from = headers.from.uri.slice(0, LONGEST_LOGGED);
+    this.#refusals.say((unsaid) =>
+      this.#log.warn({ method, from, address: peer.address, counter, ...unsaid }, 'refused'),
     );
-    request.respond(status, {
-      reason,
-      headers: challenge === undefined ? {} : { 'www-authenticate': challenge },
-    });
   }
 
   #count(name: string): void {
