@@ -79,3 +79,26 @@ t.test('a database of a later grec is left alone', async (t) => {
   later.close();
   t.throws(() => new DnStore(file), { code: 'STATE_UNUSABLE', message: /version 99/ });
 });
+
+t.test('a database that takes nothing refuses neither calls nor phones', async (t) => {
+  const file = join(t.testdir(), 'switch.db');
+  const told: (string | undefined)[] = [];
+  const store = new DnStore(file, (reason) => told.push(reason));
+  store.saveDn(alice);
+  store.noteOpenCall({ call: 'earlier', recording: null });
+  const other = new Database(file);
+  other.exec('BEGIN IMMEDIATE');
+  store.noteOpenCall({ call: 'short', recording: null });
+  store.forgetOpenCall('short');
+  store.noteOpenCall({ call: 'up', recording: 'r' });
+  store.forgetOpenCall('earlier');
+  store.replaceRegistrations('7001', [contact()]);
+  t.same(store.registrations('7001', 1000), [contact()], 'the phone can be called');
+  t.same(store.registrations('7001', 3000), [], 'until it expires');
+  t.same(told, ['database is locked'], 'told once');
+  other.exec('ROLLBACK');
+  store.close();
+  t.same(other.prepare('SELECT * FROM open_call').all(), [{ call: 'up', recording: 'r' }]);
+  t.equal(other.prepare('SELECT * FROM registration').all().length, 1);
+  other.close();
+});

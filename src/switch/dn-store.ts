@@ -2,6 +2,7 @@
 import Database from 'better-sqlite3';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Dn } from './dn.ts';
+import { LateWrites } from './late-writes.ts';
 
 /** One registered contact of a DN (RFC 3261 section 10): where it can be reached, and the way its REGISTER came. */
 export interface Registration {
@@ -25,6 +26,7 @@ export interface OpenCall {
   recording: string | null;
 }
 
+const LOCK_WAIT_MS = 100;
 const SCHEMA_VERSION = 1;
 const SCHEMA = `
   CREATE TABLE dn (
@@ -59,10 +61,17 @@ export class DnStore {
   readonly #selectRegistrations: Database.Statement<[string, number], Registration>;
   readonly #openCall: Database.Statement<[string, string | null]>;
   readonly #closeCall: Database.Statement<[string]>;
+  /** What calls and phones need is never refused: while the disk takes nothing it is kept in memory, and written later. */
+  readonly #late: LateWrites;
+  readonly #lateRegistrations = new Map<string, readonly Registration[]>();
 
-  /** @throws GrecError STATE_UNUSABLE */
-  constructor(file: string) {
+  /**
+   * @param onTrouble told once when the disk takes nothing, with the reason, and once (undefined) when it takes all again
+   * @throws GrecError STATE_UNUSABLE
+   */
+  constructor(file: string, onTrouble: (reason: string | undefined) => void = () => undefined) {
     this.#db = open(file);
+    this.#late = new LateWrites(onTrouble);
     this.#selectDn = this.#db.prepare('SELECT number, name, record, ha1, realm FROM dn WHERE number = ?');
     this.#selectRegistrations = this.#db.prepare(
       `SELECT number, contact, protocol, address, port, expires_at AS expiresAt, call_id AS callId, cseq,
@@ -95,19 +104,31 @@ export class DnStore {
   }
 
   removeDn(number: string): boolean {
+    this.#lateRegistrations.delete(number);
     return this.#db.prepare('DELETE FROM dn WHERE number = ?').run(number).changes > 0;
   }
 
   /** The contacts of a DN that have not expired, the freshest first. */
   registrations(number: string, now: number): Registration[] {
+    const late = this.#lateRegistrations.get(number);
+    if (late !== undefined) return late.filter(({ expiresAt }) => expiresAt > now);
     return this.#selectRegistrations.all(number, now);
   }
 
-  /** Puts the whole set of a DN's contacts, the freshest first, in place of the old one, at once. */
+  /** Puts the whole set of a DN's contacts, the freshest first, in place of the old one, at once. Never refused. */
   replaceRegistrations(number: string, registrations: readonly Registration[]): void {
+    this.#lateRegistrations.set(number, registrations);
+    this.#late.write(`registrations ${number}`, () => {
+      this.#writeRegistrations(number, registrations);
+      this.#lateRegistrations.delete(number);
+    });
+  }
+
+  #writeRegistrations(number: string, registrations: readonly Registration[]): void {
     const insert = this.#db.prepare(
       `INSERT INTO registration (number, contact, protocol, address, port, expires_at, call_id, cseq, user_agent)
-       VALUES (@number, @contact, @protocol, @address, @port, @expiresAt, @callId, @cseq, @userAgent)`,
+       SELECT @number, @contact, @protocol, @address, @port, @expiresAt, @callId, @cseq, @userAgent
+       WHERE EXISTS (SELECT 1 FROM dn WHERE number = @number)`,
     );
     this.#db.transaction(() => {
       this.#db.prepare('DELETE FROM registration WHERE number = ?').run(number);
@@ -120,12 +141,15 @@ export class DnStore {
     return this.#db.prepare<[number], { count: number }>(sql).get(now)?.count ?? 0;
   }
 
-  noteOpenCall(call: OpenCall): void {
-    this.#openCall.run(call.call, call.recording);
+  /** Never refused. */
+  noteOpenCall({ call, recording }: OpenCall): void {
+    this.#late.write(`call ${call}`, () => this.#openCall.run(call, recording));
   }
 
+  /** Never refused. */
   forgetOpenCall(call: string): void {
-    this.#closeCall.run(call);
+    if (this.#late.drop(`call ${call}`)) return;
+    this.#late.write(`call ${call}`, () => this.#closeCall.run(call));
   }
 
   openCalls(): OpenCall[] {
@@ -133,6 +157,7 @@ export class DnStore {
   }
 
   close(): void {
+    this.#late.end();
     this.#db.close();
   }
 }
@@ -140,7 +165,8 @@ export class DnStore {
 function open(file: string): Database.Database {
   let db: Database.Database | undefined;
   try {
-    db = new Database(file);
+    // Whoever else holds it (an operator's sqlite3) must not hold up calls.
+    db = new Database(file, { timeout: LOCK_WAIT_MS });
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
     db.pragma('foreign_keys = ON');

@@ -207,7 +207,7 @@ export class Switch {
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
         this.#journal.append(event);
       },
-      anchor: (call, tags) => anchoredMedia(this.#ng, call, tags),
+      anchor: (call, tags, sources) => anchoredMedia(this.#ng, call, tags, sources),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
       onReleased: (call) => {
         this.calls.delete(call.id);
@@ -255,7 +255,7 @@ function settingsOf(config: Config): Settings {
 /** Starts grec-sipd. */
 export async function startSwitch({ config, log }: DaemonContext): Promise<RunningDaemon> {
   const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
-  const store = new DnStore(config.paths.switchDb);
+  const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
   const { host, port } = config.media.server;
   const ng = await createNgClient({ host, port, timeoutMs: config.media.timeout, log });
   const parts = new Switch({ config, store, journal, ng, log });
@@ -275,6 +275,18 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
     reload: (next) => parts.reload(next),
     stop: () => parts.stop(),
   };
+}
+
+function reportStore(reason: string | undefined, log: Logger): void {
+  if (reason === undefined) log.info('the DN database is written again');
+  else
+    log.error(
+      {
+        alarm: 'switch-db-write',
+        hint: 'free space on its disk; registrations and calls are kept in memory until then',
+      },
+      `cannot write the DN database: ${reason}`,
+    );
 }
 
 /** A password's hash holds for one realm only (RFC 7616 section 3.4.2). */

@@ -1,0 +1,48 @@
+// Writes that a disk refuses are done later, in their newest form, and the trouble is told once.
+import { EventEmitter, once } from 'node:events';
+import t from 'tap';
+import { LateWrites } from './late-writes.ts';
+
+t.test('a refused write is done when the disk takes it again', async (t) => {
+  const told: (string | undefined)[] = [];
+  const disk = { isFull: true };
+  const written: string[] = [];
+  const recovered = new EventEmitter();
+  const late = new LateWrites((reason) => {
+    told.push(reason);
+    if (reason === undefined) recovered.emit('recovered');
+  }, 5);
+  t.teardown(() => late.end());
+  const write = (what: string) => () => {
+    if (disk.isFull) throw new Error('database or disk is full');
+    written.push(what);
+  };
+  late.write('call 1', write('noted 1'));
+  late.write('call 2', write('noted 2'));
+  late.write('call 1', write('forgotten 1'));
+  t.same(written, []);
+  t.same(told, ['database or disk is full'], 'told once');
+  disk.isFull = false;
+  late.write('call 3', write('noted 3'));
+  t.same(written, ['noted 3'], 'what the disk takes does not wait for the rest');
+  const end = once(recovered, 'recovered');
+  // The timer alone does not keep a process alive.
+  const alive = setTimeout(() => undefined, 10_000);
+  await end;
+  clearTimeout(alive);
+  t.same(written, ['noted 3', 'noted 2', 'forgotten 1']);
+  t.same(told, ['database or disk is full', undefined]);
+});
+
+t.test('at the end there is a last attempt', async (t) => {
+  let isFull = true;
+  const written: number[] = [];
+  const late = new LateWrites(() => undefined);
+  late.write('x', () => {
+    if (isFull) throw new Error('full');
+    written.push(1);
+  });
+  isFull = false;
+  late.end();
+  t.same(written, [1]);
+});
