@@ -55,7 +55,9 @@ const MIGRATIONS = [
     seq INTEGER NOT NULL,
     call TEXT NOT NULL,
     event TEXT NOT NULL,
-    PRIMARY KEY (journal, seq)
+    -- A journal that lost its end uses numbers again: the same event is the one of the same time, too.
+    at INTEGER NOT NULL,
+    PRIMARY KEY (journal, seq, at)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX pending_events_by_call ON pending_events (call);
   `,

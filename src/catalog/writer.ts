@@ -73,7 +73,10 @@ export function catalogWriter(db: Database, file: string, reader: CatalogReader)
     setCheckpoint: (journal, checkpoint) =>
       guard(() => void sql.setCheckpoint.run({ journal, ...checkpoint })),
     keepEvent: (call, event) =>
-      guard(() => void sql.keepEvent.run(event.daemon, event.seq, call, JSON.stringify(event))),
+      guard(
+        () =>
+          void sql.keepEvent.run(event.daemon, event.seq, call, JSON.stringify(event), Math.floor(event.at)),
+      ),
     pendingEvents: () =>
       guard(() => sql.pendingEvents.all().map(({ event }) => JSON.parse(event) as JournalEvent)),
     dropEvents: (call) => guard(() => void sql.dropEvents.run(call)),
@@ -104,11 +107,11 @@ function prepareAll(db: Database) {
       `INSERT OR REPLACE INTO checkpoints (journal, file, offset, seq)
        VALUES (@journal, @file, @offset, @seq)`,
     ),
-    keepEvent: db.prepare<[string, number, string, string]>(
-      'INSERT OR IGNORE INTO pending_events (journal, seq, call, event) VALUES (?, ?, ?, ?)',
+    keepEvent: db.prepare<[string, number, string, string, number]>(
+      'INSERT OR IGNORE INTO pending_events (journal, seq, call, event, at) VALUES (?, ?, ?, ?, ?)',
     ),
     pendingEvents: db.prepare<[], { event: string }>(
-      `SELECT event FROM pending_events ORDER BY json_extract(event, '$.at'), journal, seq`,
+      'SELECT event FROM pending_events ORDER BY at, journal, seq',
     ),
     dropEvents: db.prepare<[string]>('DELETE FROM pending_events WHERE call = ?'),
   };

@@ -112,7 +112,7 @@ export class Journals {
     const call = callOf(event);
     if (call === undefined) return;
     const events = this.#calls.get(call) ?? [];
-    if (events.some(({ seq, daemon }) => seq === event.seq && daemon === event.daemon)) return;
+    if (events.some((known) => isSame(known, event))) return;
     events.push(event);
     events.sort((one, other) => one.at - other.at);
     this.#calls.set(call, events);
@@ -121,4 +121,9 @@ export class Journals {
 
 function callOf(event: JournalEvent): string | undefined {
   return 'call' in event ? event.call : undefined;
+}
+
+/** Its number alone does not tell: a journal that lost its end uses numbers again. */
+function isSame(one: JournalEvent, other: JournalEvent): boolean {
+  return one.seq === other.seq && one.daemon === other.daemon && one.at === other.at;
 }

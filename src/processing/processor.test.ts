@@ -1,5 +1,14 @@
 // From journals and spool to archive and catalog: every recording, or a row and an alarm that say why not.
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
@@ -399,4 +408,19 @@ t.test('a recording name that would leave the archive does not', async (t) => {
   it.clock.now += 120_000_000;
   await it.sync(await it.start());
   t.match(it.rows()[0]?.path, /^2026\/01\/31\/[0-9a-f-]{36}$/);
+});
+
+t.test('a journal whose end was lost uses numbers again: the new event counts', async (t) => {
+  const it = bench(t);
+  it.state.append('grec-sipd', T0, ...callBegins(CALL, RECORDING));
+  it.state.writeSegment('seg-1', known, BOTH);
+  const first = await it.start();
+  await it.sync(first);
+  await first.stop();
+  const file = join(it.config.paths.journal, 'grec-sipd', '0000000001.jsonl');
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, 2);
+  // The power failed after two lines were on the disk; the next life of the switch goes on with number 3.
+  const released = { ...callEnds(CALL, RECORDING).at(-1), seq: 3, at: END, daemon: 'grec-sipd' };
+  writeFileSync(file, `${[...lines, JSON.stringify(released)].join('\n')}\n`);
+  t.match(await it.sync(await it.start()), { recordings: 1, failed: 0, backlog: 0 });
 });

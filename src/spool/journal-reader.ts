@@ -1,11 +1,12 @@
 // Reading a daemon's journal from a checkpoint, at the reader's own pace; nothing in it can stop the reader.
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DaemonName } from '../config.ts';
 import type { JournalEvent } from './events.ts';
 import { firstSeqOf, listJournalFiles, parseEvent } from './journal-files.ts';
 
 const CHUNK_BYTES = 1 << 20;
+const LONGEST_LINE_BYTES = 1 << 16;
 const NEWLINE = 10;
 
 /** Where a reader stands; plain JSON, for the reader to keep. */
@@ -47,14 +48,48 @@ export function createJournalReader(
 ): JournalReader {
   const folder = join(options.directory, options.daemon);
   let position = checkpoint === undefined ? undefined : { ...checkpoint };
+  let isResuming = checkpoint !== undefined;
   return {
     read(limit = 1000) {
       const batch: JournalBatch = { events: [], checkpoint: undefined, problems: [] };
+      if (isResuming && position !== undefined) returnToWhatStands(folder, position, batch);
+      isResuming = false;
       position = readBatch(folder, position, limit, batch);
       batch.checkpoint = position === undefined ? undefined : { ...position };
       return batch;
     },
   };
+}
+
+/**
+ * A machine that lost its power may have lost the end of the journal, though the checkpoint behind it is safe; what was
+ * written since stands in its place and must not be read from the middle.
+ */
+function returnToWhatStands(folder: string, position: JournalCheckpoint, batch: JournalBatch): void {
+  if (position.offset === 0) return;
+  const path = join(folder, position.file);
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) < position.offset) return;
+  const before = readBefore(path, position.offset);
+  const isEndOfLine = before.at(-1) === NEWLINE;
+  const start = before.lastIndexOf(NEWLINE, before.length - 2) + 1;
+  const last = parseEvent(before.toString('utf8', start, before.length - 1));
+  // A line that is no event was passed over when it was read first.
+  if (isEndOfLine && ('problem' in last || last.event.seq === position.seq)) return;
+  report(batch, position, 'other events stand where reading ended; the file is read again');
+  position.offset = 0;
+  position.seq = firstSeqOf(position.file) - 1;
+}
+
+/** The last bytes before `offset`: more than a line. */
+function readBefore(path: string, offset: number): Buffer {
+  const fd = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(Math.min(offset, LONGEST_LINE_BYTES));
+    readSync(fd, bytes, 0, bytes.length, offset - bytes.length);
+    return bytes;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function readBatch(

@@ -256,3 +256,24 @@ t.test('a folder that cannot be used is refused with a reason', async (t) => {
   const directory = t.testdir({ file: 'not a folder' });
   t.throws(() => open(join(directory, 'file')), { code: 'STATE_UNUSABLE' });
 });
+
+t.test('a journal that lost its end and was written on is read again, not from the middle', async (t) => {
+  const directory = t.testdir();
+  const journal = open(directory);
+  for (let n = 1; n <= 5; n += 1) journal.append(ringing(String(n)));
+  await journal.close();
+  const { checkpoint } = createJournalReader({ directory, daemon }).read();
+  const [name = ''] = readdirSync(join(directory, daemon));
+  const file = join(directory, daemon, name);
+  truncateSync(file, readFileSync(file).length - 150);
+  const again = open(directory);
+  for (let n = 1; n <= 4; n += 1) again.append(ringing(`new ${n}`));
+  await again.close();
+  const { events, problems } = createJournalReader({ directory, daemon }, checkpoint).read();
+  t.strictSame(
+    events.map((event) => 'call' in event && event.call),
+    ['1', '2', '3', 'new 1', 'new 2', 'new 3', 'new 4'],
+  );
+  t.match(problems, [{ file: name, message: /read again/ }]);
+  t.equal(problems.length, 1);
+});
