@@ -56,12 +56,15 @@ export interface RecordingStart {
 
 export class CallRecording {
   readonly metadata: RecordingMetadata | undefined;
-  /** Resolves once the segment is on the disk. @throws GrecError SPOOL_WRITE */
-  readonly opened: Promise<void>;
   readonly #context: RecordingContext;
   readonly #log: Logger;
   readonly #tap: Tap;
   readonly #legs: { label: Label; leg: Leg }[];
+  readonly #start: RecordingStart;
+  readonly #startedAt = microsNow();
+  /** Whether there is a segment at last. */
+  readonly #opening: Promise<boolean>;
+  #attempt: Promise<void> | undefined;
   #segment: SegmentWriter | undefined;
   #streams: Stream[];
   #notes: Omit<SegmentMedia, 'type'>[] = [];
@@ -73,21 +76,48 @@ export class CallRecording {
   constructor(context: RecordingContext, start: RecordingStart) {
     this.#context = context;
     this.#log = start.log;
+    this.#start = start;
     this.metadata = start.metadata;
     this.#streams = start.streams;
     this.#legs = start.legs;
     this.#tap = context.engine.openTap((reason) => this.#onTrouble(reason));
     for (const { label, leg } of start.legs) leg.copyTo(this.#tap, label === 'a' ? 0 : 1);
-    this.opened = this.#open(start, microsNow());
-    this.opened.catch(() => undefined);
+    this.#opening = this.#openAtLast();
   }
 
   get lost(): number {
     return this.#tap.lost;
   }
 
-  async #open({ ngCallId, metadata, streams }: RecordingStart, at: number): Promise<void> {
+  /**
+   * Resolves once the segment is on the disk. While a full disk refuses it, the copies wait in memory and it is tried
+   * again and again; who asks learns how the attempt under way ended.
+   * @throws GrecError SPOOL_WRITE
+   */
+  opened(): Promise<void> {
+    if (this.#segment !== undefined) return Promise.resolve();
+    this.#attempt ??= this.#open(this.#start).finally(() => {
+      this.#attempt = undefined;
+    });
+    return this.#attempt;
+  }
+
+  async #openAtLast(): Promise<boolean> {
+    const isOpen = await this.opened().then(
+      () => true,
+      (thrown: unknown) => {
+        this.#onTrouble(messageOf(thrown));
+        return false;
+      },
+    );
+    if (isOpen || !(await this.#retry(() => this.opened(), MOST_RETRIES))) return isOpen;
+    this.#onTrouble(undefined);
+    return true;
+  }
+
+  async #open({ ngCallId, metadata, streams }: RecordingStart): Promise<void> {
     const { spool, host, journal } = this.#context;
+    const at = this.#startedAt;
     this.#segment = await openSegment(spool, { at, host, ngCallId, metadata, streams });
     this.#tap.drainTo(this.#segment);
     journal.append({ type: 'segment.opened', ...this.#ids(this.#segment) });
@@ -113,7 +143,7 @@ export class CallRecording {
   }
 
   async #writeNotes(): Promise<void> {
-    await this.opened;
+    if (!(await this.#opening)) return;
     for (let note = this.#notes[0]; note !== undefined; note = this.#notes[0]) {
       await this.#segment?.noteMedia(note);
       this.#notes.shift();
@@ -131,16 +161,14 @@ export class CallRecording {
   }
 
   async #finish(reason: EndReason, at: number): Promise<void> {
-    try {
-      await this.opened;
-    } catch (thrown) {
+    await this.#opening;
+    const segment = this.#segment;
+    if (segment === undefined) {
       const { lost } = this.#tap.end();
-      this.#log.error({ alarm: 'recording-lost', packets: lost }, messageOf(thrown));
+      this.#log.error({ alarm: 'recording-lost', packets: lost }, 'the disk took no segment: nothing is left of it');
       return;
     }
-    const segment = this.#segment;
-    if (segment === undefined) return;
-    await this.#retry(() => this.#flush());
+    await this.#retry(() => this.#flush(), MOST_RETRIES);
     const wasRefused = this.#hasTrouble;
     const { captured, lost } = this.#tap.end();
     const fact = {
@@ -149,7 +177,8 @@ export class CallRecording {
       packets: { a: captured[0], b: captured[1] },
       lost,
     };
-    if (await this.#retry(() => segment.close(fact))) this.#report(segment, fact);
+    // The memory is free again, and what is left is one line: it is tried for as long as it takes.
+    if (await this.#retry(() => segment.close(fact), Number.POSITIVE_INFINITY)) this.#report(segment, fact);
     else {
       await segment.abandon();
       this.#log.error(
@@ -166,17 +195,20 @@ export class CallRecording {
     if (!isDrained) throw new Error('the disk takes nothing');
   }
 
-  /** @returns false when it failed to the end */
-  async #retry(attempt: () => Promise<void>): Promise<boolean> {
+  /**
+   * @param most attempts after the end of the recording
+   * @returns false when it failed to the end
+   */
+  async #retry(attempt: () => Promise<void>, most: number): Promise<boolean> {
     const { stopping } = this.#context;
-    for (let count = 0; ; count += 1) {
+    for (let count = 0; ; count += this.#isEnded ? 1 : 0) {
       try {
         await attempt();
         return true;
       } catch (thrown) {
         this.#log.debug(messageOf(thrown));
       }
-      if (stopping.aborted || count >= MOST_RETRIES) return false;
+      if (stopping.aborted || count >= most) return false;
       await delay(RETRY_MS, undefined, { signal: stopping, ref: false }).catch(() => undefined);
     }
   }

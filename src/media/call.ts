@@ -95,7 +95,7 @@ export class Call {
   async startRecording(metadata: string | undefined): Promise<NgOk> {
     if (this.parties.length < 2) throw refused('the call has no media yet');
     this.#metadata = readMetadata(metadata) ?? this.#metadata;
-    await this.#record().opened;
+    await this.#record().opened();
     return { result: 'ok' };
   }
 
@@ -185,11 +185,6 @@ export class Call {
       log: this.#log.child({ call: this.#metadata?.call, recording: this.#metadata?.recording }),
     });
     this.recording = recording;
-    // A segment that cannot be opened ends the recording, never the call.
-    recording.opened.catch(() => {
-      recording.end('write-failed');
-      if (this.recording === recording) this.recording = undefined;
-    });
     return recording;
   }
 

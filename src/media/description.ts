@@ -1,5 +1,5 @@
 // What the media server takes from a party's session description, and what it makes of it for the other party (RFC 3264).
-import { isIP, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import { GrecError } from '../errors.ts';
 import type { NgAnswer, NgOffer } from '../ng/request.ts';
 import { audioOf, isSecure, mediaAddress, redirectAudio, rtpFormats } from '../sdp/offer-answer.ts';
@@ -43,9 +43,26 @@ export function readDescription(request: NgOffer | NgAnswer, address: string): D
 
 function checkHost(host: string, address: string): void {
   if (isIP(host) === 0) throw refused(`its address ${host} is not numeric`);
+  if (!isReachable(host, address)) throw refused(`nothing may be sent to its address ${host}`);
   if (isIPv6(host) !== isIPv6(address)) {
     throw refused(`its address ${host} and the media server's, ${address}, are of different families`);
   }
+}
+
+const MULTICAST = new BlockList();
+MULTICAST.addSubnet('224.0.0.0', 3, 'ipv4');
+MULTICAST.addSubnet('ff00::', 8, 'ipv6');
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+// What IPv6 makes of IPv4 would pass both.
+LOOPBACK.addSubnet('::ffff:0:0', 96, 'ipv6');
+
+/** Neither groups, nor services of this machine that listen on loopback because they trust who reaches them. */
+function isReachable(host: string, address: string): boolean {
+  const family = isIPv6(host) ? 'ipv6' : 'ipv4';
+  if (MULTICAST.check(host, family)) return false;
+  return !LOOPBACK.check(host, family) || LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
 
 /** The one text form in which sockets show an address too. */

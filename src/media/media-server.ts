@@ -5,20 +5,19 @@ import { statfs } from 'node:fs/promises';
 import { machineName } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
-import type { Logger } from '../log.ts';
 import { createNgServer } from '../ng/server.ts';
-import { type Journal, openJournal } from '../spool/journal.ts';
-import { recoverSpool } from '../spool/recover.ts';
+import { openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import type { CallContext } from './call.ts';
 import { createCalls } from './calls.ts';
 import { createDgramEngine } from './io/dgram-engine.ts';
 import { createPortPool } from './port-pool.ts';
+import { startRepair } from './repair.ts';
 
 const DISK_CHECK_MS = 10_000;
 
 /**
- * Starts the media server: repairs the spool, then listens.
+ * Starts the media server, and the repair of what an earlier life left in the spool.
  * @throws GrecError STATE_UNUSABLE, PORT_IN_USE, PORT_UNUSABLE
  */
 export async function startMediaServer({ config, log }: DaemonContext): Promise<RunningDaemon> {
@@ -26,7 +25,7 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
   prepareSpool(paths.spool);
   const journal = openJournal({ directory: paths.journal, daemon: 'grec-mediad', log });
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
-  await repairSpool(paths.spool, journal, log);
+  const repair = startRepair({ spool: paths.spool, journal, log });
   const stopping = new AbortController();
   const context: CallContext = {
     engine: createDgramEngine(mediad['flush-interval']),
@@ -44,6 +43,7 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
   const ng = await listen().catch(async (thrown: unknown) => {
     await calls.close('shutdown');
     await context.engine.close();
+    await repair.stop();
     await journal.close();
     throw thrown;
   });
@@ -63,6 +63,7 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
       calls: calls.size,
       recording: calls.recording,
       finishing: finishing.size,
+      repairing: repair.waiting,
       packets: structuredClone(engine.counters),
       spool: { directory: paths.spool, ...disk.state },
       journal: { pending: journal.pending, lost: journal.lost },
@@ -74,6 +75,7 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
       stopping.abort();
       await Promise.all(finishing);
       await engine.close();
+      await repair.stop();
       journal.append({ type: 'daemon.stopped' });
       await journal.close();
     },
@@ -88,21 +90,6 @@ function prepareSpool(spool: string): void {
       hint: 'give the state directory to the user that runs grec',
       cause: thrown,
     });
-  }
-}
-
-async function repairSpool(spool: string, journal: Journal, log: Logger): Promise<void> {
-  const { recovered, broken, failed } = await recoverSpool(spool);
-  for (const one of recovered) {
-    const { segment, recording, call } = one;
-    journal.append({ type: 'segment.closed', segment, recording, call, reason: 'recovered' });
-    log.warn(one, 'an unfinished segment was closed');
-  }
-  for (const one of broken) {
-    log.error({ alarm: 'segment-broken', ...one }, `a segment cannot be read: ${one.reason}`);
-  }
-  for (const one of failed) {
-    log.error({ alarm: 'segment-open', ...one }, `a segment could not be repaired: ${one.reason}`);
   }
 }
 

@@ -26,6 +26,8 @@ t.test('descriptions without usable audio are refused with the reason, and leave
     [description(here, 'm=audio 4000 RTP/SAVP 0'), /RTP\/SAVP/],
     [description('m=audio 4000 RTP/AVP 0'), /no c= line/],
     [description('c=IN IP4 phone.example', 'm=audio 4000 RTP/AVP 0'), /not numeric/],
+    [description('c=IN IP4 239.1.2.3', 'm=audio 4000 RTP/AVP 0'), /nothing may be sent to/],
+    [description('c=IN IP4 255.255.255.255', 'm=audio 4000 RTP/AVP 0'), /nothing may be sent to/],
     [description('c=IN IP6 ::1', 'm=audio 4000 RTP/AVP 0'), /different families/],
   ];
   for (const [sdp, reason] of refusals) {

@@ -1,5 +1,9 @@
 // Which way requests of a dialog go: phones behind NAT, TCP connections that are open or gone, routes.
 import t from 'tap';
+import type { Core } from './core.ts';
+import { DialogWay } from './dialog-way.ts';
+import { Locator } from './locate.ts';
+import type { SipRequest } from './message.ts';
 import { answerTo, headerOf, rawRequest, tcpPeer, udpPeer } from './raw-peer-fixture.ts';
 import type { Dialog, Peer } from './user-agent.ts';
 import { newAgent } from './user-agent-fixture.ts';
@@ -98,4 +102,40 @@ t.test('TCP: the open connection of the dialog, then a new one to the Contact', 
   probe.send('\r\n\r\n');
   await probe.expect(/\r\n/);
   t.equal((await dialog.request('INFO')).status, 481);
+});
+
+t.test('a peer cannot have us write to groups, to every host, or to none', async (t) => {
+  const peer = await udpPeer(t);
+  const dialogs: Dialog[] = [];
+  const { agent, port } = await newAgent(t, { onInvite: (invite) => void dialogs.push(invite.accept()) });
+  for (const [index, contact] of [
+    'sip:raw@239.1.2.3',
+    'sip:raw@255.255.255.255',
+    'sip:raw@0.0.0.0',
+    'sip:raw@127.0.0.1;maddr=224.0.1.75',
+  ].entries()) {
+    const invite = rawRequest({ method: 'INVITE', port: peer.port, to: port, callId: `far-${index}` });
+    peer.send(invite.replace(/Contact: .*\r/, `Contact: <${contact}>\r`), port);
+    const ok = await peer.expect(new RegExp(`^SIP/2.0 200 [^]*far-${index}`));
+    const toTag = /tag=(\w+)/.exec(headerOf(ok, 'to'))?.[1] ?? '';
+    peer.send(rawRequest({ method: 'ACK', port: peer.port, to: port, callId: `far-${index}`, toTag }), port);
+    t.equal((await dialogs[index]?.request('INFO'))?.status, 503, contact);
+  }
+  t.equal(agent.counters['made-503'], 4);
+});
+
+t.test('only who is on this machine may name its loopback addresses', async (t) => {
+  const request = { method: 'BYE', uri: 'sip:x@127.0.0.1:2223', headers: {} } as unknown as SipRequest;
+  const asked: Peer[] = [];
+  const transport = { channelOf: () => undefined, channelTo: (peer: Peer) => asked.push(peer) };
+  const core = { transport, locator: new Locator() } as unknown as Core;
+  const way = (address: string) => {
+    const at: Peer = { protocol: 'udp', address, port: 5060 };
+    return new DialogWay(core, { peer: at, local: at, id: '' }, undefined);
+  };
+  t.match(await way('192.0.2.7').channel(request), { reason: /of this machine/ });
+  t.match(await way('2001:db8::7').channel(request), { reason: /of this machine/ });
+  t.same(asked, []);
+  await way('127.0.0.3').channel(request);
+  t.match(asked, [{ address: '127.0.0.1', port: 2223 }]);
 });

@@ -2,6 +2,7 @@
 import type { Channel } from './channel.ts';
 import type { Core } from './core.ts';
 import { nextHop } from './dialog-state.ts';
+import { isLoopback } from './local-address.ts';
 import type { SipRequest } from './message.ts';
 import { parseUri } from './uri.ts';
 import type { Flow, Peer } from './user-agent-types.ts';
@@ -55,7 +56,14 @@ export class DialogWay {
     if (open !== undefined) return open;
     const hop = nextHop(request);
     const peer = this.#known(hop) ?? (await locator.locate(hop));
-    return 'reason' in peer ? peer : transport.channelTo(peer, this.#flow);
+    if ('reason' in peer) return peer;
+    if (this.#isOfThisMachine(peer)) return { reason: 'a peer elsewhere names an address of this machine' };
+    return transport.channelTo(peer, this.#flow);
+  }
+
+  /** Services that listen on loopback trust who reaches them: no peer from elsewhere may have us write to them. */
+  #isOfThisMachine({ address }: Peer): boolean {
+    return this.#flow !== undefined && isLoopback(address) && !isLoopback(this.#flow.peer.address);
   }
 
   #known(hop: string): Peer | undefined {

@@ -7,6 +7,28 @@ export function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 
+const NOT_ONE_HOST = new BlockList();
+for (const [net, prefix, family] of [
+  ['0.0.0.0', 8, 'ipv4'],
+  ['224.0.0.0', 3, 'ipv4'],
+  ['::', 128, 'ipv6'],
+  ['ff00::', 8, 'ipv6'],
+] as const)
+  NOT_ONE_HOST.addSubnet(net, prefix, family);
+
+/** False for unspecified, multicast and broadcast addresses: a peer that names one wants others to be written to. */
+export function isUnicast(address: string): boolean {
+  return !NOT_ONE_HOST.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+export function isLoopback(address: string): boolean {
+  return LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}
+
 export function sameFamily(a: string, b: string): boolean {
   return isIP(a) === isIP(b);
 }

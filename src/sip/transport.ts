@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { Channel } from './channel.ts';
 import { type DecodeResult, decodeMessage } from './decode.ts';
 import type { ListenAddress } from './listen-error.ts';
-import { isWildcard, LocalAddresses, sameFamily } from './local-address.ts';
+import { isUnicast, isWildcard, LocalAddresses, sameFamily } from './local-address.ts';
 import type { Via } from './message.ts';
 import { DEFAULT_TCP_LIMITS, type TcpLimits } from './tcp-connection.ts';
 import { TcpConnections } from './transport-tcp.ts';
@@ -89,6 +89,7 @@ export class Transport {
    */
   channelTo(peer: Peer, near?: Flow): Channel | NoWay {
     if (isIP(peer.address) === 0) return { reason: 'the address is not numeric' };
+    if (!isUnicast(peer.address)) return { reason: 'the address is not that of one host' };
     if (!(peer.port > 0 && peer.port < 65536)) return { reason: 'the port is none' };
     return peer.protocol === 'tcp' ? this.#tcpChannel(peer) : this.#udpChannel(peer, near);
   }

@@ -1,4 +1,5 @@
 // What each party's SDP becomes: its own (direct media), or the media server's (anchored) (RFC 3264).
+import { isIPv6 } from 'node:net';
 import { GrecError } from '../errors.ts';
 import type { NgClient } from '../ng/client.ts';
 import { keepFormats } from '../sdp/offer-answer.ts';
@@ -46,11 +47,22 @@ const RECORDABLE = new Set(['PCMU', 'PCMA', 'TELEPHONE-EVENT', 'CN']);
  * Media through the media server.
  * @param callId the call's name in the ng protocol
  * @param tags of the legs in the ng protocol: ours, so that they stay when a SIP tag changes (forking behind a trunk)
+ * @param sources where each party's signalling is: a party behind NAT sends its media from there, and no stranger may
  */
-export function anchoredMedia(ng: NgClient, callId: string, tags: Record<Label, string>): CallMedia {
+export function anchoredMedia(
+  client: Pick<NgClient, 'request'>,
+  callId: string,
+  tags: Record<Label, string>,
+  sources: Record<Label, string>,
+): CallMedia {
   const base = { 'call-id': callId };
+  const ng = inTurn(client);
   let offerer: Label = 'a';
   const other = (label: Label): Label => (label === 'a' ? 'b' : 'a');
+  const receivedFrom = (label: Label) => {
+    const address = sources[label];
+    return { 'received-from': [isIPv6(address) ? 'IP6' : 'IP4', address] };
+  };
   return {
     anchored: true,
     async offer(from, sdp) {
@@ -60,12 +72,13 @@ export function anchoredMedia(ng: NgClient, callId: string, tags: Record<Label, 
         ...base,
         'from-tag': tags[from],
         'to-tag': tags[other(from)],
+        ...receivedFrom(from),
         sdp: text,
       });
       offerer = from;
       return sdpOf(reply.sdp);
     },
-    async answer(_from, sdp, recording) {
+    async answer(from, sdp, recording) {
       const wish = recording && { 'record call': 'yes', metadata: JSON.stringify(recording) };
       const reply = await ng.request({
         command: 'answer',
@@ -73,6 +86,7 @@ export function anchoredMedia(ng: NgClient, callId: string, tags: Record<Label, 
         ...base,
         'from-tag': tags[offerer],
         'to-tag': tags[other(offerer)],
+        ...receivedFrom(from),
         sdp: sdp.toString('utf8'),
       });
       return sdpOf(reply.sdp);
@@ -82,6 +96,18 @@ export function anchoredMedia(ng: NgClient, callId: string, tags: Record<Label, 
     },
     async release() {
       await ng.request({ command: 'delete', ...base, 'from-tag': tags.a, 'delete-delay': 0 });
+    },
+  };
+}
+
+/** One request after the other: a delete that overtakes a lost and repeated offer would leave its ports open. */
+function inTurn(client: Pick<NgClient, 'request'>): Pick<NgClient, 'request'> {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    request(request) {
+      const reply = last.then(() => client.request(request));
+      last = reply.catch(() => undefined);
+      return reply;
     },
   };
 }

@@ -10,6 +10,9 @@ const DEFAULT_MAX_FORWARDS = 70;
 /** What a telephone would show of a caller that gives no number. */
 const ANONYMOUS = 'anonymous';
 const LONGEST_NUMBER = 64;
+const LONGEST_NAME = 128;
+/** Longer than any that is in use, and short enough for a request to the media server with all of a call's facts in it. */
+const LONGEST_URI = 1024;
 
 type Caller = Exclude<Identity, { kind: 'refused' }>;
 
@@ -40,13 +43,14 @@ export function planCall(
 
 function callerOf(invite: IncomingInvite, caller: Caller): CallParty {
   const { from } = invite.message.headers;
-  const shown = unquote(from.name);
+  const shown = printable(unquote(from.name) ?? '', LONGEST_NAME) || undefined;
+  const uri = from.uri.slice(0, LONGEST_URI);
   if (caller.kind === 'dn') {
     const { number, name } = caller.dn;
-    return { number, uri: from.uri, name: name ?? shown, dn: number, trunk: undefined };
+    return { number, uri, name: name ?? shown, dn: number, trunk: undefined };
   }
-  const number = (userOf(from.uri) ?? ANONYMOUS).slice(0, LONGEST_NUMBER);
-  return { number, uri: from.uri, name: shown, dn: undefined, trunk: caller.trunk.name };
+  const number = printable(userOf(from.uri) ?? '', LONGEST_NUMBER) || ANONYMOUS;
+  return { number, uri, name: shown, dn: undefined, trunk: caller.trunk.name };
 }
 
 function calleeOf(route: Exclude<Route, { kind: 'refused' }>, dialled: string): CallParty {
@@ -54,6 +58,17 @@ function calleeOf(route: Exclude<Route, { kind: 'refused' }>, dialled: string): 
     return { number: dialled, uri: route.uri, name: undefined, dn: undefined, trunk: route.trunk.name };
   const { number, name } = route.dn;
   return { number, uri: route.uri, name: name ?? undefined, dn: number, trunk: undefined };
+}
+
+/**
+ * What a stranger wrote, as it may stand on a terminal, in a file and in a message: without control characters, marks that
+ * turn the direction of writing, and bytes that were no UTF-8.
+ */
+function printable(text: string, longest: number): string {
+  return text
+    .replaceAll(/[\p{Cc}\p{Cs}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '')
+    .slice(0, longest)
+    .trim();
 }
 
 /** A display name without its quotes and escapes (RFC 3261 section 25.1, quoted-string). */

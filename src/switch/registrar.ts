@@ -6,6 +6,9 @@ import type { DnStore, Registration } from './dn-store.ts';
 
 const LEAST_EXPIRES_S = 60;
 const MOST_CONTACTS = 10;
+/** Ten of them still fit into one answer. */
+const LONGEST_CONTACT = 1024;
+const LONGEST_PRODUCT = 200;
 
 export interface RegistrarOptions {
   store: DnStore;
@@ -68,7 +71,7 @@ function readBindings(contacts: NameAddr[], message: SipRequest, maxExpires: num
   const bindings: Binding[] = [];
   for (const { uri, params } of contacts) {
     const parsed = parseUri(uri);
-    if (parsed === undefined || parsed.scheme === 'tel') return undefined;
+    if (parsed === undefined || parsed.scheme === 'tel' || uri.length > LONGEST_CONTACT) return undefined;
     const asked = params.expires ?? message.headers.expires ?? maxExpires;
     const expires = Number(asked);
     // RFC 3261 section 10.2.1.1: a malformed value counts as 3600.
@@ -105,7 +108,10 @@ function registrationOf(
     expiresAt: now + binding.expires * 1000,
     callId: message.headers['call-id'],
     cseq: message.headers.cseq.seq,
-    userAgent: typeof userAgent === 'string' ? userAgent : null,
+    userAgent:
+      typeof userAgent === 'string'
+        ? userAgent.replaceAll(/[^\x20-\x7e]/g, '').slice(0, LONGEST_PRODUCT)
+        : null,
   };
 }
 

@@ -78,6 +78,14 @@ t.test('the source of the signalling counts as the host', async (t) => {
   t.equal(judge(latch, '198.51.100.7', 5000, 5).at(-1), 'latched');
 });
 
+t.test('when it is known, no other host stands in for an address behind a NAT', async (t) => {
+  const latch = new Latch('rtp');
+  latch.expect({ address: '192.168.1.5', port: 4000, alsoFrom: '198.51.100.7' });
+  t.strictSame(judge(latch, '203.0.113.66', 5000, 20), Array(20).fill('stranger'));
+  t.strictSame(latch.destination, { address: '192.168.1.5', port: 4000 });
+  t.equal(judge(latch, '198.51.100.7', 5000, 5).at(-1), 'latched');
+});
+
 t.test('before SDP comes packets are held', async (t) => {
   const latch = new Latch('rtp');
   t.strictSame(judge(latch, '203.0.113.1', 4000, 3), ['held', 'held', 'held']);

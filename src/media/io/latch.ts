@@ -5,7 +5,8 @@
 // five packets of one SSRC in sequence, and each giving way as soon as a better one appears:
 //   "host"       another port of the host that SDP, or the signalling's source, names;
 //   "elsewhere"  any host, when SDP names an address that cannot be seen from outside (RFC 1918, 6598, 3927, 4193), so
-//                that the party must be behind a NAT. Against a public address in SDP other hosts stay strangers.
+//                that the party must be behind a NAT, and nobody says where its signalling comes from (grec-sipd does, other
+//                controllers may not). Against a public address in SDP other hosts stay strangers.
 // Packets that come during the probation, or before SDP does, are held (a bounded number) and heard late rather than lost.
 // New SDP opens the latching anew; a source on the same host is heard until the new one speaks.
 import { BlockList, isIPv6 } from 'node:net';
@@ -101,7 +102,8 @@ export class Latch {
     if (before?.address === expected.address && before.port === expected.port) return;
     this.#candidates = [];
     if (before?.address !== expected.address) this.#trusted = '';
-    this.#isElsewhereHeard = this.#hasProbation && isHiddenAddress(expected.address);
+    this.#isElsewhereHeard =
+      this.#hasProbation && expected.alsoFrom === undefined && isHiddenAddress(expected.address);
     if (this.#rank === NONE) return;
     if (isUnspecified(expected.address) || before?.address === expected.address) this.#demote();
     else this.forget();

@@ -1,0 +1,42 @@
+// What the media server is asked for a call: where the parties may send from, and one thing at a time.
+import t from 'tap';
+import type { NgRequest } from '../ng/request.ts';
+import { anchoredMedia } from './call-media.ts';
+
+const SDP =
+  'v=0\r\no=- 1 1 IN IP4 10.0.0.5\r\ns=-\r\nc=IN IP4 10.0.0.5\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 18\r\n';
+const TAGS = { a: 'call-a', b: 'call-b' };
+const SOURCES = { a: '198.51.100.7', b: '2001:db8::7' };
+
+t.test('each party is expected at its signalling too', async (t) => {
+  const asked: NgRequest[] = [];
+  const request = async (one: NgRequest) => {
+    asked.push(one);
+    return { result: 'ok', sdp: 'v=0' } as const;
+  };
+  const media = anchoredMedia({ request }, 'call', TAGS, SOURCES);
+  await media.offer('a', Buffer.from(SDP));
+  await media.answer('b', Buffer.from(SDP));
+  t.match(asked, [
+    { command: 'offer', 'from-tag': 'call-a', 'received-from': ['IP4', '198.51.100.7'], sdp: /RTP\/AVP 0\r/ },
+    { command: 'answer', 'from-tag': 'call-a', 'to-tag': 'call-b', 'received-from': ['IP6', '2001:db8::7'] },
+  ]);
+});
+
+t.test('a release waits for the offer that is under way, even when that fails', async (t) => {
+  const asked: string[] = [];
+  const gate = Promise.withResolvers<never>();
+  const request = async ({ command }: NgRequest) => {
+    asked.push(command);
+    return command === 'offer' ? gate.promise : ({ result: 'ok' } as const);
+  };
+  const media = anchoredMedia({ request }, 'call', TAGS, SOURCES);
+  const offer = media.offer('a', Buffer.from(SDP));
+  const release = media.release();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.same(asked, ['offer']);
+  gate.reject(new Error('no answer'));
+  await t.rejects(offer, { message: 'no answer' });
+  await release;
+  t.same(asked, ['offer', 'delete']);
+});

@@ -1,0 +1,35 @@
+// What strangers write of themselves, as the rest of the system gets it.
+import { join } from 'node:path';
+import t from 'tap';
+import { FakeInvite, fakeRequest } from '../testing/fake-user-agent.ts';
+import { planCall } from './call-plan.ts';
+import { DnStore } from './dn-store.ts';
+
+function planned(t: { testdir(): string; teardown(step: () => void): void }, uri: string, name: string) {
+  const store = new DnStore(join(t.testdir(), 'switch.db'));
+  t.teardown(() => store.close());
+  const number = '7001';
+  store.saveDn({ number, name: null, record: true, ha1: null, realm: null });
+  const place = { protocol: 'udp', address: '127.0.0.1', port: 5070 } as const;
+  const registered = { number, contact: 'sip:7001@127.0.0.1:5070', callId: 'c', cseq: 1, userAgent: null };
+  store.replaceRegistrations(number, [{ ...registered, ...place, expiresAt: 2 }]);
+  const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
+  const invite = new FakeInvite(fakeRequest('INVITE', '', { from: { uri, name, params: { tag: 'x' } } }));
+  const options = { store, trunks: [trunk], flowOf: () => undefined, now: () => 1 };
+  const result = planCall(invite, { kind: 'trunk', trunk }, options);
+  if (result.kind !== 'call') throw new Error(result.reason);
+  return result.plan.from;
+}
+
+t.test('a name and a number hold nothing that moves a terminal or turns writing', async (t) => {
+  const from = planned(t, 'sip:%1b%5b2J%0d%0a+49@h', '"\\\x1b]0;x\\\x07Ev\u202eil\\\0 \udcff"');
+  t.equal(from.number, '[2J+49');
+  t.equal(from.name, ']0;xEvil');
+});
+
+t.test('and no more than a recording can carry', async (t) => {
+  const from = planned(t, `sip:${'9'.repeat(5000)}@h`, `"${'n'.repeat(50_000)}"`);
+  t.equal(from.number.length, 64);
+  t.equal(from.name?.length, 128);
+  t.equal(from.uri.length, 1024);
+});
