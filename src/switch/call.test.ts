@@ -314,3 +314,69 @@ t.test('INFO is carried with its body; REFER is not allowed yet', async (t) => {
   t.same(info.sent, ['200']);
   t.same(refer.sent, ['405']);
 });
+
+t.test('after a call without offer, the ACK of a later re-INVITE ends nothing', async (t) => {
+  const { call, userAgent, invite } = await answered({ offer: '' });
+  invite.dialog.onAck?.(fakeRequest('ACK', 'late answer'));
+  await settle();
+  invite.dialog.onReinvite?.(new FakeIncoming(fakeRequest('INVITE', 'hold')));
+  await settle();
+  invite.dialog.onAck?.(fakeRequest('ACK'));
+  await settle();
+  t.equal(call.state, 'answered');
+  t.same(userAgent.dialog.sent, ['INVITE m(hold)', 'ACK']);
+});
+
+t.test('a media server lost before a late answer: both parties get each other', async (t) => {
+  const { call, userAgent, invite, events } = await answered({ offer: '', failing: ['answer'] });
+  invite.dialog.onAck?.(fakeRequest('ACK', 'late answer'));
+  await settle();
+  t.same(userAgent.sent, ['INVITE', 'ACK late answer']);
+  t.same(invite.dialog.sent, ['INVITE answer', 'ACK']);
+  t.equal(call.state, 'answered');
+  t.match(
+    events.find(({ type }) => type === 'recording.failed'),
+    { reason: 'no answer' },
+  );
+});
+
+t.test('the media server takes a refused offer back', async (t) => {
+  const { userAgent, invite, media } = await answered();
+  const offers: string[] = [];
+  const { offer } = media;
+  media.offer = (from, sdp) => {
+    offers.push(`${from} ${sdp}`);
+    return offer(from, sdp);
+  };
+  userAgent.dialog.answerTo = () => fakeResponse(488);
+  const request = new FakeIncoming(fakeRequest('INVITE', 'moved'));
+  invite.dialog.onReinvite?.(request);
+  await settle();
+  t.same(request.sent, ['488']);
+  t.same(offers, ['a moved', 'a offer']);
+});
+
+t.test('a re-INVITE that the media server cannot take gets 488, and the call goes on', async (t) => {
+  const { call, userAgent, invite, media } = await answered();
+  media.offer = async () => {
+    throw new GrecError('NG_REFUSED', 'SRTP');
+  };
+  const request = new FakeIncoming(fakeRequest('INVITE', 'srtp'));
+  invite.dialog.onReinvite?.(request);
+  await settle();
+  t.same(request.sent, ['488']);
+  t.same(userAgent.dialog.sent, []);
+  t.equal(call.state, 'answered');
+});
+
+t.test('an answer that cannot be passed on costs its request alone', async (t) => {
+  const { call, userAgent, invite } = await answered();
+  userAgent.dialog.answerTo = () => {
+    throw new GrecError('SIP_INVALID', 'unwritable');
+  };
+  const info = new FakeIncoming(fakeRequest('INFO'));
+  invite.dialog.onRequest?.(info);
+  await settle();
+  t.same(info.sent, ['500']);
+  t.equal(call.state, 'answered');
+});

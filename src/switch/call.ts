@@ -45,7 +45,7 @@ export interface CallContext {
   log: Logger;
   journal(event: EventBody): void;
   /** Media through the media server, for a call that is recorded. */
-  anchor(call: string, tags: Record<Label, string>): CallMedia;
+  anchor(call: string, tags: Record<Label, string>, sources: Record<Label, string>): CallMedia;
   /** Milliseconds until an unanswered call is given up. */
   ringTimeoutMs: number;
   onReleased(call: Call): void;
@@ -75,6 +75,8 @@ export class Call {
   /** Who has put the other on hold. */
   readonly held: Record<Label, boolean> = { a: false, b: false };
 
+  /** The last description of each party that the other has accepted. */
+  readonly described: Record<Label, Buffer | undefined> = { a: undefined, b: undefined };
   /** Settled when both parties have answered the BYE that ends the call, or will not. */
   farewell: Promise<unknown> = Promise.resolve();
 
@@ -95,8 +97,10 @@ export class Call {
     this.legs = { a: newLeg('a', this.id, plan.from), b: newLeg('b', this.id, plan.to) };
     this.recording = plan.decision.record ? this.#newRecording() : undefined;
     const tags = { a: this.legs.a.tag, b: this.legs.b.tag };
-    this.media = this.recording === undefined ? directMedia : context.anchor(this.id, tags);
+    const sources = { a: invite.flow.peer.address, b: plan.route.peer.address };
+    this.media = this.recording === undefined ? directMedia : context.anchor(this.id, tags, sources);
     this.#offer = sdpOf(invite.message);
+    this.described.a = this.#offer;
   }
 
   /** Headers that every message of the call carries. */
@@ -219,19 +223,33 @@ export class Call {
     if (this.#isOver()) return ack();
     const dialog = this.#acceptCaller(offer);
     dialog.onAck = (message) => {
+      // Later ACKs are those of re-INVITEs, which bring no answer.
+      dialog.onAck = undefined;
       const answer = sdpOf(message);
       if (answer === undefined) {
         ack();
         return this.release('switch', 488, 'the caller gave no answer');
       }
-      this.#enqueue(async () => {
-        ack(withSdp(await this.media.answer('a', answer, this.#wanted?.metadata)));
-        void this.#wanted?.start(this.media);
-      });
+      this.#enqueue(() => this.#takeLateAnswer(answer, sdp, ack));
     };
   }
 
+  /** The caller's answer to the callee's offer `offered`. */
+  async #takeLateAnswer(answer: Buffer, offered: Buffer, ack: (body?: Body) => void): Promise<void> {
+    Object.assign(this.described, { a: answer, b: offered });
+    try {
+      ack(withSdp(await this.media.answer('a', answer, this.#wanted?.metadata)));
+    } catch (thrown) {
+      await this.#goDirect(thrown);
+      ack(withSdp(answer));
+      if (!this.#isOver()) await this.#offerAgain('a', offered);
+      return;
+    }
+    void this.#wanted?.start(this.media);
+  }
+
   async #answerOf(sdp: Buffer, recording?: RecordingMetadata): Promise<Buffer> {
+    this.described.b = sdp;
     try {
       return await this.media.answer('b', sdp, recording);
     } catch (thrown) {
@@ -245,10 +263,12 @@ export class Call {
   #redirectCallee(): void {
     const offer = this.#offer;
     if (offer === undefined) return;
-    this.#enqueue(async () => {
-      const result = await this.legs.b.dialog?.reinvite({ headers: this.headers, body: withSdp(offer) });
-      if (result !== undefined && result.response.status < 300) result.ack();
-    });
+    this.#enqueue(() => this.#offerAgain('b', offer));
+  }
+
+  async #offerAgain(to: Label, sdp: Buffer): Promise<void> {
+    const result = await this.legs[to].dialog?.reinvite({ headers: this.headers, body: withSdp(sdp) });
+    if (result !== undefined && result.response.status < 300) result.ack();
   }
 
   #acceptCaller(sdp: Buffer | undefined): Dialog {

@@ -1,13 +1,17 @@
 // What happens within an answered call: re-INVITEs and INFO are carried from one leg to the other.
-import { messageOf } from '../errors.ts';
+import { GrecError, messageOf } from '../errors.ts';
 import { audioOf, directionOf } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
+import type { SipResponse } from '../sip/message.ts';
 import type { Dialog, IncomingRequest } from '../sip/user-agent.ts';
 import type { Call, Leg } from './call.ts';
+import { statusForCaller } from './response-mapping.ts';
 import { hasForeignBody, sdpOf, withSdp } from './sdp-body.ts';
 
 /** Requests that concern only the parties: their bodies pass untouched. */
 const CARRIED = new Set(['INFO', 'MESSAGE']);
+/** The description was at fault, or the media server has not the means. */
+const REFUSALS = new Set<string>(['NG_REFUSED', 'SDP_INVALID']);
 const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE';
 
 /** Joins the two dialogs of an answered call. */
@@ -19,7 +23,9 @@ export function relayInDialog(call: Call): void {
   ] as const) {
     if (near.dialog === undefined) continue;
     near.dialog.onReinvite = (request) => void relayReinvite(call, near, far, request, relay);
-    near.dialog.onRequest = (request) => void relayRequest(call, far, request);
+    near.dialog.onRequest = (request) => {
+      relayRequest(call, far, request).catch((thrown: unknown) => refuse(call, request, thrown));
+    };
   }
 }
 
@@ -41,11 +47,19 @@ async function relayReinvite(
     if (offer === undefined) await relayWithoutOffer(call, near, far, near.dialog, far.dialog, request);
     else await relayOffer(call, near, far, far.dialog, request, offer);
   } catch (thrown) {
-    call.log.error({ err: thrown }, `re-INVITE failed: ${messageOf(thrown)}`);
-    request.respond(500);
+    refuse(call, request, thrown);
   } finally {
     relay.busy = false;
   }
+}
+
+/** What cannot be carried costs its request alone: what the media server cannot take is no fault of ours. */
+function refuse(call: Call, request: IncomingRequest, thrown: unknown): void {
+  const isRefused = thrown instanceof GrecError && REFUSALS.has(thrown.code);
+  const { method } = request.message;
+  if (isRefused) call.log.warn({ method }, `refused: ${messageOf(thrown)}`);
+  else call.log.error({ err: thrown, method }, `not carried: ${messageOf(thrown)}`);
+  request.respond(isRefused ? 488 : 500, { headers: call.headers });
 }
 
 async function relayOffer(
@@ -58,13 +72,30 @@ async function relayOffer(
 ): Promise<void> {
   const body = withSdp(await call.media.offer(near.label, offer));
   const { response, ack } = await farDialog.reinvite({ headers: call.headers, body });
-  if (response.status >= 300)
-    return request.respond(response.status, { reason: response.reason, headers: call.headers });
+  if (response.status >= 300) {
+    await takeBack(call, near);
+    return passRefusal(call, request, response);
+  }
   ack();
   const answer = sdpOf(response);
   const answerBody = answer && withSdp(await call.media.answer(far.label, answer));
+  Object.assign(call.described, { [near.label]: offer, [far.label]: answer ?? call.described[far.label] });
   request.respond(200, { headers: call.headers, body: answerBody });
   journalHold(call, near, offer);
+}
+
+/** The far party has refused: the near one keeps what was agreed before (RFC 3261 section 14.1), the media server too. */
+async function takeBack(call: Call, near: Leg): Promise<void> {
+  const before = call.described[near.label];
+  if (before === undefined || !call.media.anchored) return;
+  await call.media.offer(near.label, before).catch((thrown: unknown) => {
+    call.log.warn(`the media server did not take the offer back: ${messageOf(thrown)}`);
+  });
+}
+
+function passRefusal(call: Call, request: IncomingRequest, response: SipResponse): void {
+  const { status, reason } = statusForCaller(response);
+  request.respond(status, { reason, headers: call.headers });
 }
 
 /** A re-INVITE without offer asks the far party for one; the answer comes with the near party's ACK. */
@@ -77,8 +108,7 @@ async function relayWithoutOffer(
   request: IncomingRequest,
 ): Promise<void> {
   const { response, ack } = await farDialog.reinvite({ headers: call.headers });
-  if (response.status >= 300)
-    return request.respond(response.status, { reason: response.reason, headers: call.headers });
+  if (response.status >= 300) return passRefusal(call, request, response);
   const offer = sdpOf(response);
   if (offer === undefined) {
     ack();
@@ -90,10 +120,14 @@ async function relayWithoutOffer(
   });
   const body = withSdp(offered);
   const acknowledged = new Promise<Buffer | undefined>((resolve) => {
-    nearDialog.onAck = (message) => resolve(sdpOf(message));
+    nearDialog.onAck = (message) => {
+      nearDialog.onAck = undefined;
+      resolve(sdpOf(message));
+    };
   });
   request.respond(200, { headers: call.headers, body });
   const answer = await acknowledged;
+  Object.assign(call.described, { [far.label]: offer, [near.label]: answer ?? call.described[near.label] });
   const carried = answer && (await call.media.answer(near.label, answer).catch(() => undefined));
   ack(carried && withSdp(carried));
 }
@@ -117,5 +151,6 @@ async function relayRequest(call: Call, far: Leg, request: IncomingRequest): Pro
   const type = headers['content-type'];
   const carried = body.length > 0 && typeof type === 'string' ? { type, bytes: body } : undefined;
   const response = await far.dialog.request(method, { headers: call.headers, body: carried });
+  if (response.status >= 300) return passRefusal(call, request, response);
   request.respond(response.status, { reason: response.reason, headers: call.headers });
 }
