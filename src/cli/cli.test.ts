@@ -58,7 +58,7 @@ t.test('with --json an error is one JSON object on standard error', async (t) =>
   const state = emptyState(t);
   for (const [argv, code, expected] of [
     [['ls', '--limitt', '--json'], 2, { code: 'USAGE', message: "unknown option '--limitt'" }],
-    [['dn', 'list', '--json'], 4, { code: 'DAEMON_NOT_RUNNING', hint: /grec up/ }],
+    [['dn', 'list', '--json'], 4, { code: 'DAEMON_NOT_RUNNING', hint: /grec --config .* up`/ }],
     [['show', 'ffff', '--json'], 1, { code: 'CATALOG_UNUSABLE' }],
   ] as const) {
     const result = await grec(state, [...argv]);

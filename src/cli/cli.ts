@@ -17,15 +17,17 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
   const early = new CliContext(host, { json, color: !argv.includes('--no-color') });
   stayQuietOnClosedPipe(early);
   let status: number = EXIT.ok;
+  let context = early;
   const program = createProgram(early, async (options, action) => {
-    status = await action(new CliContext(host, { ...options, json }));
+    context = new CliContext(host, { ...options, json });
+    status = await action(context);
   });
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return EXIT.ok;
     const error = asUsageError(thrown);
-    printError(early, error);
+    printError(context, error);
     return exitCodeOf(error);
   }
   return status;
@@ -76,13 +78,14 @@ function asUsageError(thrown: unknown): unknown {
 function printError(context: CliContext, thrown: unknown): void {
   const error = thrown instanceof GrecError ? thrown : undefined;
   const message = messageOf(thrown);
+  const hint = error?.hint === undefined ? undefined : context.withCommands(error.hint);
   if (context.json) {
-    const { code = 'INTERNAL', hint } = error ?? {};
+    const { code = 'INTERNAL' } = error ?? {};
     context.note(JSON.stringify({ error: { code, message, hint } }));
     return;
   }
   context.note(`${context.paint('red', 'grec:', context.stderr)} ${message}`);
-  if (error?.hint !== undefined) context.note(`  ${error.hint}`);
+  if (hint !== undefined) context.note(`  ${hint}`);
   if (error === undefined && thrown instanceof Error) context.note(thrown.stack ?? '');
 }
 

@@ -1,4 +1,6 @@
 // What every subcommand gets: its streams, the configuration, and how to print.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { type Config, loadConfig } from '../config.ts';
 import { type Align, renderTable } from './table.ts';
@@ -91,11 +93,23 @@ export class CliContext {
     return styleText(style, text, { validateStream: false });
   }
 
+  /** How the operator calls this program: in a checkout npx finds it, an installed one is on the PATH. */
+  get program(): string {
+    // The daemons are in `daemons/` of a checkout, or in `dist/daemons/`.
+    const roots = [join(this.daemonsDirectory, '..'), join(this.daemonsDirectory, '..', '..')];
+    return roots.some((root) => existsSync(join(root, 'tsconfig.json'))) ? 'npx grec' : 'grec';
+  }
+
   /** A grec command for the operator to type, with this run's `--config`. */
   command(words: string): string {
     return this.configFile === undefined
-      ? `grec ${words}`
-      : `grec --config ${quote(this.configFile)} ${words}`;
+      ? `${this.program} ${words}`
+      : `${this.program} --config ${quote(this.configFile)} ${words}`;
+  }
+
+  /** A hint from the layers below, which name commands as `grec …` in backticks: with them as the operator types them. */
+  withCommands(hint: string): string {
+    return hint.replaceAll(/`grec ([^`]+)`/g, (_, words: string) => `\`${this.command(words)}\``);
   }
 }
 

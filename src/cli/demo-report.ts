@@ -1,6 +1,4 @@
 // The end of `grec demo`: the recording, its waveform, the verdict, and the commands to go on with.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Metadata } from '../archive/metadata.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { type CliContext, quote } from './context.ts';
@@ -91,7 +89,7 @@ function nextCommands(
   { directory, configFile }: DemoState,
   { row }: DemoResult,
 ): string[] {
-  const grec = `${programOf(context)} --config ${quote(configFile)}`;
+  const grec = `${context.program} --config ${quote(configFile)}`;
   const id = shortId(row.id);
   return [
     'To go on (the daemons of the demonstration have stopped; its recording stays):',
@@ -102,11 +100,4 @@ function nextCommands(
     'To remove it:',
     `  rm -r ${quote(directory)}`,
   ];
-}
-
-/** How an operator calls this program: in a checkout npx finds it, an installed one is on the PATH. */
-function programOf({ daemonsDirectory }: CliContext): string {
-  // The daemons are in `daemons/` of a checkout, or in `dist/daemons/`.
-  const roots = [join(daemonsDirectory, '..'), join(daemonsDirectory, '..', '..')];
-  return roots.some((root) => existsSync(join(root, 'tsconfig.json'))) ? 'npx grec' : 'grec';
 }

@@ -38,10 +38,10 @@ events
 remarks
   one packet lost
 
-grec --config DIR/grec.toml play 1a2b3c4d
-grec --config DIR/grec.toml export 1a2b3c4d
-
 files intact: every hash is that of the manifest
+
+hear it  grec --config DIR/grec.toml play 1a2b3c4d
+copy it  grec --config DIR/grec.toml export 1a2b3c4d
 `,
   );
 });

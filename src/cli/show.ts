@@ -30,7 +30,8 @@ export async function show(context: CliContext, idOrPart: string): Promise<numbe
     });
   } else {
     context.print(...describe(context, row, files, found));
-    if (check !== null) context.print('', ...describeCheck(context, check));
+    if (check !== null)
+      context.print('', ...describeCheck(context, check), '', ...describeNext(context, row));
   }
   return check === null || check.ok ? EXIT.ok : EXIT.failure;
 }
@@ -55,7 +56,6 @@ function describe(
   files: RecordingFiles | undefined,
   { metadata, problem }: Found,
 ): string[] {
-  const id = shortId(row.id);
   return [
     context.paint('bold', `Recording ${row.id}`),
     ...renderPairs(describeRow(row, files, metadata)),
@@ -63,7 +63,6 @@ function describe(
     ...(metadata === undefined ? [] : describeParties(metadata)),
     ...(files === undefined ? [] : drawWaveform(context, files)),
     ...(metadata === undefined ? [] : [...describeEvents(metadata, row), ...describeRemarks(metadata)]),
-    ...(files === undefined ? [] : ['', context.command(`play ${id}`), context.command(`export ${id}`)]),
   ];
 }
 
@@ -101,6 +100,14 @@ function describeRemarks({ remarks }: Metadata): string[] {
 function describeCheck(context: CliContext, { ok, problems }: Verification): string[] {
   if (ok) return ['files intact: every hash is that of the manifest'];
   return [context.paint('red', 'FILES NOT INTACT'), ...problems.map((problem) => `  ${printable(problem)}`)];
+}
+
+function describeNext(context: CliContext, row: RecordingRow): string[] {
+  const id = shortId(row.id);
+  return renderPairs([
+    ['hear it', context.command(`play ${id}`)],
+    ['copy it', context.command(`export ${id}`)],
+  ]);
 }
 
 function describeParties(metadata: Metadata): string[] {
