@@ -70,12 +70,17 @@ t.test('a player that fails, or says 0 without a sound device', async (t) => {
   for (const [script, said] of [
     ['exit 2', 'status 2'],
     ['echo "noise" >&2; echo "cannot open device" >&2; exit 1', 'cannot open device'],
-    ['echo "audio open failed" >&2', 'audio open failed'],
+    ['echo "audio open failed" >&2', 'there is no sound device here'],
+    ['echo "ALSA lib cannot find card" >&2; exit 1', 'there is no sound device here'],
     ['kill -9 $$', 'SIGKILL'],
   ] as const)
     await t.rejects(play(contextOf(state), '1a2b', {}, [player(state, script)]), {
       code: 'PLAYER_FAILED',
       message: new RegExp(`could not play it: ${said}$`),
     });
+  await t.rejects(play(contextOf(state), '1a2b', {}, [player(state, 'exit 2')]), {
+    code: 'PLAYER_FAILED',
+    hint: new RegExp(`^grec --config ${state.configFile} play `),
+  });
   t.equal(await play(contextOf(state), '1a2b', {}, [player(state, 'exit 123')]), 0, 'ffplay after Ctrl-C');
 });

@@ -24,6 +24,8 @@ interface Player {
   argv(file: string): string[];
 }
 
+/** What players and ALSA say, under much else, on a machine without sound. */
+const NO_DEVICE = /audio open (failed|error)|no default audio device|cannot find card|unknown pcm/i;
 /** How much of a player's complaint is kept, from its end. */
 const SAID_CHARACTERS = 4000;
 
@@ -50,7 +52,7 @@ export async function play(
   const channel = options.left === true ? 0 : options.right === true ? 1 : undefined;
   return withChannel(audio, channel, async (file) => {
     if (options.stdout === true) await pipeline(createReadStream(file), context.stdout, { end: false });
-    else await playFile(file, audio, shortId(row.id), players);
+    else await playFile(context, file, audio, shortId(row.id), players);
     return EXIT.ok;
   });
 }
@@ -112,13 +114,19 @@ function monoHeader(sampleRate: number, frames: number): Buffer {
   return header;
 }
 
-async function playFile(file: string, audio: string, id: string, players: readonly Player[]): Promise<void> {
+async function playFile(
+  context: CliContext,
+  file: string,
+  audio: string,
+  id: string,
+  players: readonly Player[],
+): Promise<void> {
   for (const player of players) {
     const end = await runPlayer(player, file);
     if (end === 'missing') continue;
     if (end === 'played') return;
     throw new GrecError('PLAYER_FAILED', `${player.program} could not play it: ${end}`, {
-      hint: `no sound here? \`grec play ${id} --stdout\` writes the WAV to a pipe; the file is ${audio}`,
+      hint: `${context.command(`play ${id} --stdout`)} writes the WAV to a pipe; the file is ${audio}`,
     });
   }
   throw new GrecError(
@@ -153,7 +161,8 @@ function runPlayer({ program, argv }: Player, file: string): Promise<'played' | 
 function judge(code: number | null, signal: NodeJS.Signals | null, said: string): 'played' | string {
   // ffplay ends with 123 on Ctrl-C, and with 0 when there is no sound device.
   const isStopped = signal === 'SIGINT' || code === 123 || code === 130;
-  if (isStopped || (code === 0 && !/audio open failed/i.test(said))) return 'played';
+  if (isStopped || (code === 0 && !NO_DEVICE.test(said))) return 'played';
+  if (NO_DEVICE.test(said)) return 'there is no sound device here';
   const reason = said
     .trim()
     .split('\n')
