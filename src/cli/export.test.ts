@@ -62,7 +62,15 @@ t.test('mistakes', async (t) => {
     t.equal(found, code, argv.join(' '));
     t.match(err, said);
   };
-  await fails(1, /cannot write .*ENOENT/, '1a2b', '-o', join(state.directory, 'no', 'such', 'a.wav'));
+  await fails(
+    1,
+    /cannot write .*there is no directory .*no\/such\n/,
+    '1a2b',
+    '-o',
+    join(state.directory, 'no', 'such', 'a.wav'),
+  );
+  const long = join(state.directory, `${'x'.repeat(300)}.wav`);
+  await fails(1, /^grec: cannot write .*ENAMETOOLONG[^\n]*\n {2}look at[^\n]*\n$/, '1a2b', '-o', long);
   await fails(2, /no format is called \.xyz/, '1a2b', '-o', 'a.xyz');
   await fails(2, /Allowed choices are wav/, '1a2b', '--format', 'xyz');
   await fails(3, /no recording/, 'ffffffff');

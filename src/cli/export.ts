@@ -71,7 +71,13 @@ function chooseFormat({ format, output }: ExportOptions): ExportFormat {
 }
 
 function isDirectory(path: string): boolean {
-  return path.endsWith(sep) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (path.endsWith(sep)) return true;
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    // What cannot be looked at cannot be written either, and writing says why.
+    return false;
+  }
 }
 
 async function exportToPipe(

@@ -122,6 +122,15 @@ function exists(target: string): GrecError {
 
 function unwritable(target: string, thrown: unknown): GrecError {
   if (thrown instanceof GrecError) return thrown;
+  if (!existsSync(dirname(target)))
+    return new GrecError(
+      'FILE_UNWRITABLE',
+      `cannot write ${target}: there is no directory ${dirname(target)}`,
+      {
+        hint: 'make it, or name another one with -o',
+        cause: thrown,
+      },
+    );
   return new GrecError('FILE_UNWRITABLE', `cannot write ${target}: ${messageOf(thrown)}`, {
     hint: 'look at the directory, its permissions and the free space',
     cause: thrown,
