@@ -82,6 +82,9 @@ t.test('add of one that differs is refused, with the command that changes it', a
   t.match(err, 'grec: 7001 exists already, with record=false');
   t.match(err, `grec --config ${state.configFile} dn set 7001 record=true`);
   t.equal(puts.length, 1);
+  const unnamed = await grec(state, ['dn', 'add', '7001', 'name=Alice B']);
+  t.match(unnamed.err, 'grec: 7001 exists already, with no name\n');
+  t.match(unnamed.err, "dn set 7001 'name=Alice B'");
 });
 
 t.test('a given password is sent and never shown', async (t) => {
@@ -184,5 +187,5 @@ t.test('mistakes are found before the switch is asked', async (t) => {
 t.test('without a switch: status 4 and what to do', async (t) => {
   const { code, err } = await grec(emptyState(t), ['dn', 'list']);
   t.equal(code, 4);
-  t.match(err, /^grec: grec-sipd is not running.*\n {2}start it: `grec up`/);
+  t.match(err, /^grec: grec-sipd is not running.*\n {2}start it: `grec --config \S+ up`/);
 });

@@ -176,7 +176,9 @@ function refuseOther(context: CliContext, present: Dn, settings: DnSettings): vo
     (key) => settings[key] !== undefined && settings[key] !== present[key],
   );
   if (others.length === 0) return;
-  const found = others.map((key) => `${key}=${present[key] ?? ''}`).join(' ');
+  const found = others
+    .map((key) => (present[key] === null ? `no ${key}` : `${key}=${present[key]}`))
+    .join(', ');
   throw new GrecError('DN_EXISTS', `${present.number} exists already, with ${found}`, {
     hint: `change it: ${context.command(`dn set ${present.number} ${others.map((key) => quote(`${key}=${settings[key] ?? ''}`)).join(' ')}`)}`,
   });
