@@ -7,6 +7,7 @@ import { silentLogger } from '../log.ts';
 import { openCapture } from '../spool/capture-file.ts';
 import { openJournal } from '../spool/journal.ts';
 import { CAPTURE_FILE, FACTS_FILE, parseFacts, type Stream } from '../spool/segment.ts';
+import { openSegment } from '../spool/segment-writer.ts';
 import { openUdpParty } from '../testing/udp-party.ts';
 import { CallRecording, type RecordingContext } from './call-recording.ts';
 import { connect, metadata, openParty, startServer } from './fixtures/bench.ts';
@@ -104,7 +105,7 @@ t.test('a disk that is full for a while loses nothing', async (t) => {
   const recording = record();
   await send(1, 5);
   disk.isFull = true;
-  await recording.opened;
+  await recording.opened();
   await send(6, 60);
   disk.isFull = false;
   await send(61, 65);
@@ -118,7 +119,7 @@ t.test('a disk that is full for a while loses nothing', async (t) => {
 t.test('a disk that is full at the end is waited for', async (t) => {
   const { context, disk, send, record, streams } = await prepare(t);
   const recording = record();
-  await recording.opened;
+  await recording.opened();
   disk.isFull = true;
   await send(1, 5);
   recording.update([{ ...streams[0], tag: 'y' } as Stream]);
@@ -136,7 +137,7 @@ t.test('a disk that is full at the end is waited for', async (t) => {
 t.test('a disk that stays full when the daemon stops: what is lost stands in the facts', async (t) => {
   const { context, disk, send, stopping, record } = await prepare(t);
   const recording = record();
-  await recording.opened;
+  await recording.opened();
   disk.isFull = true;
   await send(1, 7);
   recording.end('shutdown');
@@ -145,19 +146,33 @@ t.test('a disk that stays full when the daemon stops: what is lost stands in the
   t.match(segmentIn(context.spool).facts.closed, { reason: 'write-failed', packets: { a: 0 }, lost: 7 });
 });
 
-t.test('a spool that takes no segment refuses the recording and leaves the call alone', async (t) => {
+t.test('a spool that takes no segment is told, leaves the call alone, and is tried again', async (t) => {
   const server = await startServer(t);
   const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA } = await connect(server, a.sdp(), b.sdp(), { 'record call': 'yes' });
+  const { forA } = await connect(server, a.sdp(), b.sdp());
   rmSync(server.spool, { recursive: true });
   writeFileSync(server.spool, 'no folder');
   const start = () => server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
-  await server.ng.request({ command: 'stop recording', 'call-id': 'call-1' });
   await t.rejects(start(), { code: 'NG_REFUSED', message: /cannot write the segment/ });
   a.sendRtp(forA, 1);
   await b.until({ rtp: 1 });
-  t.equal(server.status().recording, 0);
   rmSync(server.spool);
   await start();
-  t.equal(server.status().recording, 1, 'and the next one succeeds');
+  a.sendRtp(forA, 2);
+  await b.until({ rtp: 2 });
+  await server.ng.request({ command: 'stop recording', 'call-id': 'call-1' });
+  await server.stop();
+  const { facts, sequence } = segmentIn(server.spool);
+  t.strictSame(sequence, numbers(2), 'what came before waited in memory');
+  t.match(facts.closed, { reason: 'stopped', lost: 0 });
+});
+
+t.test('a segment that cannot be begun leaves no folder', async (t) => {
+  const spool = t.testdir({ taken: '' });
+  // A fact that no line can hold: refused after the folder was made.
+  const endless: Record<string, unknown> = {};
+  endless.self = endless;
+  const facts = { at: 1, host: 'here', ngCallId: 'c', streams: endless as never };
+  await t.rejects(openSegment(spool, facts), { code: 'SPOOL_WRITE' });
+  t.strictSame(readdirSync(spool), ['taken']);
 });

@@ -110,7 +110,9 @@ export class CallRecording {
         return false;
       },
     );
-    if (isOpen || !(await this.#retry(() => this.opened(), MOST_RETRIES))) return isOpen;
+    if (isOpen) return true;
+    await this.#pause();
+    if (!(await this.#retry(() => this.opened(), MOST_RETRIES))) return false;
     this.#onTrouble(undefined);
     return true;
   }
@@ -165,7 +167,10 @@ export class CallRecording {
     const segment = this.#segment;
     if (segment === undefined) {
       const { lost } = this.#tap.end();
-      this.#log.error({ alarm: 'recording-lost', packets: lost }, 'the disk took no segment: nothing is left of it');
+      this.#log.error(
+        { alarm: 'recording-lost', packets: lost },
+        'the disk took no segment: nothing is left of it',
+      );
       return;
     }
     await this.#retry(() => this.#flush(), MOST_RETRIES);
@@ -209,8 +214,14 @@ export class CallRecording {
         this.#log.debug(messageOf(thrown));
       }
       if (stopping.aborted || count >= most) return false;
-      await delay(RETRY_MS, undefined, { signal: stopping, ref: false }).catch(() => undefined);
+      await this.#pause();
     }
+  }
+
+  /** Cut short when the daemon stops. */
+  async #pause(): Promise<void> {
+    const { stopping: signal } = this.#context;
+    await delay(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
   }
 
   #report(segment: SegmentWriter, { reason, packets, lost }: Omit<SegmentClosed, 'type'>): void {

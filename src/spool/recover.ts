@@ -1,12 +1,16 @@
-// What a start of the media server does with segments that were never closed: the whole records stay, the rest goes.
+// What the media server does after its start with segments that were never closed: the whole records stay, the rest goes.
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { openCapture } from './capture-file.ts';
 import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
 import { CAPTURE_FILE, FACTS_FILE, FAILED_FOLDER, parseFacts, type SegmentFacts } from './segment.ts';
 import { appendFact } from './segment-writer.ts';
+
+/** Packets that are read without a break: some 2 ms. */
+const SLICE_PACKETS = 1000;
 
 /** A segment that was repaired and closed. */
 export interface RecoveredSegment {
@@ -25,17 +29,18 @@ export interface Recovery {
   recovered: RecoveredSegment[];
   /** Without a readable first line: left where they are, for the processor to raise the alarm and set them aside. */
   broken: { segment: string; reason: string }[];
-  /** Left as they are, to be tried at the next start (a disk that is full, say). */
+  /** Left as they are, to be tried again (a disk that is full, say). */
   failed: { segment: string; reason: string }[];
 }
 
 /**
- * Closes every open segment of a spool whose media server has ended; to be called by its successor before it records.
+ * Closes every open segment of a spool whose media server has ended.
+ * @param segments those that its successor found before it recorded any; by default all
  * @throws never for a single segment; a system error when the spool itself cannot be read
  */
-export async function recoverSpool(spool: string): Promise<Recovery> {
+export async function recoverSpool(spool: string, segments = segmentsOf(spool)): Promise<Recovery> {
   const recovery: Recovery = { recovered: [], broken: [], failed: [] };
-  for (const segment of segmentsOf(spool)) {
+  for (const segment of segments) {
     try {
       await recoverSegment(spool, segment, recovery);
     } catch (thrown) {
@@ -45,7 +50,8 @@ export async function recoverSpool(spool: string): Promise<Recovery> {
   return recovery;
 }
 
-function segmentsOf(spool: string): string[] {
+/** The segments of a spool, oldest first; those set aside are not among them. */
+export function segmentsOf(spool: string): string[] {
   try {
     const entries = readdirSync(spool, { withFileTypes: true });
     return entries
@@ -131,6 +137,8 @@ async function cutRecords(path: string, size: number): Promise<CutCapture> {
   for (const { at } of capture) {
     packets += 1;
     lastAt = Math.max(lastAt, at);
+    // Calls go on meanwhile.
+    if (packets % SLICE_PACKETS === 0) await setImmediate();
   }
   const cutBytes = capture.truncatedBytes;
   if (cutBytes > 0) {

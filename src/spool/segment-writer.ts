@@ -1,5 +1,5 @@
 // Writing one segment into the spool: facts.jsonl and capture.pcap, so that a crash at any instant leaves a usable prefix.
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { GrecError, messageOf } from '../errors.ts';
@@ -60,6 +60,8 @@ export async function openSegment(
     return new FileSegment(id, directory, capture, notes);
   } catch (thrown) {
     for (const file of files) await file.close().catch(() => undefined);
+    // Nothing has been captured into it, and nobody must take it for a segment.
+    await rm(directory, { recursive: true, force: true }).catch(() => undefined);
     throw failed(directory, thrown);
   }
 }
