@@ -104,18 +104,20 @@ name = "a"
 host = "carrier.example"
 port = 0
 [webd]
+[[tronk]]
 `),
     [
       '2 log.level: expected one of "trace", "debug", "info", "warn", "error", "silent"; found "loud"',
       '4 sip.listen[1]: expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", such as "udp:127.0.0.1:5060"; found "sctp:127.0.0.1:5060"',
-      '6 sip.realm: expected a realm, not an empty string; found 0',
       '5 sip.ring-timeout: expected a whole number of seconds from 5 to 600; found 1',
+      '6 sip.realm: expected a realm, not an empty string',
       '7 sip.relm: unknown key; accepted here: listen, realm, ring-timeout, max-expires',
-      '13 trunk[0].host: expected an IP address, such as "192.0.2.10"; found "carrier.example"',
-      '14 trunk[0].port: expected a whole number of a port from 1 to 65535; found 0',
-      '10 mediad.address: expected an IP address, such as "192.0.2.10"; found "localhost"',
       '9 mediad.ports: expected "FIRST-LAST", at least four ports within 1024-65535; found "10-20"',
+      '10 mediad.address: expected an IP address, such as "192.0.2.10"; found "localhost"',
+      '13 trunk[0].host: expected an IP address, such as "192.0.2.10"; found "carrier.example"',
+      '14 trunk[0].port: expected a port from 1 to 65535; found 0',
       '15 webd: unknown key; accepted here: state, log, control, sip, trunk, media, mediad, archive, export',
+      '16 tronk: unknown key; accepted here: state, log, control, sip, trunk, media, mediad, archive, export',
     ],
   );
 });

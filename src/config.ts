@@ -86,8 +86,8 @@ const ipAddress = v.pipe(
 const flag = v.boolean('expected true or false');
 const text = (what: string) =>
   v.pipe(v.string(`expected ${what}`), v.minLength(1, `expected ${what}, not an empty string`));
-const whole = (least: number, most: number, unit: string) => {
-  const expected = `expected a whole number of ${unit} from ${least} to ${most}`;
+const within = (least: number, most: number, what: string) => {
+  const expected = `expected ${what} from ${least} to ${most}`;
   return v.pipe(
     v.number(expected),
     v.integer(expected),
@@ -111,7 +111,7 @@ function isTable(value: unknown): boolean {
 const trunk = v.strictObject({
   name: text('the name of the trunk'),
   host: ipAddress,
-  port: v.optional(whole(1, 65535, 'a port'), 5060),
+  port: v.optional(within(1, 65535, 'a port'), 5060),
   transport: v.optional(oneOf(['udp', 'tcp']), 'udp'),
   record: v.optional(flag, false),
 });
@@ -132,8 +132,8 @@ const schema = v.strictObject({
       ['udp:127.0.0.1:5060', 'tcp:127.0.0.1:5060'],
     ),
     realm: v.optional(text('a realm'), 'grec'),
-    'ring-timeout': v.optional(whole(5, 600, 'seconds'), 180),
-    'max-expires': v.optional(whole(60, 86400, 'seconds'), 3600),
+    'ring-timeout': v.optional(within(5, 600, 'a whole number of seconds'), 180),
+    'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
   }),
   trunk: v.optional(
     v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),
@@ -141,13 +141,13 @@ const schema = v.strictObject({
   ),
   media: section({
     server: v.optional(hostPort, '127.0.0.1:2223'),
-    timeout: v.optional(whole(100, 60000, 'milliseconds'), 3000),
+    timeout: v.optional(within(100, 60000, 'a whole number of milliseconds'), 3000),
   }),
   mediad: section({
     ng: v.optional(hostPort, '127.0.0.1:2223'),
     address: v.optional(ipAddress, '127.0.0.1'),
     ports: v.optional(portRange, '30000-39999'),
-    'flush-interval': v.optional(whole(10, 5000, 'milliseconds'), 200),
+    'flush-interval': v.optional(within(10, 5000, 'a whole number of milliseconds'), 200),
   }),
   archive: section({ directory: v.optional(text('a directory')) }),
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
@@ -229,7 +229,9 @@ export function checkConfig(toml: string): { values?: ConfigValues; problems: Co
   const problems = result.issues.flatMap((issue) => describeIssue(issue, lines));
   // A number that is neither whole nor in its range is one mistake.
   const seen = new Set<string>();
-  return { problems: problems.filter(({ key }) => !seen.has(key) && seen.add(key)) };
+  const once = problems.filter(({ key }) => !seen.has(key) && seen.add(key));
+  // In the order of the file, as an editor is led through it.
+  return { problems: once.sort((one, other) => (one.line ?? 0) - (other.line ?? 0)) };
 }
 
 function describeIssue(issue: v.BaseIssue<unknown>, lines: Map<string, number>): ConfigProblem[] {
@@ -254,6 +256,8 @@ function describe(
 ): ConfigProblem {
   const problem = { line: lineOf(lines, path), key: showPath(path) };
   if (issue.received === 'undefined') return { ...problem, message: 'missing; it has no default' };
+  // What is found of a text or list that is too short is its length, which helps nobody.
+  if (issue.type === 'min_length') return { ...problem, message: issue.message };
   const isOwn = issue.message.startsWith('expected');
   const message = isOwn ? issue.message : `expected ${issue.expected ?? issue.kind}`;
   return { ...problem, message: `${message}; found ${issue.received}` };

@@ -55,6 +55,7 @@ t.test('a key that is not written has the line of what holds it', async (t) => {
   t.equal(lineOf(lines, ['trunk', 1, 'host']), 19);
   t.equal(lineOf(lines, ['trunk', 1, 'port']), 18);
   t.equal(lineOf(lines, ['sip', 'listen', 1]), 5);
+  t.equal(lineOf(lines, ['trunk']), 16);
   t.equal(lineOf(lines, ['nowhere', 'x']), undefined);
   t.equal(lineOf(lines, []), undefined);
 });

@@ -48,7 +48,9 @@ export function locateKeys(text: string): Map<string, number> {
 /** The line of `path`, or of the nearest key around it; undefined when not even its table is written. */
 export function lineOf(lines: Map<string, number>, path: readonly (string | number)[]): number | undefined {
   for (let length = path.length; length > 0; length--) {
-    const line = lines.get(showPath(path.slice(0, length)));
+    const shown = showPath(path.slice(0, length));
+    // An array of tables as a whole stands where its first table does.
+    const line = lines.get(shown) ?? lines.get(`${shown}[0]`);
     if (line !== undefined) return line;
   }
   return undefined;
