@@ -3,6 +3,7 @@ import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { NgOk } from '../ng/reply.ts';
 import type { NgAnswer, NgOffer } from '../ng/request.ts';
+import { microsNow } from '../spool/clock.ts';
 import type { Format, RecordingMetadata, Stream } from '../spool/segment.ts';
 import {
   CallRecording,
@@ -35,8 +36,8 @@ export interface CallParty {
 export class Call {
   readonly id: string;
   /** Seconds since 1970. */
-  readonly created = seconds();
-  lastSignal = seconds();
+  readonly created = secondsNow();
+  lastSignal = secondsNow();
   /** The offerer of the first offer, then the other. */
   parties: CallParty[] = [];
   recording: CallRecording | undefined;
@@ -127,9 +128,9 @@ export class Call {
     if (this.parties.length > 0) return;
     const { engine, ports, address } = this.#context;
     const open = () => ports.open((port) => engine.openLeg(address, port));
-    const from = { tag: fromTag, leg: await open(), description: undefined, created: seconds() };
+    const from = { tag: fromTag, leg: await open(), description: undefined, created: secondsNow() };
     this.parties = [from];
-    const to = { tag: toTag, leg: await open(), description: undefined, created: seconds() };
+    const to = { tag: toTag, leg: await open(), description: undefined, created: secondsNow() };
     this.parties = [from, to];
     from.leg.relayTo(to.leg);
     to.leg.relayTo(from.leg);
@@ -228,8 +229,9 @@ export class Call {
   }
 }
 
-function seconds(): number {
-  return Math.floor(Date.now() / 1000);
+/** Seconds since 1970, by the clock of the packets: a wall clock that is set must not make calls look silent for an hour. */
+export function secondsNow(): number {
+  return Math.floor(microsNow() / 1e6);
 }
 
 function refused(message: string): GrecError {

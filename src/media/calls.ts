@@ -2,7 +2,7 @@
 import { GrecError } from '../errors.ts';
 import type { NgReply } from '../ng/reply.ts';
 import type { NgDelete, NgOffer, NgRequest } from '../ng/request.ts';
-import { Call, type CallContext } from './call.ts';
+import { Call, type CallContext, secondsNow } from './call.ts';
 import type { EndReason } from './call-recording.ts';
 import { describeCall } from './query.ts';
 
@@ -49,7 +49,7 @@ class CallTable implements Calls {
     if (request.command === 'delete') return this.#delete(request);
     const call = this.#calls.get(request['call-id']);
     if (call === undefined) return { result: 'error', 'error-reason': 'Unknown call-id' };
-    if (request.command !== 'query') call.lastSignal = Math.floor(Date.now() / 1000);
+    if (request.command !== 'query') call.lastSignal = secondsNow();
     return call.inTurn(async () => {
       switch (request.command) {
         case 'answer':
@@ -70,7 +70,7 @@ class CallTable implements Calls {
     const known = this.#calls.get(id);
     const call = known ?? new Call(id, this.#context);
     this.#calls.set(id, call);
-    call.lastSignal = Math.floor(Date.now() / 1000);
+    call.lastSignal = secondsNow();
     return call.inTurn(async () => {
       if (this.#calls.get(id) !== call) throw new GrecError('NG_REFUSED', 'the call was deleted');
       try {
@@ -107,7 +107,7 @@ class CallTable implements Calls {
   }
 
   #endSilentCalls(): void {
-    const limit = Date.now() / 1000 - LONGEST_SILENCE_S;
+    const limit = secondsNow() - LONGEST_SILENCE_S;
     for (const call of [...this.#calls.values()]) {
       if (call.lastSign() > limit) continue;
       this.#context.log.warn({ ngCall: call.id }, 'call ended: nothing was heard of it for an hour');
