@@ -87,6 +87,18 @@ t.test('values as they are written', async (t) => {
   ]);
 });
 
+t.test('the media server is the one configured here, unless another one is named', async (t) => {
+  const serverOf = (toml: string) => parseConfig(toml, 'x.toml').media.server;
+  t.strictSame(serverOf(''), { host: '127.0.0.1', port: 2223 });
+  t.strictSame(serverOf('mediad.ng = "127.0.0.3:2300"'), { host: '127.0.0.3', port: 2300 });
+  t.strictSame(serverOf('mediad.ng = "0.0.0.0:2300"'), { host: '127.0.0.1', port: 2300 });
+  t.strictSame(serverOf('mediad.ng = "[::]:2300"'), { host: '::1', port: 2300 });
+  t.strictSame(serverOf('mediad.ng = "[::]:2300"\nmedia.server = "192.0.2.7:22"'), {
+    host: '192.0.2.7',
+    port: 22,
+  });
+});
+
 t.test('every mistake at once, each with line, key and what is accepted', async (t) => {
   t.strictSame(
     problems(`[log]

@@ -116,7 +116,7 @@ const trunk = v.strictObject({
   record: v.optional(flag, false),
 });
 
-const schema = v.strictObject({
+const written = v.strictObject({
   state: section({ directory: v.optional(text('a directory')) }),
   log: section({
     level: v.optional(oneOf(LOG_LEVELS), 'info'),
@@ -140,7 +140,7 @@ const schema = v.strictObject({
     [],
   ),
   media: section({
-    server: v.optional(hostPort, '127.0.0.1:2223'),
+    server: v.optional(hostPort),
     timeout: v.optional(within(100, 60000, 'a whole number of milliseconds'), 3000),
   }),
   mediad: section({
@@ -152,6 +152,21 @@ const schema = v.strictObject({
   archive: section({ directory: v.optional(text('a directory')) }),
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
+
+/** With what follows from other values: the media server is the one configured here, unless another one is named. */
+const schema = v.pipe(
+  written,
+  v.transform((values) => ({
+    ...values,
+    media: { ...values.media, server: values.media.server ?? reachable(values.mediad.ng) },
+  })),
+);
+
+/** Where a server that listens on `address` is reached from this machine: "any address" is reached on loopback. */
+function reachable({ host, port }: HostPort): HostPort {
+  if (!/^[0.:]+$/.test(host)) return { host, port };
+  return { host: isIP(host) === 6 ? '::1' : '127.0.0.1', port };
+}
 
 /** The values of one configuration, all defaults filled in. Times carry their unit in `man grec.toml`. */
 export type ConfigValues = v.InferOutput<typeof schema>;
