@@ -8,7 +8,7 @@ import { type Config, loadConfig } from '../config.ts';
 import { askDaemon, type DaemonName, socketOf } from '../control.ts';
 import { GrecError } from '../errors.ts';
 
-/** In the order in which they stop: no new call, then no media, then the last recording is finished. */
+/** In the order in which they stop: no new call, then no media, then the last recordings are finished. */
 export const DAEMON_NAMES: readonly DaemonName[] = ['grec-sipd', 'grec-mediad', 'grec-procd'];
 
 /** How often a starting daemon is asked whether it is ready, in milliseconds. */
@@ -69,7 +69,7 @@ export function startDaemons(options: DaemonsOptions): DaemonsRunning {
     died,
     processes: new Map(children.map((child) => [child.name, child.process])),
     stop: () => {
-      stopping ??= stopInOrder(children);
+      stopping ??= stopInOrder(children, config);
       return stopping;
     },
     kill: () => {
@@ -84,9 +84,9 @@ export function describeEnd({ name, code, signal, error }: DaemonEnd): string {
   return signal === null ? `${name} ended with status ${code}` : `${name} was ended by ${signal}`;
 }
 
-async function stopInOrder(children: DaemonChild[]): Promise<DaemonEnd[]> {
+async function stopInOrder(children: DaemonChild[], config: Config): Promise<DaemonEnd[]> {
   const ends: DaemonEnd[] = [];
-  for (const child of children) ends.push(await child.stop());
+  for (const child of children) ends.push(await child.stop(config));
   return ends;
 }
 
@@ -146,12 +146,19 @@ class DaemonChild {
     }
   }
 
-  async stop(): Promise<DaemonEnd> {
+  async stop(config: Config): Promise<DaemonEnd> {
+    if (this.name === 'grec-procd') await this.catchUp(config);
     this.process.kill('SIGTERM');
     const limit = setTimeout(() => this.process.kill('SIGKILL'), STOP_LIMIT_MS);
     const end = await this.ended;
     clearTimeout(limit);
     return end;
+  }
+
+  /** The processor finishes what the others have just handed over; what it cannot waits for the next start. */
+  private async catchUp(config: Config): Promise<void> {
+    const work = askDaemon(this.name, socketOf(config, this.name), 'POST', '/sync').catch(() => undefined);
+    await Promise.race([work, this.ended]);
   }
 }
 
