@@ -26,16 +26,12 @@ t.test('Ctrl-C stops the daemons one after the other, the switch first', async (
   t.match(await up.line(/dn add/), `grec --config ${installation.configFile} dn add 7001 record=true`);
   interrupt(up);
   t.strictSame(await up.ended, { code: 0, signal: null });
-  const told = up.lines.filter(
-    (line) => /stopping: |stopped|stopping$/.test(line) || /\| .*(stopping|stopped)/.test(line),
-  );
-  const order = told
-    .map((line) => /^(grec-\w+).*(stopping|stopped)/.exec(line)?.slice(1).join(' '))
+  const order = up.lines
+    .map((line) => /^(grec-\w+) *\| .*(syncing|stopping|stopped)/.exec(line)?.slice(1).join(' '))
     .filter(Boolean);
-  t.strictSame(
-    order,
-    NAMES.flatMap((name) => [`${name} stopping`, `${name} stopped`]),
-  );
+  const expected = NAMES.flatMap((name) => [`${name} stopping`, `${name} stopped`]);
+  expected.splice(-2, 0, 'grec-procd syncing');
+  t.strictSame(order, expected, 'the processor finishes what the others left before it stops');
   t.strictSame(sockets(installation).filter(existsSync), []);
 });
 
@@ -109,7 +105,7 @@ t.test('--listen sets the addresses of SIP and media for this run alone', async 
 t.test('--listen: what is accepted', async (t) => {
   const config = loadConfig({ env: {}, uid: 0 });
   const listens = (text: string) => {
-    const { sip, mediad } = withListen(config, text);
+    const { sip, mediad } = withListen(config, text, () => true);
     t.equal(sip.listen[0]?.host, mediad.address);
     return `${sip.listen[0]?.host} ${sip.listen[0]?.port}`;
   };
@@ -129,6 +125,13 @@ t.test('--listen: what is accepted', async (t) => {
     '5060',
   ])
     t.throws(() => withListen(config, wrong), { code: 'USAGE', message: /expected ADDRESS/ }, wrong);
+  for (const own of ['127.0.0.1', '127.1.2.3:5070']) t.ok(withListen(config, own), own);
+  for (const strange of ['192.0.2.99', '2001:db8::99', '[2001:db8::99]:5060'])
+    t.throws(
+      () => withListen(config, strange),
+      { code: 'USAGE', message: /this machine has no address/, hint: /^addresses here: / },
+      strange,
+    );
   for (const any of ['0.0.0.0', '::', '[::]:5060', '0.0.0.0:5060'])
     t.throws(() => withListen(config, any), { code: 'USAGE', message: /one address of this machine/ }, any);
 });

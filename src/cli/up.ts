@@ -1,6 +1,6 @@
 // `grec up`: the daemons in the foreground, for real phones, until Ctrl-C.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../config.ts';
@@ -130,7 +130,7 @@ function writeDerived(config: Config, listen: string): string {
  * SIP and media on `listen`, an address of this machine with or without a port (5060).
  * @throws GrecError USAGE
  */
-export function withListen(config: Config, listen: string): Config {
+export function withListen(config: Config, listen: string, isOwn = isOwnAddress): Config {
   const match = /^(?:\[([^\]]+)\]|([^:]+)|([0-9A-Fa-f:.]+:[0-9A-Fa-f:.]*))(?::(\d{1,5}))?$/.exec(listen);
   const host = isIP(listen) === 0 ? (match?.[1] ?? match?.[2]) : listen;
   const port = isIP(listen) === 0 ? Number(match?.[4] ?? 5060) : 5060;
@@ -142,6 +142,11 @@ export function withListen(config: Config, listen: string): Config {
   // Phones are told this address in SDP: "any" is nothing they could send to.
   if (/^[0.:]+$/.test(host)) {
     throw new GrecError('USAGE', `--listen ${listen}: phones need one address of this machine to send to`, {
+      hint: `addresses here: ${ownAddresses().join(', ') || 'none but loopback'}`,
+    });
+  }
+  if (!isOwn(host)) {
+    throw new GrecError('USAGE', `--listen ${listen}: this machine has no address ${host}`, {
       hint: `addresses here: ${ownAddresses().join(', ') || 'none but loopback'}`,
     });
   }
@@ -158,6 +163,15 @@ function ownAddresses(): string[] {
     .flatMap((addresses) => addresses ?? [])
     .filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
     .map(({ address }) => address);
+}
+
+/** Whether an address belongs to this machine: those of its interfaces, and all of 127.0.0.0/8. */
+function isOwnAddress(host: string): boolean {
+  const own = new BlockList();
+  own.addSubnet('127.0.0.0', 8);
+  for (const { address, family } of Object.values(networkInterfaces()).flatMap((list) => list ?? []))
+    own.addAddress(address, family === 'IPv6' ? 'ipv6' : 'ipv4');
+  return own.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4');
 }
 
 async function welcome(context: CliContext, config: Config): Promise<string[]> {
