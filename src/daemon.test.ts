@@ -1,6 +1,7 @@
 // The life of a daemon, as a process: lock, ready signal, reload, drain, and mistakes an operator can mend.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { type Running, runProgram, shortDirectory } from './cli/fixtures/daemons.ts';
 import { askDaemon } from './control.ts';
@@ -159,4 +160,35 @@ t.test('mistakes before the log exists: one line, a hint, a status', async (t) =
     ends(0, /^grec-procd \d/, '--version'),
     ends(0, /^Usage: grec-procd/, '--help'),
   ]);
+});
+
+t.test('signals that come while it starts end nothing half-way', async (t) => {
+  const daemon = program(
+    t,
+    `{ log.warn('starting'); while (!fs.existsSync(config.paths.state + '/go')) await new Promise((go) => setTimeout(go, 5));
+       return ${START}; }`,
+  );
+  writeFileSync(daemon.file, `import fs from 'node:fs';\n${readFileSync(daemon.file, 'utf8')}`);
+  const running = run(t, daemon);
+  await running.line(/"msg":"starting"/);
+  writeFileSync(daemon.configFile, 'state.directory = "state"\nsip.realm = "other"\n');
+  running.child.kill('SIGHUP');
+  running.child.kill('SIGTERM');
+  await running.line(/"msg":"stopping"/);
+  writeFileSync(join(daemon.directory, 'state', 'go'), '');
+  t.strictSame(await running.ended, { code: 0, signal: null });
+  t.match(running.lines.join('\n'), /drained[\s\S]*"msg":"stopped"/);
+});
+
+t.test('a log that cannot be written ends no daemon', async (t) => {
+  const daemon = program(t);
+  for (const format of ['json', 'readable']) {
+    writeFileSync(daemon.configFile, `state.directory = "state"\nlog.format = "${format}"\n`);
+    const command = `exec ${process.execPath} ${daemon.file} --config ${daemon.configFile} 2>/dev/full`;
+    const running = runProgram(t, ['-c', command], 'sh');
+    const isUp = () => askDaemon('grec-procd', daemon.socket, 'GET', '/status').catch(() => undefined);
+    while (running.child.exitCode === null && (await isUp()) === undefined) await delay(20);
+    running.child.kill('SIGTERM');
+    t.strictSame(await running.ended, { code: 0, signal: null }, format);
+  }
 });

@@ -102,8 +102,11 @@ async function serve(
   const release = lockState(name, config);
   const startedAt = Date.now();
   let running: RunningDaemon | undefined;
+  // From the first moment on: a signal that comes while it starts must not end it half-way.
+  const signals = takeSignals(file, log);
   try {
     running = await start({ config, log });
+    signals.reloads(running);
     const { status, routes } = running;
     const base = {
       daemon: name,
@@ -125,11 +128,9 @@ async function serve(
       },
       config.control.access,
     );
-    // Its signals are taken before it says that it is ready: whoever waits for that may stop it at once.
-    const stopped = untilStopped(running, file, log);
     log.info({ version: VERSION, state: config.paths.state }, 'ready');
     notifySystemd('READY=1', log);
-    await stopped;
+    await signals.stopped;
     notifySystemd('STOPPING=1', log);
     control.close();
     control.closeAllConnections();
@@ -151,25 +152,36 @@ function memoryMb(): Record<string, number> {
   return { rss: mb(rss), heap: mb(heapUsed), external: mb(external) };
 }
 
-function untilStopped(running: RunningDaemon, file: string | undefined, log: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    let isStopping = false;
-    const onReload = async () => {
-      if (isStopping) return;
-      try {
-        await running.reload?.(loadConfig({ file }));
-        log.info('configuration read again');
-      } catch (thrown) {
-        log.error({ hint: 'the configuration in force stays' }, `reload failed: ${messageOf(thrown)}`);
-      }
-    };
+interface Signals {
+  /** Resolves when the daemon is told to stop. */
+  stopped: Promise<void>;
+  /** From now on SIGHUP reloads; one that came before is made up for. */
+  reloads(running: RunningDaemon): void;
+}
+
+function takeSignals(file: string | undefined, log: Logger): Signals {
+  let running: RunningDaemon | undefined;
+  let isStopping = false;
+  let isReloadDue = false;
+  const onReload = async () => {
+    isReloadDue = running === undefined;
+    if (isStopping || running === undefined) return;
+    try {
+      await running.reload?.(loadConfig({ file }));
+      log.info('configuration read again');
+    } catch (thrown) {
+      log.error({ hint: 'the configuration in force stays' }, `reload failed: ${messageOf(thrown)}`);
+    }
+  };
+  process.on('SIGHUP', onReload);
+  const stopped = new Promise<void>((resolve) => {
     const onStop = (cause: string) => {
       if (isStopping) return;
       isStopping = true;
       log.info({ cause }, 'stopping');
+      if (running === undefined) endUnlessStarted(log, () => running !== undefined);
       resolve();
     };
-    process.on('SIGHUP', onReload);
     // All stay taken while it drains: a launcher and a process group may deliver one signal twice.
     process.on('SIGTERM', onStop);
     process.on('SIGINT', onStop);
@@ -179,6 +191,22 @@ function untilStopped(running: RunningDaemon, file: string | undefined, log: Log
       process.channel.unref();
     }
   });
+  return {
+    stopped,
+    reloads: (started) => {
+      running = started;
+      if (isReloadDue) void onReload();
+    },
+  };
+}
+
+/** A start that hangs must not keep a daemon from stopping: what it has written so far is safe against a crash. */
+function endUnlessStarted(log: Logger, hasStarted: () => boolean): void {
+  setTimeout(() => {
+    if (hasStarted()) return;
+    log.error(`told to stop, and not started within ${DRAIN_LIMIT_MS / 1000} s: ending all the same`);
+    process.exit(1);
+  }, DRAIN_LIMIT_MS).unref();
 }
 
 async function drain(running: RunningDaemon | undefined, log: Logger): Promise<void> {
@@ -213,11 +241,20 @@ function lockState(name: DaemonName, config: Config): () => void {
       cause: thrown,
     });
   }
-  writeFileSync(pidFile, `${process.pid}\n`);
+  notePid(pidFile);
   return () => {
     rmSync(pidFile, { force: true });
     lock.close();
   };
+}
+
+/** Only for the message that another one gets: a full disk must not keep a daemon from starting. */
+function notePid(pidFile: string): void {
+  try {
+    writeFileSync(pidFile, `${process.pid}\n`);
+  } catch {
+    rmSync(pidFile, { force: true });
+  }
 }
 
 function openLock(lockFile: string, paths: Config['paths']): Database.Database {

@@ -9,6 +9,8 @@ export type Logger = PinoLogger;
 /** Keys whose values are secrets; pino replaces them wherever they stand in a logged object. */
 const SECRET_KEYS = ['password', 'ha1', 'secret', 'token', 'authorization'];
 
+const MOST_WAITING_BYTES = 1 << 20;
+
 export interface LogOptions {
   name: string;
   level: LogLevel;
@@ -22,8 +24,7 @@ export interface LogOptions {
  */
 export function createLogger(options: LogOptions): Logger {
   const readable = options.readable ?? process.stderr.isTTY === true;
-  const destination =
-    options.destination ?? (readable ? prettyStream() : pino.destination({ fd: 2, sync: true }));
+  const destination = options.destination ?? (readable ? prettyStream() : standardError());
   return pino(
     {
       name: options.name,
@@ -37,10 +38,15 @@ export function createLogger(options: LogOptions): Logger {
   );
 }
 
+/** A log that cannot be written, on a full disk say, must not end a daemon: lines wait, and beyond a limit they are lost. */
+function standardError() {
+  const stream = pino.destination({ fd: 2, sync: true, maxLength: MOST_WAITING_BYTES });
+  return stream.on('error', () => undefined);
+}
+
 function prettyStream(): DestinationStream {
   return pretty({
-    sync: true,
-    destination: 2,
+    destination: standardError(),
     colorize: process.stderr.isTTY === true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid',
