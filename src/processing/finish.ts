@@ -55,6 +55,22 @@ export async function finishRecording(task: FinishTask): Promise<Finished> {
   }
 }
 
+/** The whole recording of a call in the archive, if there is one. */
+export function findArchived(
+  archive: string,
+  recording: string,
+  call: PendingCall,
+): { path: string; metadata: Metadata } | undefined {
+  const times = call.events.map(({ at }) => at / 1000);
+  const path = findFinished(
+    archive,
+    recording,
+    times.length === 0 ? [] : [Math.min(...times) - 60_000, ...times],
+  );
+  if (path === undefined || !verifyFiles(join(archive, path)).ok) return undefined;
+  return { path, metadata: readMetadata(join(archive, path)) };
+}
+
 /** The days on which it may start, in milliseconds since 1970. */
 function daysOf(segments: readonly FinishableSegment[]): number[] {
   return segments.flatMap(({ facts: { opened, closed } }) => {

@@ -1,13 +1,14 @@
 // The finisher: makes the recordings that were decided, a few at a time, and enters what came of it in the catalog.
 //
 // The order is always archive, catalog, spool: a crash in between leaves work to do, never a loss.
-import type { CatalogWriter } from '../catalog/catalog.ts';
+import type { Metadata } from '../archive/metadata.ts';
+import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Decision, PendingCall } from './consolidate.ts';
 import { failedRow, isPartial, rowOfMetadata } from './describe.ts';
-import type { FinishableSegment, Finished, finishRecording } from './finish.ts';
+import { type FinishableSegment, type Finished, findArchived, type finishRecording } from './finish.ts';
 import { recordingIdOfSegment } from './ids.ts';
 import type { SegmentEntry, SpoolScan } from './spool-scan.ts';
 
@@ -31,7 +32,7 @@ export interface FinisherContext {
 
 interface Retry {
   attempts: number;
-  /** Milliseconds since 1970. */
+  /** Milliseconds of the monotonic clock: nothing waits longer because the wall clock was set. */
   notBefore: number;
 }
 
@@ -65,7 +66,7 @@ export class Finisher {
   take(decisions: readonly FinishDecision[]): void {
     this.#queue = decisions.filter(({ recording }) => {
       if (this.#active.has(recording)) return false;
-      return (this.#retries.get(recording)?.notBefore ?? 0) <= Date.now();
+      return (this.#retries.get(recording)?.notBefore ?? 0) <= performance.now();
     });
     this.#startNext();
   }
@@ -142,6 +143,21 @@ export class Finisher {
     log.info({ recording, call, state, duration, path }, 'recording finished');
   }
 
+  /**
+   * A recording of which nothing is left to be made. It may have been made already: then the catalog has lost it (it was
+   * moved away, or comes from a backup), and takes it over from the archive.
+   */
+  failUnlessArchived(recording: string, call: PendingCall, reason: string): void {
+    const { archive, catalog, log } = this.#context;
+    const found = findArchived(archive, recording, call);
+    if (found === undefined) return this.fail(recording, call, [], reason);
+    catalog.putRecording(rowOfMetadata(found.metadata, found.path), segmentsOf(found.metadata), Date.now());
+    log.warn(
+      { recording, call: call.id, path: found.path },
+      'the catalog had lost a recording of the archive',
+    );
+  }
+
   /** There is no audio where there should be: a row and an alarm say why. The segments are kept. */
   fail(
     recording: string,
@@ -194,7 +210,7 @@ export class Finisher {
     const { catalog, log, firstRetryMs } = this.#context;
     const attempts = (this.#retries.get(recording)?.attempts ?? 0) + 1;
     const delay = Math.min(firstRetryMs * 2 ** (attempts - 1), LONGEST_RETRY_MS);
-    this.#retries.set(recording, { attempts, notBefore: Date.now() + delay });
+    this.#retries.set(recording, { attempts, notBefore: performance.now() + delay });
     const message = `recordings cannot be finished and wait in the spool: ${messageOf(thrown)}`;
     log.error({ recording, attempts, retryInMs: delay }, message);
     try {
@@ -217,6 +233,10 @@ function asFailure(thrown: unknown): Finished {
 function isKept(finished: Finished, segment: string): boolean {
   if (finished.result === 'failed') return true;
   return finished.result === 'archived' && finished.setAside.includes(segment);
+}
+
+function segmentsOf(metadata: Metadata): UsedSegment[] {
+  return metadata.segments.map(({ id }) => ({ id, isKept: isPartial(metadata) }));
 }
 
 function finishable(entry: SegmentEntry | undefined): FinishableSegment[] {

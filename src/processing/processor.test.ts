@@ -424,3 +424,17 @@ t.test('a journal whose end was lost uses numbers again: the new event counts', 
   writeFileSync(file, `${[...lines, JSON.stringify(released)].join('\n')}\n`);
   t.match(await it.sync(await it.start()), { recordings: 1, failed: 0, backlog: 0 });
 });
+
+t.test('a catalog that was lost takes its recordings over from the archive', async (t) => {
+  const it = bench(t);
+  tellStory(it);
+  const first = await it.start();
+  await it.sync(first);
+  const [before] = it.rows();
+  await first.stop();
+  for (const end of ['', '-wal', '-shm']) rmSync(`${it.config.paths.catalog}${end}`, { force: true });
+  it.clock.now = END + 3_600_000_000;
+  const status = await it.sync(await it.start());
+  t.match(status, { recordings: 1, failed: 0, alarms: 0 });
+  t.same(it.rows(), [before]);
+});

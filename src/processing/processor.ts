@@ -202,7 +202,8 @@ class Processor {
     });
     for (const decision of decisions) {
       if (decision.do === 'settle') this.#journals.drop(decision.call);
-      if (decision.do === 'fail') this.#finisher.fail(decision.recording, decision.call, [], decision.reason);
+      if (decision.do === 'fail')
+        this.#finisher.failUnlessArchived(decision.recording, decision.call, decision.reason);
     }
     this.#finisher.take(decisions.filter((decision) => decision.do === 'finish'));
   }
