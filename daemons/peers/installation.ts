@@ -17,6 +17,8 @@ const POLL_MS = 50;
 export interface InstallationOptions {
   /** More TOML: tables other than [state], [sip], [media], [mediad]. */
   toml?: string;
+  /** More lines of [sip]. */
+  sip?: string;
   /** UDP ports that the media server may use: four a call. */
   mediaPorts?: number;
   /** Called with its directory (the state goes into `state/` there) before the daemons start. */
@@ -53,7 +55,7 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
   const first = await freeRange(options.mediaPorts ?? 200);
   const configFile = join(directory, 'grec.toml');
   const last = first + (options.mediaPorts ?? 200) - 1;
-  writeFileSync(configFile, toml(sipPort, ngPort, `${first}-${last}`, options.toml ?? ''));
+  writeFileSync(configFile, toml(sipPort, ngPort, `${first}-${last}`, options));
   const config = loadConfig({ file: configFile });
   options.prepare?.(directory);
   const log: string[] = [];
@@ -96,7 +98,7 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
   };
 }
 
-function toml(sipPort: number, ngPort: number, ports: string, more: string): string {
+function toml(sipPort: number, ngPort: number, ports: string, options: InstallationOptions): string {
   return `
 [state]
 directory = "state"
@@ -104,12 +106,13 @@ directory = "state"
 format = "json"
 [sip]
 listen = ["udp:127.0.0.1:${sipPort}", "tcp:127.0.0.1:${sipPort}"]
+${options.sip ?? ''}
 [media]
 server = "127.0.0.1:${ngPort}"
 [mediad]
 ng = "127.0.0.1:${ngPort}"
 ports = "${ports}"
-${more}`;
+${options.toml ?? ''}`;
 }
 
 async function untilRecorded(config: Config, count: number, log: string[]): Promise<RecordingRow[]> {

@@ -36,6 +36,8 @@ export interface CallEnd {
 export interface PhoneCall {
   readonly callId: string;
   readonly direction: 'outgoing' | 'incoming';
+  /** Of the dialog, once it stands. */
+  readonly tags: { local: string; remote: string } | undefined;
   /** The URI of the other side, as From or To says. */
   readonly remoteUri: string;
   /** The Session-ID header of the INVITE or its answer (RFC 7989), as it stood. */
@@ -96,6 +98,10 @@ export class TestCall implements PhoneCall {
     this.#encodings = parts.encodings;
     this.#cancel = parts.cancel;
     void this.#ended.promise.then(() => this.media.stop());
+  }
+
+  get tags(): { local: string; remote: string } | undefined {
+    return this.#dialog && { local: this.#dialog.localTag, remote: this.#dialog.remoteTag };
   }
 
   get ringing(): Promise<void> {

@@ -1,0 +1,45 @@
+// A siege of running daemons: node bench/fuzz-live.ts --seed 1 --datagrams 200000 --streams 20000 --ng 200000. Exit status 1 when anything gave way.
+import { parseArgs } from 'node:util';
+import { besiege } from '../daemons/peers/siege.ts';
+
+const STALL_ALLOWED_MS = 20;
+const GROWTH_ALLOWED_MB = 40;
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    datagrams: { type: 'string', default: '200000' },
+    streams: { type: 'string', default: '20000' },
+    calls: { type: 'string', default: '1000' },
+    ng: { type: 'string', default: '200000' },
+    'rtp-rate': { type: 'string', default: '20000' },
+    'rtp-seconds': { type: 'string', default: '10' },
+  },
+});
+
+const report = await besiege({
+  seed: Number(values.seed),
+  sip: { datagrams: Number(values.datagrams), streams: Number(values.streams), calls: Number(values.calls) },
+  ng: { datagrams: Number(values.ng) },
+  rtp: { packetsPerSecond: Number(values['rtp-rate']), seconds: Number(values['rtp-seconds']) },
+  say: (line) => console.error(line),
+});
+console.log(JSON.stringify(report, undefined, 2));
+
+const faults = [
+  ...report.differences,
+  ...report.problems,
+  ...Object.entries(report.stalls).flatMap(([name, stalls]) =>
+    stalls
+      .filter(({ ms }) => ms > STALL_ALLOWED_MS)
+      .map(({ atS, ms }) => `${name} stood still for ${ms} ms after ${atS} s`),
+  ),
+  ...Object.entries(report.memoryMb)
+    .filter(([, { before, after }]) => after - before > GROWTH_ALLOWED_MB)
+    .map(([name, { before, after }]) => `${name} grew from ${before} to ${after} MB`),
+  ...(report.left.calls > 0 ? [`${report.left.calls} calls are left`] : []),
+  ...(report.strangersHeard > 0 ? ['a phone heard a stranger'] : []),
+  ...(report.lostPings > 0 ? [`${report.lostPings} pings were not answered`] : []),
+];
+for (const fault of faults) console.error(`FAULT: ${fault}`);
+process.exitCode = faults.length === 0 ? 0 : 1;

@@ -1,0 +1,321 @@
+// Hostile SIP for a switch with calls up: well-formed where that gets it further in, aimed at the calls and at the switch itself.
+import { Fuzzer, Random } from '../../src/sip/fuzz.ts';
+
+/** A live call, as somebody who has nearly seen it knows it. */
+export interface Target {
+  callId: string;
+  tags: { local: string; remote: string };
+}
+
+export interface HostileOptions {
+  seed: number;
+  /** The switch. */
+  host: string;
+  port: number;
+  /** A number that is called. */
+  number: string;
+  targets: readonly Target[];
+}
+
+const METHODS = [
+  'INVITE',
+  'REGISTER',
+  'ACK',
+  'BYE',
+  'CANCEL',
+  'OPTIONS',
+  'INFO',
+  'PRACK',
+  'REFER',
+  'MESSAGE',
+];
+const NAMES = [
+  '"\\\u001b]0;owned\\\u0007"',
+  '"a\\\u0000b"',
+  '"x\u202egnp.exe"',
+  '"%0d%0aX: y"',
+  `"${'n'.repeat(2000)}"`,
+  '',
+];
+const SESSION_IDS = [
+  '0'.repeat(32),
+  'f'.repeat(32),
+  '../../../../etc/passwd',
+  `${'a'.repeat(32)};remote=${'b'.repeat(32)}`,
+  'A'.repeat(5000),
+];
+
+export class HostileSip {
+  readonly #random: Random;
+  readonly #fuzzer: Fuzzer;
+  readonly #options: HostileOptions;
+  #count = 0;
+
+  constructor(options: HostileOptions) {
+    this.#options = options;
+    this.#random = new Random(options.seed);
+    this.#fuzzer = new Fuzzer(options.seed);
+  }
+
+  /** From anybody: mutants, floods, near misses of live dialogs, responses that nobody asked for. */
+  datagram(): Buffer {
+    const kind = this.#random.below(10);
+    if (kind < 4) return this.#fuzzer.datagram();
+    if (kind < 6) return this.#flood();
+    if (kind < 8) return this.#nearMiss();
+    if (kind < 9) return this.#response();
+    return this.#forgedCredentials();
+  }
+
+  stream(): Buffer[] {
+    return this.#random.chance(70) ? this.#fuzzer.stream() : [this.#flood(), this.#nearMiss(), this.#flood()];
+  }
+
+  /** A call that the switch will take from the sender, a trunk: everything in it that can be hostile is. */
+  call(from: { host: string; port: number }): Buffer {
+    const { number, host } = this.#options;
+    return this.#request('INVITE', `sip:${number}@${host}`, {
+      via: `${from.host}:${from.port}`,
+      contact: this.contact(),
+      body: this.sdp(),
+      more: [
+        ...(this.#random.chance(50) ? [`Record-Route: ${this.contact().replace('>', ';lr>')}`] : []),
+        `Session-ID: ${this.#random.pick(SESSION_IDS)}`,
+      ],
+    });
+  }
+
+  /** What a hostile callee says to an INVITE. */
+  answer(invite: string): Buffer[] {
+    const status = this.#random.pick([180, 183, 200, 200, 200, 302, 401, 486, 600, 0]);
+    if (status === 0) return [];
+    const final = this.#answerTo(invite, status);
+    return this.#random.chance(30) ? [this.#answerTo(invite, 183), final, final] : [final];
+  }
+
+  /** What a polite callee says to any other request, so that a call can end. */
+  agree(request: string): Buffer {
+    return this.#answerTo(request, 200, '');
+  }
+
+  contact(): string {
+    const { host, port } = this.#options;
+    return this.#random.pick([
+      `<sip:x@${host}:${port}>`,
+      `<sip:x@${host}:${port};transport=tcp>`,
+      '<sip:x@224.0.1.75:5060>',
+      '<sip:x@255.255.255.255>',
+      '<sip:x@0.0.0.0:5060>',
+      '<sip:x@127.0.0.1:1>',
+      '<sip:x@127.0.0.1:65535>',
+      '<sip:x@no.such.name.invalid>',
+      '<sip:x@[::1]:5060>',
+      '<sip:x@h;maddr=239.9.9.9>',
+      '<sips:x@127.0.0.1>',
+      '<d7:command4:pinge>',
+      `<sip:${'%00'.repeat(100)}@127.0.0.1>`,
+      '<sip:x@127.0.0.1:9?Route=%3Csip:evil%3E&Replaces=a>',
+    ]);
+  }
+
+  sdp(): string {
+    const random = this.#random;
+    const { host } = this.#options;
+    const address = random.pick([
+      host,
+      '0.0.0.0',
+      '224.1.1.1',
+      '255.255.255.255',
+      '127.0.0.1',
+      'host.invalid',
+      '10.9.8.7',
+    ]);
+    const port = random.pick([
+      '0',
+      '1',
+      '9',
+      '4000',
+      '65535',
+      '65536',
+      '99999',
+      '-1',
+      String(10_000 + random.below(22_000)),
+    ]);
+    const protocol = random.pick([
+      'RTP/AVP',
+      'RTP/AVP',
+      'RTP/AVP',
+      'RTP/SAVP',
+      'UDP/TLS/RTP/SAVPF',
+      'udptl',
+      'x',
+    ]);
+    const formats = random.pick(['0', '0 8', '8 101', '18', '96', '0 '.repeat(500), '', '0 0 0 256 -1']);
+    const lines = [
+      'v=0',
+      `o=- ${'9'.repeat(random.below(40))} 1 IN IP4 ${address}`,
+      's=-',
+      `c=IN IP4 ${address}`,
+      't=0 0',
+    ];
+    for (let count = random.pick([1, 1, 1, 2, 60]); count > 0; count--)
+      lines.push(`m=audio ${port} ${protocol} ${formats}`);
+    for (let count = random.pick([0, 1, 3, 300]); count > 0; count--)
+      lines.push(
+        random.pick([
+          'a=rtcp:0',
+          'a=rtcp:65536',
+          'a=sendonly',
+          'a=inactive',
+          'a=rtpmap:96 PCMU/0',
+          'a=fmtp:0 \u001b[2J',
+          'a=ptime:0',
+        ]),
+      );
+    const text = `${lines.join('\r\n')}\r\n`;
+    return random.chance(20) ? text.slice(0, random.below(text.length)) : text;
+  }
+
+  #flood(): Buffer {
+    const { number, host, port } = this.#options;
+    const uri = this.#random.pick([
+      `sip:${number}@${host}`,
+      `sip:${host}:${port}`,
+      `sip:+1900@${host}`,
+      'tel:112',
+    ]);
+    return this.#request(this.#random.pick(METHODS), uri, {
+      via: `127.0.0.5:${1 + this.#random.below(65_535)}`,
+      contact: this.contact(),
+      body: this.#random.chance(30) ? this.sdp() : '',
+      more: [`Session-ID: ${this.#random.pick(SESSION_IDS)}`],
+    });
+  }
+
+  /** A request of a live dialog but for one thing. */
+  #nearMiss(): Buffer {
+    const { targets, host } = this.#options;
+    const target = targets[this.#random.below(Math.max(1, targets.length))];
+    if (target === undefined) return this.#flood();
+    const { callId, tags } = target;
+    const near = this.#random.pick([
+      { callId: `${callId}x`, from: tags.local, to: tags.remote },
+      { callId: callId.slice(1), from: tags.local, to: tags.remote },
+      { callId, from: tags.remote, to: tags.local },
+      { callId, from: tags.local, to: `${tags.remote}0` },
+      { callId, from: `${tags.local}0`, to: tags.remote },
+      { callId, from: tags.local, to: '' },
+      {
+        callId,
+        from: tags.local.toUpperCase() === tags.local ? `${tags.local}A` : tags.local.toUpperCase(),
+        to: tags.remote,
+      },
+    ]);
+    return this.#request(this.#random.pick(METHODS), `sip:7001@${host}`, {
+      via: '127.0.0.5:5060',
+      contact: this.contact(),
+      body: this.#random.chance(50) ? this.sdp() : '',
+      more: [],
+      ...near,
+    });
+  }
+
+  #forgedCredentials(): Buffer {
+    const { number, host } = this.#options;
+    const nonce = this.#random.pick(['', 'x', 'A'.repeat(44), 'A'.repeat(5000)]);
+    const uri = `sip:${host}`;
+    return this.#request('REGISTER', uri, {
+      via: '127.0.0.5:5060',
+      contact: this.contact(),
+      body: '',
+      more: [
+        `Authorization: Digest username="${number}", realm="grec", nonce="${nonce}", uri="${uri}", response="${'0'.repeat(32)}", algorithm=MD5, qop=auth, nc=00000001, cnonce="c"`,
+      ],
+    });
+  }
+
+  #response(): Buffer {
+    const target = this.#random.pick(
+      this.#options.targets.length > 0
+        ? this.#options.targets
+        : [{ callId: 'c', tags: { local: 'a', remote: 'b' } }],
+    );
+    const method = this.#random.pick(METHODS);
+    return Buffer.from(
+      [
+        `SIP/2.0 ${this.#random.pick(['100', '180', '200', '481', '408', '503', '699'])} x`,
+        `Via: SIP/2.0/UDP ${this.#options.host}:${this.#options.port};branch=z9hG4bK${this.#hex(32)}`,
+        `From: <sip:a@h>;tag=${target.tags.local}`,
+        `To: <sip:b@h>;tag=${target.tags.remote}`,
+        `Call-ID: ${target.callId}`,
+        `CSeq: ${1 + this.#random.below(3)} ${method}`,
+        `Contact: ${this.contact()}`,
+        'Content-Length: 0',
+        '',
+        '',
+      ].join('\r\n'),
+    );
+  }
+
+  #request(
+    method: string,
+    uri: string,
+    parts: {
+      via: string;
+      contact: string;
+      body: string;
+      more: string[];
+      callId?: string;
+      from?: string;
+      to?: string;
+    },
+  ): Buffer {
+    this.#count += 1;
+    const {
+      via,
+      contact,
+      body,
+      more,
+      callId = `h${this.#count}-${this.#hex(8)}`,
+      from = this.#hex(8),
+      to = '',
+    } = parts;
+    const caller = this.#random.pick(['7001', '+4930', '%1b%5b2J', '%00', this.#options.number]);
+    const lines = [
+      `${method} ${uri} SIP/2.0`,
+      `Via: SIP/2.0/UDP ${via};branch=z9hG4bK${this.#hex(16)}${this.#random.chance(50) ? ';rport' : ''}`,
+      `Max-Forwards: ${this.#random.pick(['70', '70', '1', '0'])}`,
+      `From: ${this.#random.pick(NAMES)} <sip:${caller}@h>;tag=${from}`,
+      `To: <${uri}>${to === '' ? '' : `;tag=${to}`}`,
+      `Call-ID: ${callId}`,
+      `CSeq: ${1 + this.#random.below(5)} ${method}`,
+      `Contact: ${contact}`,
+      ...more,
+      ...(body === '' ? [] : ['Content-Type: application/sdp']),
+      `Content-Length: ${Buffer.byteLength(body)}`,
+    ];
+    return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  }
+
+  #answerTo(request: string, status: number, body = this.sdp()): Buffer {
+    const header = (name: string) => new RegExp(`^${name}: *(.*)\\r$`, 'im').exec(request)?.[1] ?? '';
+    const to = header('to');
+    const lines = [
+      `SIP/2.0 ${status} ${this.#random.pick(['OK', '', '\u202e', 'x'.repeat(500)])}`,
+      ...[...request.matchAll(/^Via: .*(?=\r$)/gim)].map(([line]) => line),
+      `From: ${header('from')}`,
+      `To: ${to.includes('tag=') ? to : `${to};tag=h`}`,
+      `Call-ID: ${header('call-id')}`,
+      `CSeq: ${header('cseq')}`,
+      ...(status >= 180 ? [`Contact: ${this.contact()}`] : []),
+      ...(this.#random.chance(30) ? [`Record-Route: ${this.contact().replace('>', ';lr>')}`] : []),
+      ...(body === '' ? [] : ['Content-Type: application/sdp']),
+      `Content-Length: ${Buffer.byteLength(body)}`,
+    ];
+    return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  }
+
+  #hex(length: number): string {
+    return Array.from({ length }, () => this.#random.below(16).toString(16)).join('');
+  }
+}
