@@ -24,6 +24,7 @@ t.test('Ctrl-C stops the daemons one after the other, the switch first', async (
   const up = runUp(t, installation);
   t.match(await up.line(/grec is up/), 'UDP 127.0.0.1:5060, TCP 127.0.0.1:5060');
   t.match(await up.line(/dn add/), `grec --config ${installation.configFile} dn add 7001 record=true`);
+  t.match(await up.line(/Only phones/), `grec --config ${installation.configFile} up --listen ADDRESS`);
   interrupt(up);
   t.strictSame(await up.ended, { code: 0, signal: null });
   const order = up.lines

@@ -184,7 +184,7 @@ async function welcome(context: CliContext, config: Config): Promise<string[]> {
     bold(`grec is up. Phones register at ${places.join(', ')}`),
     ...(await nextSteps(context, config)),
     ...(config.sip.listen.every(({ host }) => host.startsWith('127.') || host === '::1')
-      ? ['  Only phones on this machine reach it; for others: grec up --listen ADDRESS']
+      ? [`  Only phones on this machine reach it; for others: ${context.command('up --listen ADDRESS')}`]
       : []),
     '  Ctrl-C stops all daemons.',
     '',
