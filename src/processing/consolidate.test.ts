@@ -256,3 +256,30 @@ t.test('in any order, with any repetition, one call is one recording and nothing
     { numRuns: 1000 },
   );
 });
+
+t.test('a call whose end was lost is over when the switch has been started since', async (t) => {
+  const start = NOW + 5_000_000;
+  const lost = { events: events(begun), segments: [segment()], switchStarted: { at: start, seq: 10 } };
+  t.same(
+    decide(situation({ ...lost, now: start + 1_000_000 })),
+    [],
+    'the switch may still tell how it ended',
+  );
+  const later = start + SEGMENT_GRACE_US + 1;
+  t.same(brief(decide(situation({ ...lost, now: later }))), [`finish ${RECORDING}`]);
+  t.same(brief(decide(situation({ ...lost, segments: [], now: later + SEGMENT_GRACE_US }))), [
+    `fail ${RECORDING}`,
+  ]);
+  const present = events(begun, 'grec-sipd', start + 1).map((event) => ({ ...event, seq: event.seq + 10 }));
+  const begunSince = { ...lost, events: present };
+  t.same(decide(situation({ ...begunSince, now: later })), [], 'a call of its present life goes on');
+});
+
+t.test('an event of a clock that was set back since holds nothing up', async (t) => {
+  const hour = 3_600_000_000;
+  const early = { events: whole, now: NOW - hour };
+  t.same(brief(decide(situation(early))), [`fail ${RECORDING}`]);
+  const orphan = segment({ call: 'unknown' });
+  t.same(brief(decide(situation({ segments: [orphan], now: NOW - hour }))), [`finish ${RECORDING}`]);
+  t.same(decide(situation({ events: whole, now: NOW - 1_000_000 })), [], 'a second is no step');
+});

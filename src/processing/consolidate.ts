@@ -28,6 +28,8 @@ export interface Situation {
   rowOf(recording: string): 'failed' | 'finished' | undefined;
   /** Whether a segment has become part of a recording. */
   isDone(segment: string): boolean;
+  /** When the switch was started last, as its journal tells: calls of its earlier lives are over. */
+  switchStarted?: Pick<JournalEvent, 'at' | 'seq'> | undefined;
   /** Wall clock, microseconds since 1970. */
   now: number;
 }
@@ -54,6 +56,9 @@ export const CALL_GRACE_US = 60_000_000;
 /** How long a stopped recording waits for the end of its call, which is part of its history. */
 export const RELEASE_GRACE_US = 2_000_000;
 
+/** Events that lie further ahead than this were dated by a clock that has been set since. */
+const MOST_AHEAD_US = 60_000_000;
+
 type EventOf<T extends JournalEvent['type']> = Extract<JournalEvent, { type: T }>;
 
 /** The first event of that type. */
@@ -62,6 +67,38 @@ export function eventOf<T extends JournalEvent['type']>(
   type: T,
 ): EventOf<T> | undefined {
   return call?.events.find((event): event is EventOf<T> => event.type === type);
+}
+
+/** Microseconds since an event. One from the future has an age that nobody knows: nothing waits for its time to come. */
+function ageOf(at: number, now: number): number {
+  return at > now + MOST_AHEAD_US ? Number.POSITIVE_INFINITY : now - at;
+}
+
+/**
+ * How the call ended. A switch that was killed says so when it starts again; when even that was lost, with its database
+ * or the end of its journal, that it has been started since tells enough.
+ */
+function releaseOf(
+  call: PendingCall,
+  { switchStarted, now }: Situation,
+): EventOf<'call.released'> | undefined {
+  const told = eventOf(call, 'call.released');
+  if (told !== undefined || switchStarted === undefined) return told;
+  const ofSwitch = call.events.filter(({ daemon }) => daemon === 'grec-sipd');
+  // Neither alone tells: the clock may have been set, and numbers are used again when the journal lost its end.
+  if (ofSwitch.some(({ at, seq }) => at >= switchStarted.at && seq > switchStarted.seq)) return undefined;
+  if (ageOf(switchStarted.at, now) <= SEGMENT_GRACE_US) return undefined;
+  return {
+    type: 'call.released',
+    seq: 1,
+    daemon: 'grec-sipd',
+    at: switchStarted.at,
+    call: call.id,
+    by: 'switch',
+    status: 500,
+    reason: 'the switch was restarted',
+    answered: eventOf(call, 'call.answered') !== undefined,
+  };
 }
 
 /** What is to be done now. What must wait is not in it, and will be when it is asked again later. */
@@ -85,14 +122,14 @@ function decideCall(call: PendingCall, situation: Situation): Decision[] {
   const recordings = recordingsOf(call, segments);
   const steps = [...recordings].map((recording) => decideRecording(recording, call, segments, situation));
   const decisions = steps.flatMap(({ decision }) => decision ?? []);
-  const released = eventOf(call, 'call.released');
+  const released = releaseOf(call, situation);
   if (released === undefined || steps.some(({ isOpen }) => isOpen)) return decisions;
   if (recordings.size > 0) return [...decisions, { do: 'settle', call: call.id }];
   return decideUnrecorded(call, released, situation);
 }
 
 function forgetLeftover(call: PendingCall, { segments, now }: Situation): Decision[] {
-  const isOld = call.events.every(({ at }) => now - at > CALL_GRACE_US);
+  const isOld = call.events.every(({ at }) => ageOf(at, now) > CALL_GRACE_US);
   const isUsed = segments.some((segment) => segment.call === call.id);
   return isOld && !isUsed ? [{ do: 'settle', call: call.id }] : [];
 }
@@ -132,9 +169,9 @@ function finishSegments(
   situation: Situation,
 ): Step {
   if (segments.some(({ closedAt }) => closedAt === undefined)) return { isOpen: true };
-  if (!hasEnded(recording, call, situation.now)) return { isOpen: true };
+  if (!hasEnded(recording, call, situation)) return { isOpen: true };
   const missing = missingSegments(recording, call, segments, situation);
-  if (missing.length > 0 && !isGraceOver(call, situation.now)) return { isOpen: true };
+  if (missing.length > 0 && !isGraceOver(call, situation)) return { isOpen: true };
   const partial = [
     ...failuresOf(recording, call).map((reason) => `recording failed: ${reason}`),
     ...missing.map((segment) => `segment ${segment} is not in the spool`),
@@ -160,17 +197,17 @@ function finishOrAdd(
   return { do: 'finish', recording: own, call, segments: ids, partial, remarks: [...remarks, late] };
 }
 
-function hasEnded(recording: string, call: PendingCall, now: number): boolean {
-  if (eventOf(call, 'call.released') !== undefined) return true;
+function hasEnded(recording: string, call: PendingCall, situation: Situation): boolean {
+  if (releaseOf(call, situation) !== undefined) return true;
   return call.events.some((event) => {
     if (event.type !== 'recording.stopped' || recordingIdOf(event.recording) !== recording) return false;
-    return now - event.at > RELEASE_GRACE_US;
+    return ageOf(event.at, situation.now) > RELEASE_GRACE_US;
   });
 }
 
-function isGraceOver(call: PendingCall, now: number): boolean {
-  const released = eventOf(call, 'call.released');
-  return released !== undefined && now - released.at > SEGMENT_GRACE_US;
+function isGraceOver(call: PendingCall, situation: Situation): boolean {
+  const released = releaseOf(call, situation);
+  return released !== undefined && ageOf(released.at, situation.now) > SEGMENT_GRACE_US;
 }
 
 /** Segments that the media server's journal tells of and that are neither in the spool nor done. */
@@ -196,13 +233,13 @@ function failuresOf(recording: string, call: PendingCall): string[] {
   });
 }
 
-function decideWithoutSegments(recording: string, call: PendingCall, { now }: Situation): Step {
-  const released = eventOf(call, 'call.released');
+function decideWithoutSegments(recording: string, call: PendingCall, situation: Situation): Step {
+  const released = releaseOf(call, situation);
   if (released === undefined) return { isOpen: true };
   const [failure] = failuresOf(recording, call);
   if (failure !== undefined)
     return { decision: { do: 'fail', recording, call, reason: failure }, isOpen: true };
-  if (!isGraceOver(call, now)) return { isOpen: true };
+  if (!isGraceOver(call, situation)) return { isOpen: true };
   // A call that nobody answered has nothing to record.
   if (!released.answered) return { isOpen: false };
   const reason = 'recording was started, but the media server left no segment in the spool';
@@ -218,7 +255,7 @@ function decideUnrecorded(
   if (!isDue) return [{ do: 'settle', call: call.id }];
   const recording = recordingIdOfCall(call.id);
   if (situation.rowOf(recording) !== undefined) return [{ do: 'settle', call: call.id }];
-  if (!isGraceOver(call, situation.now)) return [];
+  if (!isGraceOver(call, situation)) return [];
   const reason = 'the call was to be recorded and was answered, but recording never started';
   return [{ do: 'fail', recording, call, reason }];
 }
@@ -242,7 +279,7 @@ function decideOrphans(orphans: readonly SpoolSegment[], situation: Situation): 
 /** Segments of a recording whose call is not in any journal. */
 function decideUnknown(recording: string, segments: SpoolSegment[], situation: Situation): Decision[] {
   const isDue = segments.every(({ closedAt }) => {
-    return closedAt !== undefined && situation.now - closedAt > CALL_GRACE_US;
+    return closedAt !== undefined && ageOf(closedAt, situation.now) > CALL_GRACE_US;
   });
   if (!isDue) return [];
   const remark = 'the journals know no event of this call: made from what the media server noted';

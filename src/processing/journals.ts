@@ -11,6 +11,8 @@ export const JOURNALS = ['grec-sipd', 'grec-mediad'] as const;
 type JournalName = (typeof JOURNALS)[number];
 
 const BATCH = 500;
+/** No call has this name. */
+const SWITCH_START = 'the last start of grec-sipd';
 /** Settled calls that are remembered: the media server's last word of a call may come after its end. */
 const MOST_SETTLED = 10_000;
 
@@ -26,12 +28,18 @@ export class Journals {
   readonly #calls = new Map<string, JournalEvent[]>();
   /** In the order in which they were settled. */
   readonly #settled = new Set<string>();
+  #switchStarted: JournalEvent | undefined;
   #readers: Map<JournalName, JournalReader>;
 
   constructor(context: JournalsContext) {
     this.#context = context;
     this.#readers = this.#openReaders();
     for (const event of context.catalog.pendingEvents()) this.#remember(event);
+  }
+
+  /** The last start of the switch. */
+  get switchStarted(): JournalEvent | undefined {
+    return this.#switchStarted;
   }
 
   calls(): PendingCall[] {
@@ -91,12 +99,15 @@ export class Journals {
     const { events, checkpoint, problems } = reader.read(BATCH);
     if (checkpoint === undefined || (events.length === 0 && problems.length === 0)) return 0;
     const ofCalls = events.filter((event) => this.#matters(event));
+    const started = events.findLast(isSwitchStart);
     catalog.transaction(() => {
       for (const event of ofCalls) catalog.keepEvent(callOf(event) ?? '', event);
+      if (started !== undefined) keepSwitchStart(catalog, started);
       for (const problem of problems) this.#raise(name, problem);
       catalog.setCheckpoint(name, checkpoint);
     });
     for (const event of ofCalls) this.#remember(event);
+    this.#switchStarted = started ?? this.#switchStarted;
     return events.length;
   }
 
@@ -110,6 +121,7 @@ export class Journals {
   /** Events of one call stand in order of time; the same event again changes nothing. */
   #remember(event: JournalEvent): void {
     const call = callOf(event);
+    if (isSwitchStart(event)) this.#switchStarted = event;
     if (call === undefined) return;
     const events = this.#calls.get(call) ?? [];
     if (events.some((known) => isSame(known, event))) return;
@@ -117,6 +129,16 @@ export class Journals {
     events.sort((one, other) => one.at - other.at);
     this.#calls.set(call, events);
   }
+}
+
+function isSwitchStart({ type, daemon }: JournalEvent): boolean {
+  return type === 'daemon.started' && daemon === 'grec-sipd';
+}
+
+/** Kept where the events of calls are, in place of the one before. */
+function keepSwitchStart(catalog: CatalogWriter, event: JournalEvent): void {
+  catalog.dropEvents(SWITCH_START);
+  catalog.keepEvent(SWITCH_START, event);
 }
 
 function callOf(event: JournalEvent): string | undefined {

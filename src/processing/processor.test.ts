@@ -438,3 +438,16 @@ t.test('a catalog that was lost takes its recordings over from the archive', asy
   t.match(status, { recordings: 1, failed: 0, alarms: 0 });
   t.same(it.rows(), [before]);
 });
+
+t.test('the last start of the switch is known after a restart of the processor', async (t) => {
+  const it = bench(t);
+  it.state.append('grec-sipd', T0, ...callBegins(CALL, RECORDING));
+  it.state.writeSegment('seg-1', known, BOTH);
+  it.state.append('grec-sipd', END, { type: 'daemon.started', version: '1', pid: 1 });
+  const first = await it.start();
+  t.match(await it.sync(first), { recordings: 0 });
+  await first.stop();
+  it.clock.now = END + 11_000_000;
+  t.match(await it.sync(await it.start()), { recordings: 1, failed: 0 });
+  t.match(it.rows(), [{ id: RECORDING, state: 'complete' }]);
+});

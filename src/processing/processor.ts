@@ -197,6 +197,7 @@ class Processor {
       calls: this.#journals.calls(),
       segments: this.#segments,
       rowOf: (recording) => this.#rowOf(recording),
+      switchStarted: this.#journals.switchStarted,
       isDone: (segment) => this.catalog.usedSegment(segment) !== undefined,
       now,
     });
