@@ -208,6 +208,7 @@ function noise(seed: string, seconds: number): Buffer {
   return bytes;
 }
 
-function linear(mulaw: Buffer): Int16Array {
+/** The samples of mu-law bytes. */
+export function linear(mulaw: Buffer): Int16Array {
   return Int16Array.from(mulaw, (byte) => MULAW_TO_LINEAR[byte] ?? 0);
 }
