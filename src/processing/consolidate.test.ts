@@ -6,6 +6,7 @@ import {
   CALL_GRACE_US,
   type Decision,
   decide,
+  LATE_SEGMENT_GRACE_US,
   RELEASE_GRACE_US,
   SEGMENT_GRACE_US,
   type Situation,
@@ -283,3 +284,23 @@ t.test('an event of a clock that was set back since holds nothing up', async (t)
   t.same(brief(decide(situation({ segments: [orphan], now: NOW - hour }))), [`finish ${RECORDING}`]);
   t.same(decide(situation({ events: whole, now: NOW - 1_000_000 })), [], 'a second is no step');
 });
+
+t.test(
+  'a recording that a full disk refused is made when it is written after all, with the events of its call',
+  async (t) => {
+    const failure: EventBody = {
+      type: 'recording.failed',
+      call: CALL,
+      recording: RECORDING,
+      reason: 'disk full',
+    };
+    const told = {
+      events: events([...begun.slice(0, 3), failure, ...ended.slice(-1)]),
+      rowOf: () => 'failed' as const,
+    };
+    t.same(decide(situation({ ...told, now: NOW + SEGMENT_GRACE_US })), [], 'the call is not forgotten yet');
+    const late = decide(situation({ ...told, segments: [segment()], now: NOW + SEGMENT_GRACE_US }));
+    t.match(late, [{ do: 'finish', recording: RECORDING, call: { id: CALL }, partial: [/disk full/] }]);
+    t.same(brief(decide(situation({ ...told, now: NOW + LATE_SEGMENT_GRACE_US + 1 }))), ['settle']);
+  },
+);

@@ -51,6 +51,8 @@ export type Decision =
 
 /** How long a segment may take to show after its call was released, in microseconds. */
 export const SEGMENT_GRACE_US = 10_000_000;
+/** How long a call whose recording failed is remembered: a little longer than the media server tries to write it. */
+export const LATE_SEGMENT_GRACE_US = 360_000_000;
 /** How long a closed segment waits for the first event of its call. */
 export const CALL_GRACE_US = 60_000_000;
 /** How long a stopped recording waits for the end of its call, which is part of its history. */
@@ -158,8 +160,15 @@ function decideRecording(
   const segments = ofCall.filter((segment) => segment.recording === recording);
   const row = situation.rowOf(recording);
   if (segments.length > 0) return finishSegments(recording, call, segments, situation);
-  if (row !== undefined) return { isOpen: false };
+  if (row !== undefined) return { isOpen: row === 'failed' && mayStillCome(recording, call, situation) };
   return decideWithoutSegments(recording, call, situation);
+}
+
+/** A recording that a full disk refused is written as soon as there is space, and the call's events belong to it. */
+function mayStillCome(recording: string, call: PendingCall, situation: Situation): boolean {
+  const released = releaseOf(call, situation);
+  if (released === undefined || failuresOf(recording, call).length === 0) return false;
+  return ageOf(released.at, situation.now) <= LATE_SEGMENT_GRACE_US;
 }
 
 function finishSegments(
