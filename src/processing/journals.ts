@@ -97,14 +97,14 @@ export class Journals {
   #readBatch(name: JournalName, reader: JournalReader): number {
     const { catalog } = this.#context;
     const { events, checkpoint, problems } = reader.read(BATCH);
-    if (checkpoint === undefined || (events.length === 0 && problems.length === 0)) return 0;
+    if (events.length === 0 && problems.length === 0) return 0;
     const ofCalls = events.filter((event) => this.#matters(event));
     const started = events.findLast(isSwitchStart);
     catalog.transaction(() => {
       for (const event of ofCalls) catalog.keepEvent(callOf(event) ?? '', event);
       if (started !== undefined) keepSwitchStart(catalog, started);
       for (const problem of problems) this.#raise(name, problem);
-      catalog.setCheckpoint(name, checkpoint);
+      if (checkpoint !== undefined) catalog.setCheckpoint(name, checkpoint);
     });
     for (const event of ofCalls) this.#remember(event);
     this.#switchStarted = started ?? this.#switchStarted;

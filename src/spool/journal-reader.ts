@@ -118,7 +118,10 @@ function startAt(
   batch: JournalBatch,
 ): JournalCheckpoint | undefined {
   const [oldest] = files;
-  if (oldest === undefined) return from;
+  if (oldest === undefined) {
+    if (from !== undefined) report(batch, from, 'the file is gone, and there is no other');
+    return undefined;
+  }
   if (from !== undefined && files.includes(from.file)) return from;
   if (from !== undefined) report(batch, from, `the file is gone; reading goes on with ${oldest}`);
   return { file: oldest, offset: 0, seq: firstSeqOf(oldest) - 1 };

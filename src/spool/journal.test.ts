@@ -5,6 +5,7 @@ import {
   ftruncateSync,
   readdirSync,
   readFileSync,
+  rmSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -276,4 +277,23 @@ t.test('a journal that lost its end and was written on is read again, not from t
   );
   t.match(problems, [{ file: name, message: /read again/ }]);
   t.equal(problems.length, 1);
+});
+
+t.test('a journal that was removed begins anew, and its reader goes on', async (t) => {
+  const directory = t.testdir();
+  const journal = open(directory);
+  const reader = createJournalReader({ directory, daemon });
+  journal.append(ringing('1'));
+  t.equal(reader.read().events.length, 1);
+  rmSync(join(directory, daemon), { recursive: true });
+  t.match(reader.read(), { events: [], problems: [{ message: /is gone/ }] });
+  t.match(reader.read(), { events: [], problems: [] }, 'told once');
+  const found: string[] = [];
+  for (let n = 2; found.length === 0; n += 1) {
+    journal.append(ringing(String(n)));
+    found.push(...reader.read().events.flatMap((event) => ('call' in event ? [String(event.call)] : [])));
+    await delay(20);
+  }
+  t.ok(Number(found[0]) > 1, `event ${found[0]} is the first in the new file`);
+  await journal.close();
 });

@@ -3,10 +3,12 @@ import {
   closeSync,
   fdatasync,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -78,10 +80,13 @@ class FileJournal implements Journal {
   readonly #retryIntervalMs: number;
   readonly #io: JournalIo;
   #fd = -1;
+  #name = '';
   #size = 0;
   #nextSeq = 1;
   /** Bytes of a line that was only half written may stand after `size`. */
   #isTorn = false;
+  /** The file has been removed, and what is written into it with it. */
+  #isGone = false;
   #waiting: { seq: number; bytes: Buffer }[] = [];
   #retryTimer: NodeJS.Timeout | undefined;
   #syncTimer: NodeJS.Timeout | undefined;
@@ -150,6 +155,7 @@ class FileJournal implements Journal {
       const newest = listJournalFiles(this.#folder).at(-1);
       if (newest === undefined) return this.#begin(1);
       this.#fd = openSync(join(this.#folder, newest), 'a+', 0o640);
+      this.#name = newest;
       const { nextSeq, size, cut } = repairTail(this.#folder, newest, this.#fd);
       this.#nextSeq = nextSeq;
       this.#size = size;
@@ -168,8 +174,9 @@ class FileJournal implements Journal {
   }
 
   #begin(firstSeq: number): void {
-    this.#fd = openSync(join(this.#folder, journalFileName(firstSeq)), 'a', 0o640);
-    this.#size = 0;
+    this.#name = journalFileName(firstSeq);
+    this.#fd = openSync(join(this.#folder, this.#name), 'a', 0o640);
+    this.#size = fstatSync(this.#fd).size;
     syncFolder(this.#folder);
   }
 
@@ -177,6 +184,7 @@ class FileJournal implements Journal {
   #write(seq: number, bytes: Buffer): string | undefined {
     try {
       if (this.#isTorn) this.#mend();
+      if (this.#isGone) this.#beginAgain(seq);
       if (this.#size >= this.#rotateBytes) this.#rotate(seq);
       this.#isTorn = true;
       const written = this.#io.writeSync(this.#fd, bytes);
@@ -210,13 +218,37 @@ class FileJournal implements Journal {
     this.#syncs = this.#syncs.then(() => this.#sync(full)).then(() => closeSync(full));
   }
 
+  /** What is written into a file that somebody has removed, nobody reads: the next event begins a new one. */
+  #beginAgain(seq: number): void {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o750 });
+    this.#rotate(seq);
+    this.#isGone = false;
+  }
+
+  #lookForFile(): void {
+    const stands = statSync(join(this.#folder, this.#name), { throwIfNoEntry: false });
+    if (this.#isGone || stands?.ino === fstatSync(this.#fd).ino) return;
+    this.#isGone = true;
+    const told = { alarm: 'journal-lost', hint: 'leave the journal to grec; what was in it is lost' };
+    this.#log.error(told, `the journal ${join(this.#folder, this.#name)} was removed: a new file begins`);
+  }
+
   #syncSoon(): void {
     if (this.#syncTimer !== undefined) return;
     this.#syncTimer = setTimeout(() => {
       this.#syncTimer = undefined;
+      this.#tryToLook();
       const fd = this.#fd;
       this.#syncs = this.#syncs.then(() => this.#sync(fd));
     }, SYNC_INTERVAL_MS).unref();
+  }
+
+  #tryToLook(): void {
+    try {
+      this.#lookForFile();
+    } catch {
+      // A disk that does not even answer this tells of itself when it is written.
+    }
   }
 
   #sync(fd: number): Promise<void> {
