@@ -22,6 +22,7 @@ const report = await besiege({
   sip: { datagrams: Number(values.datagrams), streams: Number(values.streams), calls: Number(values.calls) },
   ng: { datagrams: Number(values.ng) },
   rtp: { packetsPerSecond: Number(values['rtp-rate']), seconds: Number(values['rtp-seconds']) },
+  settles: true,
   say: (line) => console.error(line),
 });
 console.log(JSON.stringify(report, undefined, 2));

@@ -27,27 +27,36 @@ export class HostileNg {
     this.#calls = calls;
   }
 
+  /** Nothing here names a live call and its party exactly: who does so controls the call, by the protocol's design. */
   datagram(): Buffer {
-    let bytes = this.#request();
+    if (this.#random.chance(20)) return this.#stranger();
+    let bytes = this.#nearMiss();
     for (let count = this.#random.below(4); count > 0; count--) bytes = this.#mutate(bytes);
     return bytes.subarray(0, 65_507);
   }
 
-  /** Names no live call exactly unless it only asks: who does so controls the call, by the protocol's design. */
-  #request(): Buffer {
-    const random = this.#random;
-    const live = random.pick(this.#calls.length > 0 ? this.#calls : ['call']);
-    const id = random.pick([`${live}x`, live.slice(1), live.toUpperCase(), '', `made-up-${this.#count}`]);
+  get #live(): string {
+    return this.#random.pick(this.#calls.length > 0 ? this.#calls : ['call']);
+  }
+
+  /** Of a live call, by somebody who is no party of it. */
+  #stranger(): Buffer {
+    const live = this.#live;
     this.#count += 1;
-    const cookie = random.pick([`c${this.#count}`, 'same', 'x'.repeat(300)]);
-    if (random.chance(10)) return encodeNg(cookie, { command: 'query', 'call-id': live, 'from-tag': 'x' });
-    if (random.chance(10))
-      return encodeNg(cookie, { command: 'delete', 'call-id': live, 'from-tag': `${live}-c` });
-    return encodeNg(cookie, {
+    const command = this.#random.pick(['query', 'delete', 'offer', 'answer']);
+    const made = { command, 'call-id': live, 'from-tag': `${live}-c`, 'to-tag': `${live}-d`, sdp: SDP };
+    return encodeNg(`s${this.#count}`, made);
+  }
+
+  #nearMiss(): Buffer {
+    const random = this.#random;
+    const id = random.pick([`${this.#live}xyz`, this.#live.slice(4), `made-up-${this.#count}`, '']);
+    this.#count += 1;
+    return encodeNg(random.pick([`c${this.#count}`, 'same', 'x'.repeat(300)]), {
       command: random.pick(COMMANDS),
       'call-id': id,
-      'from-tag': `${live}-a`,
-      'to-tag': `${live}-b`,
+      'from-tag': 'tag-a',
+      'to-tag': 'tag-b',
       // Sound offers would take the ports: few of them.
       sdp: random.chance(2)
         ? SDP

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describeEnd } from '../../src/cli/daemons-runner.ts';
 import { silentLogger } from '../../src/log.ts';
 import { createNgClient } from '../../src/ng/client.ts';
 import { Random } from '../../src/sip/fuzz.ts';
@@ -35,6 +36,8 @@ export interface SiegeOptions {
   sip: { datagrams: number; streams: number; calls: number };
   ng: { datagrams: number };
   rtp: { packetsPerSecond: number; seconds: number };
+  /** Waits at the end until the timers of all that was made have run out, half a minute and more. */
+  settles: boolean;
   say?(line: string): void;
 }
 
@@ -77,7 +80,12 @@ export async function besiege(options: SiegeOptions): Promise<SiegeReport> {
     }),
   );
   try {
-    return await new Siege(options, installation, directory).run();
+    const dead = installation.daemons.died.then((end) => {
+      throw new Error(describeEnd(end));
+    });
+    return await Promise.race([new Siege(options, installation, directory).run(), dead]);
+  } catch (thrown) {
+    throw new Error(`${String(thrown)}\n${installation.log.slice(-30).join('\n')}`);
   } finally {
     await installation.stop();
     rmSync(directory, { recursive: true, force: true });
@@ -227,8 +235,9 @@ class Siege {
 
   async #askStatus(): Promise<void> {
     const start = performance.now();
-    await this.#installation.ask('grec-sipd', 'GET', '/status');
-    this.#controls.push(performance.now() - start);
+    // That a daemon has ended is told elsewhere.
+    const answer = await this.#status('grec-sipd').catch(() => undefined);
+    if (answer !== undefined) this.#controls.push(performance.now() - start);
   }
 
   /** Sends as fast as the switch takes it: the ping behind each batch is answered after the batch. */
@@ -424,7 +433,12 @@ class Siege {
       };
       const left = { calls: calls.length, portsUsed: media.portsUsed };
       // Ports that hostile controllers took by sound offers are not the switch's to give back.
-      if ((left.calls === 0 && there * 2 <= media.portsUsed) || performance.now() > limit) return left;
+      if (
+        !this.#options.settles ||
+        (left.calls === 0 && there * 2 <= media.portsUsed) ||
+        performance.now() > limit
+      )
+        return left;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }

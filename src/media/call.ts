@@ -1,4 +1,5 @@
 // One call on the media server: two parties, each with its own ports for the life of the call, and its recording.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { NgOk } from '../ng/reply.ts';
@@ -108,6 +109,8 @@ export class Call {
 
   /** Ends the call: the recording first, then the ports. */
   async close(reason: EndReason): Promise<void> {
+    // What the parties sent before the call ended may have come in the same turn as the request that ends it.
+    await nextTurn();
     this.stopRecording(reason);
     this.#warnOfSilence();
     const legs = this.parties.map(({ leg }) => leg);
