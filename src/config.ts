@@ -334,7 +334,16 @@ function unreadable(file: string, thrown: unknown): GrecError {
 
 function xdg(env: NodeJS.ProcessEnv, name: string, fallback: string): string {
   const value = env[name];
-  return value?.startsWith('/') ? value : join(env.HOME || homedir(), fallback);
+  return value?.startsWith('/') ? value : join(env.HOME || home(), fallback);
+}
+
+/** A user whom the system does not know (a container's) has none; naming [state] directory is enough then. */
+function home(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
 }
 
 function placePaths(

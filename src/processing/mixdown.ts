@@ -104,7 +104,7 @@ class Mixer {
       count += 1;
       if (count % SLICE_PACKETS === 0) await this.#yield();
     }
-    this.#describe(segment, capture);
+    this.#describe(segment, capture, count);
   }
 
   /** What puts one datagram of the segment on the timeline. */
@@ -122,8 +122,11 @@ class Mixer {
     };
   }
 
-  #describe({ facts }: MixdownSegment, capture: Capture): void {
+  #describe({ facts }: MixdownSegment, capture: Capture, count: number): void {
     const name = `segment ${facts.opened.segment}`;
+    const { a = 0, b = 0 } = facts.closed?.packets ?? {};
+    if (count + capture.skipped < a + b)
+      this.#problems.push(`${name}: the capture holds ${count} of the ${a + b} packets that were written`);
     if (capture.problem !== undefined)
       this.#problems.push(`${name}: the capture breaks off: ${capture.problem}`);
     if (capture.skipped > 0)

@@ -451,3 +451,13 @@ t.test('the last start of the switch is known after a restart of the processor',
   t.match(await it.sync(await it.start()), { recordings: 1, failed: 0 });
   t.match(it.rows(), [{ id: RECORDING, state: 'complete' }]);
 });
+
+t.test('a capture that lost its end after it was closed makes a partial recording', async (t) => {
+  const it = bench(t);
+  it.state.append('grec-sipd', T0, ...callBegins(CALL, RECORDING), ...callEnds(CALL, RECORDING));
+  const closed = { at: END, packets: { a: 50, b: 50 } };
+  it.state.writeSegment('seg-1', { ...known, closed }, BOTH.subarray(0, BOTH.length - 1000));
+  await it.sync(await it.start());
+  t.match(it.rows(), [{ id: RECORDING, state: 'partial', reason: /holds 95 of the 100 packets/ }]);
+  t.match(it.alarms(), [{ severity: 'warning' }]);
+});
