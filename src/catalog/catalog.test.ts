@@ -69,7 +69,7 @@ t.test('recordings are found by number, time and state, newest first', async (t)
 t.test('find takes an id, a part of it, or "last"', async (t) => {
   const catalog = openCatalog(join(t.testdir(), 'catalog.db'));
   t.teardown(() => catalog.close());
-  t.throws(() => catalog.find('last'), { code: 'RECORDING_UNKNOWN' });
+  t.throws(() => catalog.find('last'), { code: 'RECORDING_UNKNOWN', message: 'there is no recording yet' });
   catalog.putRecording(row(), [], 1);
   catalog.putRecording(row({ id: OTHER, startTime: 2000 }), [], 1);
   for (const part of [

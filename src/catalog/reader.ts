@@ -99,6 +99,11 @@ function matching(db: Database, asked: string): RecordingRow[] {
 }
 
 function unknownRecording(asked: string): GrecError {
+  if (asked === 'last') {
+    return new GrecError('RECORDING_UNKNOWN', 'there is no recording yet', {
+      hint: 'a call from or to a number with record=true makes one; `grec dn list` shows the numbers',
+    });
+  }
   return new GrecError('RECORDING_UNKNOWN', `there is no recording ${JSON.stringify(asked)}`, {
     hint: '`grec ls` shows the recordings; give an id, any part of it with at least 4 hex digits, or `last`',
   });
