@@ -43,7 +43,13 @@ function fakeMedia(failing: Step[] = []): CallMedia & { asked: string[] } {
   };
 }
 
-function setUp({ record = true, offer = 'offer', failing = [] as Step[], ringTimeoutMs = 60_000 } = {}) {
+function setUp({
+  record = true,
+  offer = 'offer',
+  failing = [] as Step[],
+  ringTimeoutMs = 60_000,
+  probeMs = 60_000,
+} = {}) {
   const userAgent = new FakeUserAgent();
   const invite = new FakeInvite(fakeRequest('INVITE', offer));
   const events: EventBody[] = [];
@@ -75,6 +81,7 @@ function setUp({ record = true, offer = 'offer', failing = [] as Step[], ringTim
     journal: (event) => void events.push(event),
     anchor: () => media,
     ringTimeoutMs,
+    probeMs,
     onReleased: () => whenReleased(),
   });
   const types = () => events.map(({ type }) => type);
@@ -379,4 +386,29 @@ t.test('an answer that cannot be passed on costs its request alone', async (t) =
   await settle();
   t.same(info.sent, ['500']);
   t.equal(call.state, 'answered');
+});
+
+t.test(
+  'a party that cannot be reached any more ends the call; one that answers anything does not',
+  async (t) => {
+    const { call, userAgent, invite, events, released } = await answered({ probeMs: 2 });
+    let asked = 0;
+    userAgent.dialog.answerTo = () => {
+      asked += 1;
+      return fakeResponse(asked % 3 === 0 ? 405 : 503);
+    };
+    while (asked < 9) await settle();
+    t.equal(call.state, 'answered');
+    invite.dialog.answerTo = () => fakeResponse(503);
+    await released;
+    t.match(events.at(-1), { type: 'call.released', by: 'a', reason: 'the caller is gone' });
+    t.same(userAgent.dialog.sent.at(-1), 'BYE');
+  },
+);
+
+t.test('a callee that has forgotten the call is not said to have hung up', async (t) => {
+  const { userAgent, events, released } = await answered();
+  userAgent.dialog.end('timeout');
+  await released;
+  t.match(events.at(-1), { by: 'b', reason: 'the callee is gone' });
 });

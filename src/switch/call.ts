@@ -16,6 +16,7 @@ import type { RecordingMetadata } from '../spool/segment.ts';
 import { type CallMedia, directMedia, type Label } from './call-media.ts';
 import { CallRecording } from './call-recording.ts';
 import { relayInDialog } from './in-dialog.ts';
+import { watchParties } from './liveness.ts';
 import type { RecordingDecision } from './recording-decision.ts';
 import { statusForCaller } from './response-mapping.ts';
 import type { Route } from './route.ts';
@@ -48,6 +49,8 @@ export interface CallContext {
   anchor(call: string, tags: Record<Label, string>, sources: Record<Label, string>): CallMedia;
   /** Milliseconds until an unanswered call is given up. */
   ringTimeoutMs: number;
+  /** Milliseconds between two looks at whether the parties of an answered call are still there. */
+  probeMs: number;
   onReleased(call: Call): void;
 }
 
@@ -195,7 +198,8 @@ export class Call {
   #onAccepted(response: SipResponse, dialog: Dialog, ack: (body?: Body) => void): void {
     clearTimeout(this.#ringTimer);
     this.legs.b.dialog = dialog;
-    dialog.onEnd = () => this.release('b', 200, 'hung up by the callee');
+    dialog.onEnd = ({ by }) =>
+      this.release('b', 200, by === 'timeout' ? 'the callee is gone' : 'hung up by the callee');
     this.#enqueue(async () => {
       const sdp = sdpOf(response);
       if (this.#offer === undefined && sdp !== undefined) await this.#answerWithOffer(sdp, ack);
@@ -280,6 +284,7 @@ export class Call {
     this.context.journal({ type: 'call.answered', call: this.id });
     this.log.info('call answered');
     relayInDialog(this);
+    watchParties(this, this.context.probeMs);
     return dialog;
   }
 

@@ -31,6 +31,8 @@ const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE';
 
 /** Calls at once: far beyond what one machine relays; each costs some 20 kB here. */
 const MOST_CALLS = 5000;
+/** A call whose party has vanished ends within this and the half minute that its silence takes. */
+const PROBE_MS = 90_000;
 /** A flood of refused requests must not become a flood of log lines. */
 const LINES_PER_SECOND = 5;
 /** Characters of what a stranger wrote. */
@@ -209,6 +211,7 @@ export class Switch {
       },
       anchor: (call, tags, sources) => anchoredMedia(this.#ng, call, tags, sources),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
+      probeMs: PROBE_MS,
       onReleased: (call) => {
         this.calls.delete(call.id);
         this.store.forgetOpenCall(call.id);

@@ -1,0 +1,22 @@
+// Notices a party that has gone without BYE (power cut, reset, lost network): it is asked within its dialog now and then.
+import type { Call, Leg } from './call.ts';
+
+/** Failures to send in a row after which a party counts as gone; the dialog itself ends at the first 408 or 481. */
+const MOST_MISSES = 3;
+
+/** Asks both parties every `intervalMs` until the call is over (RFC 3261 sections 11 and 12.2.1.2). */
+export function watchParties(call: Call, intervalMs: number): void {
+  const misses = { a: 0, b: 0 };
+  const timer = setInterval(() => {
+    if (call.state === 'released') return clearInterval(timer);
+    for (const leg of [call.legs.a, call.legs.b]) void ask(call, leg, misses);
+  }, intervalMs).unref();
+}
+
+async function ask(call: Call, { label, dialog }: Leg, misses: Record<Leg['label'], number>): Promise<void> {
+  if (dialog?.state !== 'confirmed') return;
+  const { status } = await dialog.request('OPTIONS', { headers: call.headers });
+  misses[label] = status === 503 ? misses[label] + 1 : 0;
+  if (misses[label] >= MOST_MISSES)
+    call.release(label, 200, `the ${label === 'a' ? 'caller' : 'callee'} is gone`);
+}
