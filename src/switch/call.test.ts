@@ -400,6 +400,7 @@ t.test(
     while (asked < 9) await settle();
     t.equal(call.state, 'answered');
     invite.dialog.answerTo = () => fakeResponse(503);
+    while (call.state !== 'released') await settle();
     await released;
     t.match(events.at(-1), { type: 'call.released', by: 'a', reason: 'the caller is gone' });
     t.same(userAgent.dialog.sent.at(-1), 'BYE');
