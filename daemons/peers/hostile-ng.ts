@@ -3,7 +3,7 @@ import { encodeNg } from '../../src/ng/message.ts';
 import { Random } from '../../src/sip/fuzz.ts';
 
 const SDP =
-  'v=0\r\no=- 1 1 IN IP4 127.0.0.5\r\ns=-\r\nc=IN IP4 127.0.0.5\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n';
+  'v=0\r\no=- 1 1 IN IP4 127.0.0.15\r\ns=-\r\nc=IN IP4 127.0.0.15\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n';
 const COMMANDS = [
   'ping',
   'offer',
@@ -60,7 +60,7 @@ export class HostileNg {
       // Sound offers would take the ports: few of them.
       sdp: random.chance(2)
         ? SDP
-        : random.pick(['', 'v=0', SDP.replace('127.0.0.5', '239.0.0.1'), SDP.slice(0, random.below(90))]),
+        : random.pick(['', 'v=0', SDP.replace('127.0.0.15', '239.0.0.1'), SDP.slice(0, random.below(90))]),
       metadata: random.pick(['{}', '{"recording":"../../x"}', '[', '']),
       'record call': random.pick(['yes', 'no']),
     });

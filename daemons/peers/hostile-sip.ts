@@ -185,7 +185,7 @@ export class HostileSip {
       'tel:112',
     ]);
     return this.#request(this.#random.pick(METHODS), uri, {
-      via: `127.0.0.5:${1 + this.#random.below(65_535)}`,
+      via: `127.0.0.15:${1 + this.#random.below(65_535)}`,
       contact: this.contact(),
       body: this.#random.chance(30) ? this.sdp() : '',
       more: [`Session-ID: ${this.#random.pick(SESSION_IDS)}`],
@@ -212,7 +212,7 @@ export class HostileSip {
       },
     ]);
     return this.#request(this.#random.pick(METHODS), `sip:7001@${host}`, {
-      via: '127.0.0.5:5060',
+      via: '127.0.0.15:5060',
       contact: this.contact(),
       body: this.#random.chance(50) ? this.sdp() : '',
       more: [],
@@ -225,7 +225,7 @@ export class HostileSip {
     const nonce = this.#random.pick(['', 'x', 'A'.repeat(44), 'A'.repeat(5000)]);
     const uri = `sip:${host}`;
     return this.#request('REGISTER', uri, {
-      via: '127.0.0.5:5060',
+      via: '127.0.0.15:5060',
       contact: this.contact(),
       body: '',
       more: [

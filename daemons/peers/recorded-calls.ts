@@ -1,6 +1,6 @@
 // Many recorded calls by sipp at once, and the proof that each recording holds what was sent.
 //
-//   sipp (trunk, 127.0.0.2) --INVITE--> grec --INVITE--> sipp (DN 7001, 127.0.0.3), RTP both ways through the media server
+//   sipp (trunk) --INVITE--> grec --INVITE--> sipp (DN 7001), RTP both ways through the media server
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,8 +12,10 @@ import { freePort, type Installation, install, readChannels } from './installati
 import { runSipp, type SippRun } from './sipp.ts';
 import { type WitnessedStream, watch } from './witness.ts';
 
-const TRUNK = '127.0.0.2';
-const DESK = '127.0.0.3';
+/** A loopback network of this process: the witness sees all of loopback, other tests' calls at the same time included. */
+const NETWORK = `127.${100 + (process.pid >> 16)}.${(process.pid >> 8) & 255}`;
+const TRUNK = `${NETWORK}.${process.pid & 126 || 2}`;
+const DESK = `${NETWORK}.${(process.pid & 126) | 128}`;
 /** The configuration that these calls need. */
 export const CARRIER = `[[trunk]]\nname = "carrier"\nhost = "${TRUNK}"\n`;
 const RATE_HZ = 8000;

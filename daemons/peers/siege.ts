@@ -19,9 +19,9 @@ import { HostileSip } from './hostile-sip.ts';
 import { freePort, type Installation, install, readChannels } from './installation.ts';
 import type { Stall } from './stall-watch.ts';
 
-const STRANGER = '127.0.0.5';
-const TRUNK = '127.0.0.2';
-const DESK = '127.0.0.4';
+const STRANGER = '127.0.0.15';
+const TRUNK = '127.0.0.12';
+const DESK = '127.0.0.14';
 /** Datagrams between two looks at whether the daemon keeps up. */
 const BATCH = 50;
 const STREAMS_AT_ONCE = 20;
@@ -244,7 +244,7 @@ class Siege {
   async #flood(port: number, count: number, make: () => Buffer, what: 'datagrams'): Promise<void> {
     const socket = await bound(STRANGER);
     socket.on('message', () => undefined);
-    const pinger = await bound('127.0.0.6');
+    const pinger = await bound('127.0.0.16');
     for (let sent = 0; sent < count; sent += BATCH) {
       for (let index = 0; index < Math.min(BATCH, count - sent); index++)
         socket.send(make(), port, '127.0.0.1');
@@ -261,7 +261,7 @@ class Siege {
     const { host, port } = this.#installation.sip;
     const id = randomBytes(8).toString('hex');
     socket.send(
-      `OPTIONS sip:${host} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.6;branch=z9hG4bK${id};rport\r\nMax-Forwards: 70\r\nFrom: <sip:ping@h>;tag=1\r\nTo: <sip:${host}>\r\nCall-ID: ${id}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n`,
+      `OPTIONS sip:${host} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.16;branch=z9hG4bK${id};rport\r\nMax-Forwards: 70\r\nFrom: <sip:ping@h>;tag=1\r\nTo: <sip:${host}>\r\nCall-ID: ${id}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n`,
       port,
       host,
     );
@@ -300,7 +300,7 @@ class Siege {
       const text = bytes.toString('latin1');
       if (!text.startsWith('SIP/2.0')) caller.send(hostile.agree(text), from.port, from.address);
     });
-    const pinger = await bound('127.0.0.6');
+    const pinger = await bound('127.0.0.16');
     for (let sent = 0; sent < count; sent += 5) {
       for (let index = 0; index < 5; index++) {
         caller.send(hostile.call({ host: TRUNK, port: caller.address().port }), port, host);
@@ -316,7 +316,7 @@ class Siege {
   }
 
   async #streams(hostile: HostileSip, count: number): Promise<void> {
-    const pinger = await bound('127.0.0.6');
+    const pinger = await bound('127.0.0.16');
     for (let sent = 0; sent < count; sent += STREAMS_AT_ONCE) {
       const batch = Array.from({ length: Math.min(STREAMS_AT_ONCE, count - sent) }, () => hostile.stream());
       await Promise.all(batch.map((chunks) => this.#stream(chunks)));
@@ -361,7 +361,7 @@ class Siege {
   async #floodRtp({ packetsPerSecond, seconds }: SiegeOptions['rtp'], calls: string[]): Promise<void> {
     const ports = await this.#mediaPorts(calls);
     const random = new Random(this.#options.seed);
-    const sockets = await Promise.all(['127.0.0.5', '127.0.0.7', '127.0.0.77'].map(bound));
+    const sockets = await Promise.all([STRANGER, '127.0.0.17', '127.0.0.77'].map(bound));
     const perTick = Math.ceil(packetsPerSecond / 100);
     const until = performance.now() + seconds * 1000;
     while (performance.now() < until) {
