@@ -12,10 +12,8 @@ import { freePort, type Installation, install, readChannels } from './installati
 import { runSipp, type SippRun } from './sipp.ts';
 import { type WitnessedStream, watch } from './witness.ts';
 
-/** A loopback network of this process: the witness sees all of loopback, other tests' calls at the same time included. */
-const NETWORK = `127.${100 + (process.pid >> 16)}.${(process.pid >> 8) & 255}`;
-const TRUNK = `${NETWORK}.${process.pid & 126 || 2}`;
-const DESK = `${NETWORK}.${(process.pid & 126) | 128}`;
+/** Loopback addresses of this process alone: the witness sees all of loopback, calls of tests beside this one included. */
+const [TRUNK, DESK] = [ownAddress(100), ownAddress(170)] as const;
 /** The configuration that these calls need. */
 export const CARRIER = `[[trunk]]\nname = "carrier"\nhost = "${TRUNK}"\n`;
 const RATE_HZ = 8000;
@@ -51,6 +49,12 @@ export interface RecordedCallsReport {
   /** The most by which a call's two sides began apart, and the slowest sender's drift over its media, in milliseconds. */
   sipp: { worstSkewMs: number; worstDriftMs: number };
   problems: string[];
+}
+
+/** `127.NETWORK.x.y`, of the process id, which has 22 bits. */
+function ownAddress(network: number): string {
+  const { pid } = process;
+  return `127.${network + (pid >> 16)}.${(pid >> 8) & 255}.${pid & 255}`;
 }
 
 /** Starts a grec of its own, runs the calls, and looks at every recording. */
