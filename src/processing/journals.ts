@@ -68,6 +68,12 @@ export class Journals {
     }
   }
 
+  /** Reads all again, for a catalog that knows nothing yet. */
+  startOver(): void {
+    this.#settled.clear();
+    this.#readers = this.#openReaders();
+  }
+
   /** Forgets a settled call. */
   drop(call: string): void {
     this.#context.catalog.dropEvents(call);

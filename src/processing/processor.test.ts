@@ -3,12 +3,14 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
@@ -53,7 +55,14 @@ interface Bench {
 const NO_REQUEST: ControlRequest = { params: {}, query: new URLSearchParams(), body: undefined };
 
 function bench(t: Test): Bench {
-  const directory = t.testdir({ 'grec.toml': 'state.directory = "state"\n' });
+  const directory = mkdtempSync(join(tmpdir(), 'grec-processor-'));
+  writeFileSync(join(directory, 'grec.toml'), 'state.directory = "state"\n');
+  const daemons: RunningDaemon[] = [];
+  t.teardown(async () => {
+    // A running processor would make its catalog again.
+    for (const daemon of daemons) await daemon.stop().catch(() => undefined);
+    rmSync(directory, { recursive: true, force: true });
+  });
   const config = loadConfig({ file: join(directory, 'grec.toml'), env: {} });
   const clock = { now: END };
   const ask = <T>(question: (catalog: ReturnType<typeof openCatalogReader>) => T): T => {
@@ -68,7 +77,7 @@ function bench(t: Test): Bench {
     clock,
     start: async (options = {}) => {
       const daemon = await startProcessor({ config, log: silentLogger(), now: () => clock.now, ...options });
-      t.teardown(() => daemon.stop().catch(() => undefined));
+      daemons.push(daemon);
       return daemon;
     },
     sync: async (daemon) => (await daemon.routes?.['POST /sync']?.(NO_REQUEST)) as Record<string, unknown>,
@@ -460,4 +469,24 @@ t.test('a capture that lost its end after it was closed makes a partial recordin
   await it.sync(await it.start());
   t.match(it.rows(), [{ id: RECORDING, state: 'partial', reason: /holds 95 of the 100 packets/ }]);
   t.match(it.alarms(), [{ severity: 'warning' }]);
+});
+
+t.test('a catalog that is removed under a running processor begins anew', async (t) => {
+  const it = bench(t);
+  tellStory(it);
+  const daemon = await it.start();
+  await it.sync(daemon);
+  const [before] = it.rows();
+  const remove = () => {
+    for (const end of ['', '-wal', '-shm']) rmSync(`${it.config.paths.catalog}${end}`, { force: true });
+  };
+  remove();
+  it.clock.now = END + 3_600_000_000;
+  t.match(await it.sync(daemon), { recordings: 1, failed: 0, problem: null });
+  t.same(it.rows(), [before], 'with what the archive holds');
+  remove();
+  writeFileSync(it.config.paths.catalog, 'garbage '.repeat(1000));
+  await t.rejects(it.sync(daemon));
+  remove();
+  t.match(await it.sync(daemon), { recordings: 1, failed: 0, problem: null }, 'mended when it is moved away');
 });

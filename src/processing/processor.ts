@@ -6,7 +6,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { removeLeftovers } from '../archive/write.ts';
-import { type CatalogWriter, openCatalog } from '../catalog/catalog.ts';
+import type { CatalogWriter } from '../catalog/catalog.ts';
+import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
 import type { Config } from '../config.ts';
 import type { RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
@@ -44,7 +45,7 @@ export interface ProcessorOptions {
  */
 export async function startProcessor(options: ProcessorOptions): Promise<RunningDaemon> {
   prepareFolders(options.config);
-  const processor = new Processor(options, openCatalog(options.config.paths.catalog));
+  const processor = new Processor(options, followCatalog(options.config.paths.catalog));
   await processor.start();
   return {
     routes: {
@@ -75,6 +76,7 @@ function prepareFolders(config: Config): void {
 
 class Processor {
   readonly catalog: CatalogWriter;
+  readonly #following: FollowingCatalog;
   readonly #config: Config;
   readonly #log: Logger;
   readonly #now: () => number;
@@ -91,7 +93,8 @@ class Processor {
   #timer: NodeJS.Timeout | undefined;
   #unwatch: () => void = () => {};
 
-  constructor(options: ProcessorOptions, catalog: CatalogWriter) {
+  constructor(options: ProcessorOptions, following: FollowingCatalog) {
+    const { catalog } = following;
     const { config, log, now = microsNow, finish = finishRecording, pollMs = POLL_MS } = options;
     const { firstRetryMs = FIRST_RETRY_MS } = options;
     const { archive, spool, journal } = config.paths;
@@ -100,6 +103,7 @@ class Processor {
     this.#now = now;
     this.#pollMs = pollMs;
     this.catalog = catalog;
+    this.#following = following;
     this.#journals = new Journals({ directory: journal, catalog, log });
     this.#spool = new SpoolScan(spool);
     const onIdle = () => void this.round();
@@ -167,6 +171,14 @@ class Processor {
   }
 
   async #look(): Promise<void> {
+    if (this.#following.follow()) {
+      const told = { alarm: 'catalog-lost', hint: 'its recordings are taken over from the archive' };
+      this.#log.error(
+        told,
+        `the catalog ${this.#config.paths.catalog} was removed or replaced: a new one begins`,
+      );
+      this.#journals.startOver();
+    }
     await this.#journals.readAll();
     const entries = await this.#undone(this.#spool.refresh());
     const now = this.#now();
