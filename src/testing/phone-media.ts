@@ -54,7 +54,6 @@ class SocketMedia implements PhoneMedia {
   readonly #sockets: Socket[];
   readonly #rtp: Socket;
   #sender: RtpSender | undefined;
-  #payloadType: number | undefined;
   #isClosed = false;
 
   constructor(address: string, rtp: Socket, rtcp: Socket) {
@@ -72,13 +71,9 @@ class SocketMedia implements PhoneMedia {
 
   aim(target: MediaTarget): void {
     this.target = target;
-    if (target.payloadType === this.#payloadType) return;
-    this.#sender?.stop();
-    this.#payloadType = target.payloadType;
-    this.#sender = createRtpSender({
-      payloadType: target.payloadType,
-      send: (packet) => this.#put(packet),
-    });
+    const { payloadType } = target;
+    if (this.#sender !== undefined) this.#sender.payloadType = payloadType;
+    else this.#sender = createRtpSender({ payloadType, send: (packet) => this.#put(packet) });
   }
 
   async play(audio: Uint8Array): Promise<SentAudio> {

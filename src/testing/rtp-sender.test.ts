@@ -136,3 +136,19 @@ t.test('stop ends the audio under way and tells what was sent of it', async (t) 
   await hand.pass(100);
   t.equal(out.length, 3);
 });
+
+t.test('another payload type is the same source, and follows what went before', async (t) => {
+  const { hand, sender, fields } = startSender();
+  const one = sender.play(new Uint8Array(320));
+  await hand.pass(40);
+  await one;
+  sender.payloadType = 8;
+  const two = sender.play(new Uint8Array(160));
+  await hand.pass(20);
+  await two;
+  const [, last, next] = fields();
+  t.equal(next?.payloadType, 8);
+  t.equal(next?.ssrc, last?.ssrc);
+  t.equal(next?.sequenceNumber, ((last?.sequenceNumber ?? 0) + 1) & 0xffff);
+  t.ok((((next?.timestamp ?? 0) - (last?.timestamp ?? 0)) | 0) >= 160, 'nothing overlaps');
+});

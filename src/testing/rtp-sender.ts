@@ -42,6 +42,8 @@ export interface SentAudio {
 
 export interface RtpSender {
   readonly ssrc: number;
+  /** Of the packets from now on: a telephone that changes its codec is the same source still. */
+  payloadType: number;
   /** All that was sent so far. */
   readonly sent: SentAudio;
   /**
@@ -61,6 +63,7 @@ export function createRtpSender(options: RtpSenderOptions): RtpSender {
 
 class PacedSender implements RtpSender {
   readonly ssrc: number;
+  payloadType: number;
   readonly sent: SentAudio = { packets: 0, samples: 0 };
   readonly #options: RtpSenderOptions;
   readonly #clock: Clock;
@@ -75,6 +78,7 @@ class PacedSender implements RtpSender {
 
   constructor(options: RtpSenderOptions) {
     this.#options = options;
+    this.payloadType = options.payloadType;
     this.#clock = options.clock ?? realClock;
     this.#startedAt = this.#clock.now();
     this.ssrc = options.ssrc ?? randomBytes(4).readUInt32BE();
@@ -128,7 +132,7 @@ class PacedSender implements RtpSender {
 
   #sendPacket(payload: Uint8Array, marker: boolean): void {
     const packet = buildRtpPacket({
-      payloadType: this.#options.payloadType,
+      payloadType: this.payloadType,
       sequenceNumber: this.#sequenceNumber,
       timestamp: (this.#firstTimestamp + this.#position) % 2 ** 32,
       ssrc: this.ssrc,
