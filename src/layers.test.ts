@@ -6,7 +6,16 @@ import t from 'tap';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-const BASE = ['config', 'errors', 'log', 'log-levels', 'toml-lines', 'version', 'node-version'];
+const BASE = [
+  'config',
+  'errors',
+  'log',
+  'log-levels',
+  'toml-lines',
+  'toml-schema',
+  'version',
+  'node-version',
+];
 /** Processes and their control sockets: above base, below the stages. */
 const PROCESS = ['control', 'daemon'];
 const WIRE = ['sip', 'sdp', 'rtp', 'ng', 'spool'];
