@@ -4,6 +4,8 @@ import * as v from 'valibot';
 import { GrecError, messageOf } from './errors.ts';
 import { lineOf, locateKeys, showPath } from './toml-lines.ts';
 
+export { showPath } from './toml-lines.ts';
+
 export type KeyPath = readonly (string | number)[];
 
 /** One mistake in a configuration file. */
