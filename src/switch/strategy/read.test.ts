@@ -56,9 +56,9 @@ name = ""
       '17 rule[2].name: another rule has this name: one',
       '18 rule[2].route.dn: expected a DN: 1 to 32 of digits, letters and + * # _ . -; found "7 1"',
       '18 rule[2].route.ring: expected one of "in-order", "together"; found "loud"',
-      '20 default.reject.code: expected a whole number of a status code from 400 to 699; found 200',
+      '20 default.reject.code: expected a status code from 400 to 699; found 200',
       '21 routing-point[0].number: missing; it has no default',
-      '23 routing-point[0].rule[0].name: expected a name, not an empty string; found 0',
+      '23 routing-point[0].rule[0].name: expected a name, not an empty string',
     ],
   );
 });

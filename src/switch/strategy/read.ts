@@ -24,8 +24,7 @@ export function checkStrategy(
   trunks?: readonly string[],
 ): { strategy?: Strategy; problems: ConfigProblem[] } {
   const { values, problems } = checkToml(strategySchema, toml, (raw) => findMistakes(raw, trunks));
-  const inOrder = problems.toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0));
-  return values === undefined ? { problems: inOrder } : { strategy: build(values), problems: [] };
+  return values === undefined ? { problems } : { strategy: build(values), problems: [] };
 }
 
 /** @throws GrecError CONFIG_INVALID, with every mistake as `FILE:LINE: KEY: what is accepted` */

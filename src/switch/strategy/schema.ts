@@ -1,6 +1,6 @@
 // The shape of a strategy file, and of a decision in JSON: the keys that each table takes, and their values.
 import * as v from 'valibot';
-import { flag, oneOf, table, text, whole } from '../../toml-schema.ts';
+import { flag, oneOf, table, text, within } from '../../toml-schema.ts';
 import { NUMBER, numberPatternProblem, textPatternProblem } from './pattern.ts';
 import { isTimeZone, readDays, readSpan } from './schedule.ts';
 import { RECORD_WORDS, RINGS } from './strategy.ts';
@@ -96,7 +96,7 @@ const actionEntries = {
     table({
       dn: v.optional(v.pipe(oneOrMore(dn, 'a DN'), v.maxLength(MOST_DNS, DNS))),
       ring: v.optional(oneOf(RINGS), 'in-order'),
-      'ring-time': v.optional(whole(1, 600, 'seconds'), RING_TIME_S),
+      'ring-time': v.optional(within(1, 600, 'a whole number of seconds'), RING_TIME_S),
       trunk: v.optional(text('the name of a trunk')),
       'routing-point': v.optional(dn),
     }),
@@ -104,7 +104,7 @@ const actionEntries = {
   reject: v.optional(
     table({
       code: v.pipe(
-        whole(400, 699, 'a status code'),
+        within(400, 699, 'a status code'),
         v.check((code) => !CHALLENGES.includes(code), CODE),
       ),
       reason: v.optional(
@@ -137,7 +137,7 @@ export const strategySchema = v.strictObject({
   external: v.optional(
     table({
       url: checked('a URL', urlProblem),
-      timeout: v.optional(whole(10, 30_000, 'milliseconds'), 1000),
+      timeout: v.optional(within(10, 30_000, 'a whole number of milliseconds'), 1000),
       fallback: text('the name of a rule'),
     }),
   ),
