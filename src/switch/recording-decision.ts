@@ -51,6 +51,18 @@ export function decideRecording(source: Side, destination: Side, strategy?: Stra
   };
 }
 
+/** The side of the agent: the recorded one, unless somebody from outside is there and a DN on the other. */
+export function agentSide(call: {
+  decision: Pick<RecordingDecision, 'side'>;
+  from: { dn: string | undefined };
+  to: { dn: string | undefined };
+}): SideName {
+  const { decision, from, to } = call;
+  if (decision.side === 'source')
+    return from.dn === undefined && to.dn !== undefined ? 'destination' : 'source';
+  return to.dn === undefined && from.dn !== undefined ? 'source' : 'destination';
+}
+
 function decideFullTime(source: Side, destination: Side): RecordingDecision {
   for (const [side, name] of [
     [destination, 'destination'],

@@ -4,7 +4,8 @@ import type { Decision, RouteWord, Rule, Strategy, StrategyCall } from './strate
 
 /** How the default of a strategy is called among its rules. */
 export const DEFAULT_RULE = 'default';
-const NOTHING: Decision = { rules: [], route: { kind: 'dialled' }, record: undefined, attach: {} };
+/** Without a strategy, and where it says nothing: the call goes to the number that was dialled. */
+export const NOTHING: Decision = { rules: [], route: { kind: 'dialled' }, record: undefined, attach: {} };
 
 /** What is decided about, and when. */
 export interface Question {
