@@ -77,6 +77,7 @@ function setUp(targets: CallTarget[], ring: Ring, isMediaServerUp = true) {
       return media;
     },
     ringTimeoutMs: 60_000,
+    probeMs: 60_000,
     onReleased: () => undefined,
   });
   t.teardown(() => call.release('switch', 503, 'test over'));
