@@ -176,10 +176,12 @@ reject = { code = 603, reason = "Closed Today" }
 
 t.test('an external system decides, and a call goes on without it', { timeout: 90_000 }, async (t) => {
   const asked: { from: string; to: string }[] = [];
+  let isHanging = false;
   const service = createServer(async (request, response) => {
     let body = '';
     for await (const part of request) body += part;
     asked.push(JSON.parse(body));
+    if (isHanging) return;
     response.end(JSON.stringify({ route: { dn: '7001' }, record: 'destination', attach: { score: '9' } }));
   });
   await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve));
@@ -199,7 +201,7 @@ t.test('an external system decides, and a call goes on without it', { timeout: 9
     `
 [external]
 url = "http://127.0.0.1:${(service.address() as AddressInfo).port}/route"
-timeout = 5000
+timeout = 30000
 fallback = "anybody"
 [[rule]]
 name = "ask"
@@ -218,8 +220,14 @@ route.dn = "7001"
     attachedData: { score: '9' },
     decision: { reason: /rule "external"/ },
   });
+  isHanging = true;
+  const waiting = await caller.call('7900');
+  await installation.until('the system is asked', async () => asked.length === 2 || undefined);
+  await talk(t, caller, '7001', agent);
+  await waiting.hangup();
+  t.match(await waiting.outcome, { status: 487 }, 'a caller may give up meanwhile');
   await close();
   await talk(t, caller, '7900', agent);
   t.ok(installation.log.some((line) => /the fallback rule decides/.test(line)));
-  t.equal(asked.length, 1);
+  t.equal(asked.length, 2);
 });

@@ -75,7 +75,9 @@ export class Strategist {
   #ruled({ call }: Question, decision: Decision): Ruling {
     const { sessionId, from, to } = call;
     const { rules, route, record } = decision;
-    this.#log.debug({ sessionId, from, to, rules, route, record: record?.word }, 'strategy decided');
+    // Of a call that is refused nothing else is left.
+    const level = route.kind === 'reject' ? 'info' : 'debug';
+    this.#log[level]({ sessionId, from, to, rules, route, record: record?.word }, 'strategy decided');
     return { sessionId, decision };
   }
 
