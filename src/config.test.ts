@@ -24,6 +24,8 @@ t.test('no file at all: defaults, state by user', async (t) => {
       catalog: '/var/lib/grec/catalog.db',
     },
   });
+  t.equal(root.paths.strategy, '/etc/grec/strategy.toml');
+  t.equal(loadConfig({ env: { HOME: '/h' }, uid: 1000 }).paths.strategy, '/h/.config/grec/strategy.toml');
   t.equal(loadConfig({ env: { HOME: '/home/a' }, uid: 1000 }).paths.state, '/home/a/.local/state/grec');
   t.equal(loadConfig({ env: { HOME: '/h', XDG_STATE_HOME: '/s' }, uid: 1000 }).paths.state, '/s/grec');
   const relative = loadConfig({ env: { HOME: '/h', XDG_STATE_HOME: 'relative' }, uid: 1000 });
@@ -51,6 +53,13 @@ t.test('directories are relative to the file', async (t) => {
   const { paths } = loadConfig({ file: join(directory, 'grec.toml') });
   t.equal(paths.state, join(directory, 's'));
   t.equal(paths.archive, join(directory, '..', 'a'));
+  t.equal(paths.strategy, join(directory, 'strategy.toml'));
+});
+
+t.test('the strategy file may lie elsewhere', async (t) => {
+  const directory = t.testdir({ 'grec.toml': 'switch.strategy = "../routes.toml"' });
+  const { paths } = loadConfig({ file: join(directory, 'grec.toml') });
+  t.equal(paths.strategy, join(directory, '..', 'routes.toml'));
 });
 
 t.test('a named file that cannot be read is an error, with what to do', async (t) => {
@@ -128,8 +137,8 @@ port = 0
       '10 mediad.address: expected an IP address, such as "192.0.2.10"; found "localhost"',
       '13 trunk[0].host: expected an IP address, such as "192.0.2.10"; found "carrier.example"',
       '14 trunk[0].port: expected a port from 1 to 65535; found 0',
-      '15 webd: unknown key; accepted here: state, log, control, sip, trunk, media, mediad, archive, export',
-      '16 tronk: unknown key; accepted here: state, log, control, sip, trunk, media, mediad, archive, export',
+      '15 webd: unknown key; accepted here: state, log, control, sip, trunk, switch, media, mediad, archive, export',
+      '16 tronk: unknown key; accepted here: state, log, control, sip, trunk, switch, media, mediad, archive, export',
     ],
   );
 });

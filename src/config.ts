@@ -3,11 +3,21 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { GrecError, messageOf, systemCode } from './errors.ts';
 import { LOG_LEVELS } from './log-levels.ts';
-import { lineOf, locateKeys, showPath } from './toml-lines.ts';
+import {
+  type ConfigProblem,
+  checkToml,
+  flag,
+  invalidFile,
+  oneOf,
+  section,
+  text,
+  within,
+} from './toml-schema.ts';
+
+export type { ConfigProblem } from './toml-schema.ts';
 
 /** One address a daemon listens on, written `udp:127.0.0.1:5060`. */
 export interface ListenAddress {
@@ -83,30 +93,6 @@ const ipAddress = v.pipe(
   v.string('expected an IP address'),
   v.check((text) => isIP(text) !== 0, 'expected an IP address, such as "192.0.2.10"'),
 );
-const flag = v.boolean('expected true or false');
-const text = (what: string) =>
-  v.pipe(v.string(`expected ${what}`), v.minLength(1, `expected ${what}, not an empty string`));
-const within = (least: number, most: number, what: string) => {
-  const expected = `expected ${what} from ${least} to ${most}`;
-  return v.pipe(
-    v.number(expected),
-    v.integer(expected),
-    v.minValue(least, expected),
-    v.maxValue(most, expected),
-  );
-};
-const oneOf = <const T extends readonly string[]>(values: T) =>
-  v.picklist(values, `expected one of ${values.map((value) => `"${value}"`).join(', ')}`);
-/** A table that may be left out; its keys' defaults hold then. Arrays and dates are objects to valibot, not to TOML. */
-const section = <const T extends v.ObjectEntries>(entries: T) => {
-  const table = v.strictObject(entries);
-  type Input = v.InferInput<typeof table>;
-  return v.optional(v.pipe(v.custom<Input>(isTable, 'expected a table'), table), {} as Input);
-};
-
-function isTable(value: unknown): boolean {
-  return typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date);
-}
 
 const trunk = v.strictObject({
   name: text('the name of the trunk'),
@@ -139,6 +125,7 @@ const written = v.strictObject({
     v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),
     [],
   ),
+  switch: section({ strategy: v.optional(text('the path of a strategy file')) }),
   media: section({
     server: v.optional(hostPort),
     timeout: v.optional(within(100, 60000, 'a whole number of milliseconds'), 3000),
@@ -181,6 +168,8 @@ export interface Paths {
   archive: string;
   catalog: string;
   switchDb: string;
+  /** The routing strategy; it need not exist unless `[switch] strategy` names it. */
+  strategy: string;
 }
 
 export interface Config extends ConfigValues {
@@ -194,13 +183,6 @@ export interface ConfigSources {
   file?: string | undefined;
   env?: NodeJS.ProcessEnv;
   uid?: number | undefined;
-}
-
-/** One mistake in a configuration file. */
-export interface ConfigProblem {
-  line: number | undefined;
-  key: string;
-  message: string;
 }
 
 /**
@@ -220,87 +202,12 @@ export function loadConfig(sources: ConfigSources = {}): Config {
 export function parseConfig(toml: string, file: string): ConfigValues {
   const { values, problems } = checkConfig(toml);
   if (values !== undefined) return values;
-  const shown = problems.map(({ line, key, message }) => {
-    const place = line === undefined ? file : `${file}:${line}`;
-    return key === '' ? `${place}: ${message}` : `${place}: ${key}: ${message}`;
-  });
-  throw new GrecError('CONFIG_INVALID', shown.join('\n'), {
-    hint: 'man grec.toml lists every key and what it accepts',
-  });
+  throw invalidFile(file, problems, 'man grec.toml lists every key and what it accepts');
 }
 
 /** The values of a configuration text, or every mistake in it. */
 export function checkConfig(toml: string): { values?: ConfigValues; problems: ConfigProblem[] } {
-  let raw: unknown;
-  try {
-    raw = parse(toml);
-  } catch (thrown) {
-    const line = thrown instanceof TomlError ? thrown.line : undefined;
-    return { problems: [{ line, key: '', message: messageOf(thrown).split('\n')[0] ?? 'not TOML' }] };
-  }
-  const result = v.safeParse(schema, raw);
-  if (result.success) return { values: result.output, problems: [] };
-  const lines = locateKeys(toml);
-  const problems = result.issues.flatMap((issue) => describeIssue(issue, lines));
-  // A number that is neither whole nor in its range is one mistake.
-  const seen = new Set<string>();
-  const once = problems.filter(({ key }) => !seen.has(key) && seen.add(key));
-  // In the order of the file, as an editor is led through it.
-  return { problems: once.sort((one, other) => (one.line ?? 0) - (other.line ?? 0)) };
-}
-
-function describeIssue(issue: v.BaseIssue<unknown>, lines: Map<string, number>): ConfigProblem[] {
-  const path = (issue.path ?? []).map((item) => item.key as string | number);
-  const isUnknownKey = issue.type === 'strict_object' && issue.expected === 'never';
-  if (!isUnknownKey) return [describe(issue, path, lines)];
-  // valibot stops at the first unknown key of a table.
-  const table = path.slice(0, -1);
-  const accepted = acceptedKeys(table);
-  const unknown = Object.keys(issue.path?.at(-1)?.input ?? {}).filter((key) => !accepted.includes(key));
-  return unknown.map((key) => ({
-    line: lineOf(lines, [...table, key]),
-    key: showPath([...table, key]),
-    message: `unknown key; accepted here: ${accepted.join(', ')}`,
-  }));
-}
-
-function describe(
-  issue: v.BaseIssue<unknown>,
-  path: readonly (string | number)[],
-  lines: Map<string, number>,
-): ConfigProblem {
-  const problem = { line: lineOf(lines, path), key: showPath(path) };
-  if (issue.received === 'undefined') return { ...problem, message: 'missing; it has no default' };
-  // What is found of a text or list that is too short is its length, which helps nobody.
-  if (issue.type === 'min_length') return { ...problem, message: issue.message };
-  const isOwn = issue.message.startsWith('expected');
-  const message = isOwn ? issue.message : `expected ${issue.expected ?? issue.kind}`;
-  return { ...problem, message: `${message}; found ${issue.received}` };
-}
-
-function acceptedKeys(path: readonly (string | number)[]): string[] {
-  let at: unknown = schema;
-  for (const part of path) at = stepInto(unwrap(at), part);
-  const entries = (unwrap(at) as { entries?: object }).entries;
-  return Object.keys(entries ?? {});
-}
-
-function stepInto(at: unknown, part: string | number): unknown {
-  if (typeof part === 'number') return (at as { item?: unknown }).item;
-  return (at as { entries?: Record<string, unknown> }).entries?.[part];
-}
-
-function unwrap(at: unknown): unknown {
-  const box = at as { wrapped?: unknown; pipe?: unknown[] } | undefined;
-  if (box?.wrapped !== undefined) return unwrap(box.wrapped);
-  const inner = box?.pipe?.find((step) => step !== at && isContainer(unwrap(step)));
-  if (inner !== undefined) return unwrap(inner);
-  return at ?? {};
-}
-
-function isContainer(schemaPart: unknown): boolean {
-  const { entries, item } = schemaPart as { entries?: unknown; item?: unknown };
-  return entries !== undefined || item !== undefined;
+  return checkToml(schema, toml);
 }
 
 function findFile(named: string | undefined, env: NodeJS.ProcessEnv, uid: number | undefined) {
@@ -365,7 +272,18 @@ function placePaths(
     archive,
     catalog: join(state, 'catalog.db'),
     switchDb: join(state, 'switch.db'),
+    strategy: resolve(configurationDirectory(file, env, uid), values.switch.strategy ?? 'strategy.toml'),
   };
+}
+
+/** Where the configuration lies, or would. */
+function configurationDirectory(
+  file: string | undefined,
+  env: NodeJS.ProcessEnv,
+  uid: number | undefined,
+): string {
+  if (file !== undefined) return dirname(file);
+  return uid === 0 ? '/etc/grec' : join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'grec');
 }
 
 export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd';

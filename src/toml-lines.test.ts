@@ -24,6 +24,12 @@ host = "x"
 host = "y"
 [trunk.deep]
 dotted.key = 1
+[[trunk.way]]
+[trunk.way.far]
+[[trunk.way]]
+key = 1
+[[trunk]]
+[[trunk.way]]
 `;
 
 t.test('each key has its line', async (t) => {
@@ -41,8 +47,14 @@ t.test('each key has its line', async (t) => {
     'trunk[0].host': 17,
     'trunk[1]': 18,
     'trunk[1].host': 19,
-    'trunk.deep': 20,
-    'trunk.deep.dotted.key': 21,
+    'trunk[1].deep': 20,
+    'trunk[1].deep.dotted.key': 21,
+    'trunk[1].way[0]': 22,
+    'trunk[1].way[0].far': 23,
+    'trunk[1].way[1]': 24,
+    'trunk[1].way[1].key': 25,
+    'trunk[2]': 26,
+    'trunk[2].way[0]': 27,
   });
 });
 

@@ -26,12 +26,7 @@ export function locateKeys(text: string): Map<string, number> {
     }
     const header = /^\s*(\[\[?)\s*([^\]]+?)\s*\]/.exec(line);
     if (header?.[2] !== undefined) {
-      table = unquote(header[2]);
-      if (header[1] === '[[') {
-        const count = counts.get(table) ?? 0;
-        counts.set(table, count + 1);
-        table = `${table}[${count}]`;
-      }
+      table = placeTable(unquote(header[2]), header[1] === '[[', counts);
       lines.set(table, index + 1);
       continue;
     }
@@ -43,6 +38,24 @@ export function locateKeys(text: string): Map<string, number> {
     if (opening?.[1] !== undefined && !opening[2]?.includes(opening[1])) insideString = opening[1];
   }
   return lines;
+}
+
+/**
+ * The place of a header's table: `[rule.match]` after the second `[[rule]]` is `rule[1].match`.
+ * @param counts how many tables each array of tables has so far, by its place
+ */
+function placeTable(name: string, isInArray: boolean, counts: Map<string, number>): string {
+  const parts = name.split('.');
+  let place = '';
+  for (const [index, part] of parts.entries()) {
+    place += place === '' ? part : `.${part}`;
+    const count = counts.get(place);
+    if (isInArray && index === parts.length - 1) {
+      counts.set(place, (count ?? 0) + 1);
+      place += `[${count ?? 0}]`;
+    } else if (count !== undefined) place += `[${count - 1}]`;
+  }
+  return place;
 }
 
 /** The line of `path`, or of the nearest key around it; undefined when not even its table is written. */

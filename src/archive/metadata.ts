@@ -52,6 +52,8 @@ export const metadataSchema = v.object({
   recordDn: v.optional(v.string()),
   /** Why it was recorded, and which side. */
   decision: v.optional(v.object({ reason: v.string(), side: v.optional(v.string()) })),
+  /** What the routing strategy attached to the call. */
+  attachedData: v.optional(v.record(v.string(), v.string())),
   parties: v.array(archivedPartySchema),
   mediaFiles: v.array(mediaFileSchema),
   quality: v.array(channelQualitySchema),

@@ -31,7 +31,19 @@ t.test('every command of the help has a page of its own', async (t) => {
   const names = [...out.matchAll(/^ {2}([a-z]+) /gm)]
     .map(([, name]) => name)
     .filter((name) => name !== 'help');
-  t.strictSame(names, ['demo', 'up', 'status', 'dn', 'ls', 'show', 'play', 'export', 'config', 'version']);
+  t.strictSame(names, [
+    'demo',
+    'up',
+    'status',
+    'dn',
+    'strategy',
+    'ls',
+    'show',
+    'play',
+    'export',
+    'config',
+    'version',
+  ]);
   for (const name of names) t.match((await grec(state, [String(name), '--help'])).out, `Usage: grec ${name}`);
 });
 

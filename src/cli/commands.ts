@@ -7,6 +7,7 @@ import type { DnListOptions, DnPasswordOptions } from './dn.ts';
 import type { ExportOptions } from './export.ts';
 import type { LsOptions } from './ls.ts';
 import type { PlayOptions } from './play.ts';
+import type { StrategyTestOptions } from './strategy.ts';
 import type { UpOptions } from './up.ts';
 
 type Action<Args extends unknown[]> = (context: CliContext, ...args: Args) => Promise<number>;
@@ -23,6 +24,7 @@ export function addCommands(program: Command, run: RunAction): void {
     };
   addDaemonCommands(program, lazily);
   addDnCommands(program, lazily);
+  addStrategyCommands(program, lazily);
   addRecordingCommands(program, lazily);
   addOtherCommands(program, lazily);
 }
@@ -90,6 +92,34 @@ function addDnCommands(program: Command, lazily: Lazily): void {
     .description('remove a DN; no error when there is none')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[string]>> => (await dnFile()).dnRemove));
+}
+
+function addStrategyCommands(program: Command, lazily: Lazily): void {
+  const strategy = program
+    .command('strategy')
+    .description('the routing strategy: where calls go, and which are recorded');
+  const strategyFile = () => import('./strategy.ts');
+  strategy
+    .command('check [file]')
+    .description('check a strategy; every mistake with its line')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string | undefined]>> => (await strategyFile()).strategyCheck));
+  strategy
+    .command('test')
+    .description('show what the strategy decides for a call, and by which rule')
+    .requiredOption('--from <number>', 'the caller: a DN, or with --trunk any number')
+    .requiredOption('--to <number>', 'the number that is dialled')
+    .option('--at <time>', 'when: 2026-01-31T09:00, today, 2h', 'now')
+    .option('--header <name=value>', 'a SIP header of the call; may be repeated', collect)
+    .option('--trunk <name>', 'the call comes from this trunk')
+    .option('--session-id <hex>', 'the identifier of the call, on which samples depend')
+    .option('--file <file>', 'this strategy, not the one in force')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[StrategyTestOptions]>> => (await strategyFile()).strategyTest));
+}
+
+function collect(value: string, values: string[] = []): string[] {
+  return [...values, value];
 }
 
 function addRecordingCommands(program: Command, lazily: Lazily): void {

@@ -55,6 +55,7 @@ t.test('show prints a configuration file with the same meaning', async (t) => {
     mediad.ports = "20000-20999"
     media.server = "[::1]:2224"
     export.ffmpeg = "/opt/ffmpeg"
+    switch.strategy = "routes.toml"
     [[trunk]]
     name = "carrier"
     host = "192.0.2.1"`,
@@ -67,6 +68,7 @@ t.test('show prints a configuration file with the same meaning', async (t) => {
     file: _file,
     state: _state,
     archive: _archive,
+    switch: _switch,
     ...config
   }: ReturnType<typeof loadConfig>) => config;
   t.strictSame(strip(loadConfig({ file: copy })), strip(loadConfig({ file: state.configFile })));

@@ -1,4 +1,5 @@
 // A configuration as TOML: what `grec config show` prints, and the file of one run of `grec up --listen`.
+import { existsSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { stringify } from 'smol-toml';
 import type { Config, HostPort } from '../config.ts';
@@ -14,6 +15,10 @@ export function printConfig(config: Config): string {
     log,
     control,
     sip: { ...sip, listen: sip.listen.map((address) => `${address.protocol}:${showHostPort(address)}`) },
+    // A file that is named must exist.
+    ...(config.switch.strategy === undefined && !existsSync(config.paths.strategy)
+      ? {}
+      : { switch: { strategy: config.paths.strategy } }),
     media: { ...media, server: showHostPort(media.server) },
     mediad: {
       ...mediad,

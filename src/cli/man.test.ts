@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { checkConfig } from '../config.ts';
+import { checkStrategy } from '../switch/strategy/read.ts';
 import { EXIT } from './exit-codes.ts';
 import { emptyState, grec } from './fixtures/state.ts';
 
@@ -32,6 +33,51 @@ t.test('grec.toml.5 has every table and key', async (t) => {
   }
 });
 
+/** The keys that a strategy accepts where `unheard-of` stands in it, asked of the strategy itself. */
+function acceptedInStrategy(toml: string): string[] {
+  const [first] = checkStrategy(toml).problems.filter(({ message }) => message.startsWith('unknown key'));
+  return (first?.message ?? '').replace('unknown key; accepted here: ', '').split(', ');
+}
+
+t.test('grec-strategy.5 has every key', async (t) => {
+  const text = page('grec-strategy.5');
+  const section = (name: string) => text.split(`.Ss ${name}\n`)[1]?.split(/^\.S[sh] /m)[0] ?? '';
+  const described = (name: string) => {
+    const items = [...section(name).matchAll(/^\.It Ic (.+)/gm)].flatMap(([, keys = '']) =>
+      keys.split(' , '),
+    );
+    return new Set(items.map((key) => key.replace(/^(route|reject)\./, '')));
+  };
+  const rule = '[[rule]]\nname = "r"\n';
+  const tables = {
+    '[[rule]]': acceptedInStrategy(`${rule}unheard-of = 1`),
+    Conditions: acceptedInStrategy(`${rule}match.unheard-of = 1`),
+    Actions: [
+      ...acceptedInStrategy('default.unheard-of = 1').filter((key) => !['route', 'reject'].includes(key)),
+      ...acceptedInStrategy('default.route.unheard-of = 1'),
+      ...acceptedInStrategy('default.reject.unheard-of = 1'),
+    ],
+    '[[routing-point]]': acceptedInStrategy('[[routing-point]]\nunheard-of = 1'),
+    '[external]': acceptedInStrategy('external.unheard-of = 1'),
+  };
+  for (const [name, keys] of Object.entries(tables))
+    t.strictSame([...described(name)].sort(), [...keys].sort(), name);
+  for (const key of acceptedInStrategy('unheard-of = 1')) t.match(text, key);
+});
+
+t.test('the examples of strategies are strategies', async (t) => {
+  const written = [...page('grec-strategy.5').matchAll(/^\.Bd .*\n([\s\S]*?)^\.Ed/gm)].map(
+    ([, toml = '']) => toml,
+  );
+  const [, ofReadme = ''] = /```toml\n(\[\[rule\]\][\s\S]*?)```/.exec(page('../README.md')) ?? [];
+  t.equal(written.length, 2);
+  for (const toml of [...written, ofReadme]) {
+    const { strategy, problems } = checkStrategy(toml, ['carrier']);
+    t.strictSame(problems, []);
+    t.ok((strategy?.rules.length ?? 0) >= 2);
+  }
+});
+
 t.test('each command has its options in a page, and each page only real options', async (t) => {
   const state = emptyState(t);
   const pages = {
@@ -40,6 +86,8 @@ t.test('each command has its options in a page, and each page only real options'
     status: 'grec-up.1',
     'dn add': 'grec-dn.1',
     'dn set': 'grec-dn.1',
+    'strategy check': 'grec-strategy.1',
+    'strategy test': 'grec-strategy.1',
   };
   const more = {
     ls: 'grec-ls.1',

@@ -19,6 +19,7 @@ length       0:02 (2.00 s)
 state        complete
 recorded DN  7001
 why          DN 7001 has record=true
+attached     queue=sales
 session      a1b2c3d4e5f60718293a4b5c6d7e8f90
 file         DIR/state/archive/2026/01/31/${FIRST_ID}/audio.wav (64 kB)
 

@@ -78,9 +78,16 @@ function describeRow(
     ['state', row.reason === null ? row.state : `${row.state}: ${row.reason}`],
     ['recorded DN', row.dn ?? '-'],
     ...(metadata?.decision === undefined ? [] : ([['why', metadata.decision.reason]] as [string, string][])),
+    ...describeData(metadata),
     ['session', row.sessionId ?? '-'],
     ['file', files === undefined ? 'none' : `${files.audio} (${byteSize(row.size)})`],
   ];
+}
+
+function describeData(metadata: Metadata | undefined): [string, string][] {
+  const data = Object.entries(metadata?.attachedData ?? {});
+  if (data.length === 0) return [];
+  return [['attached', data.map(([key, value]) => `${key}=${printable(value)}`).join(', ')]];
 }
 
 function drawWaveform(context: CliContext, { audio }: RecordingFiles): string[] {

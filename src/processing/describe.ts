@@ -49,6 +49,7 @@ export function describeRecording(described: Described): Metadata {
     duration,
     recordDn: decided?.dn ?? parties.find(({ role }) => role === 'agent')?.dn,
     decision: decided && { reason: decided.reason, side: decided.side },
+    attachedData: attachedData(call),
     parties,
     mediaFiles: [
       { mediaPath: AUDIO_FILE, type: 'audio/wav', sampleRate: SAMPLE_RATE, channels: 2, duration, size },
@@ -121,7 +122,13 @@ export function failedRow(
 function endpoints(call: PendingCall | undefined, parties: readonly ArchivedParty[]) {
   const created = eventOf(call, 'call.created');
   const numberOf = (label: string) => parties.find((party) => party.label === label)?.number ?? '';
-  return { from: created?.from.number ?? numberOf('a'), to: created?.to.number ?? numberOf('b') };
+  const to = created?.dialled ?? created?.to.number ?? numberOf('b');
+  return { from: created?.from.number ?? numberOf('a'), to };
+}
+
+function attachedData(call: PendingCall | undefined): Metadata['attachedData'] {
+  const data = (call?.events ?? []).flatMap((event) => (event.type === 'data.attached' ? [event.data] : []));
+  return data.length === 0 ? undefined : Object.assign({}, ...data);
 }
 
 /** Everybody who had a channel, once. */

@@ -24,6 +24,16 @@ export const eventBodySchema = v.variant('type', [
     direction: v.picklist(['internal', 'inbound', 'outbound']),
     from: party,
     to: party,
+    /** The number that was dialled, when a strategy sent the call to another one. */
+    dialled: v.optional(v.string()),
+  }),
+  /** Data that travels with the call into its recording's metadata; a later value goes before an earlier one. */
+  v.object({
+    type: v.literal('data.attached'),
+    ...callBase,
+    data: v.record(v.string(), v.string()),
+    /** The rules of the routing strategy that attached it. */
+    rule: v.optional(v.string()),
   }),
   /** The recording decision, yes or no, with its reason. `side` is the side that is recorded (Genesys `record`). */
   v.object({
@@ -35,7 +45,8 @@ export const eventBodySchema = v.variant('type', [
     reason: v.string(),
   }),
   v.object({ type: v.literal('call.ringing'), ...callBase }),
-  v.object({ type: v.literal('call.answered'), ...callBase }),
+  /** `to`: who answered, when the call was offered to several. */
+  v.object({ type: v.literal('call.answered'), ...callBase, to: v.optional(party) }),
   v.object({ type: v.literal('call.held'), ...callBase, label: v.string() }),
   v.object({ type: v.literal('call.retrieved'), ...callBase, label: v.string() }),
   v.object({ type: v.literal('recording.started'), ...recordingBase, parties: v.array(partySchema) }),

@@ -4,6 +4,7 @@ import t from 'tap';
 import { FakeInvite, fakeRequest } from '../testing/fake-user-agent.ts';
 import { planCall } from './call-plan.ts';
 import { DnStore } from './dn-store.ts';
+import { NOTHING } from './strategy/evaluate.ts';
 
 function planned(t: { testdir(): string; teardown(step: () => void): void }, uri: string, name: string) {
   const store = new DnStore(join(t.testdir(), 'switch.db'));
@@ -16,7 +17,10 @@ function planned(t: { testdir(): string; teardown(step: () => void): void }, uri
   const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
   const invite = new FakeInvite(fakeRequest('INVITE', '', { from: { uri, name, params: { tag: 'x' } } }));
   const options = { store, trunks: [trunk], flowOf: () => undefined, now: () => 1 };
-  const result = planCall(invite, { kind: 'trunk', trunk }, options);
+  const result = planCall(invite, { kind: 'trunk', trunk }, options, {
+    sessionId: 'a'.repeat(32),
+    decision: NOTHING,
+  });
   if (result.kind !== 'call') throw new Error(result.reason);
   return result.plan.from;
 }

@@ -1,10 +1,16 @@
 // From an INVITE to the plan of a call: the parties, the route, and whether it is recorded.
 import type { IncomingInvite } from '../sip/user-agent.ts';
-import type { CallParty, CallPlan } from './call.ts';
+import type { CallParty, CallPlan, CallTarget } from './call-model.ts';
 import { type Identity, userOf } from './identity.ts';
 import { decideRecording } from './recording-decision.ts';
-import { type Route, type RouteOptions, routeCall } from './route.ts';
-import { sessionIdOf } from './session-id.ts';
+import {
+  type Destination,
+  numberUri,
+  type RefusedRoute,
+  type RouteOptions,
+  routeAsDecided,
+} from './route.ts';
+import type { Decision, RouteWord } from './strategy/strategy.ts';
 
 const DEFAULT_MAX_FORWARDS = 70;
 /** What a telephone would show of a caller that gives no number. */
@@ -16,32 +22,71 @@ const LONGEST_URI = 1024;
 
 type Caller = Exclude<Identity, { kind: 'refused' }>;
 
-/** Plans the call of an authenticated caller, or says why it cannot be. */
+/** What is said of a call before it is planned. */
+export interface Ruling {
+  /** 32 hexadecimal digits (RFC 7989). */
+  sessionId: string;
+  decision: Decision;
+}
+
+/** Plans the call of an authenticated caller as the strategy decided, or says why it cannot be. */
 export function planCall(
   invite: IncomingInvite,
   caller: Caller,
   options: RouteOptions,
-): { kind: 'call'; plan: CallPlan } | { kind: 'refused'; status: number; reason: string } {
+  { sessionId, decision }: Ruling,
+): { kind: 'call'; plan: CallPlan } | RefusedRoute {
   const { message } = invite;
   const dialled = userOf(message.uri);
-  const route = routeCall(caller, dialled, options);
-  if (route.kind === 'refused') return route;
+  if (dialled === undefined || dialled === '')
+    return { kind: 'refused', status: 404, reason: 'No Number Dialled' };
+  const routes = routeAsDecided(decision.route, caller, dialled, options);
+  if ('kind' in routes) return routes;
+  const targets = routes.map((route) => targetOf(route, caller, dialled, decision));
+  const [first] = targets;
+  if (first === undefined) return { kind: 'refused', status: 480, reason: 'Nobody There' };
+  const plan: CallPlan = {
+    ...(targets.length > 1 ? severalPlaces(targets, first, dialled, decision.route) : first),
+    sessionId,
+    from: callerOf(invite, caller),
+    maxForwards: (message.headers['max-forwards'] ?? DEFAULT_MAX_FORWARDS) - 1,
+    attached: attachedBy(decision),
+  };
+  return { kind: 'call', plan: dialled === plan.to.number ? plan : { ...plan, dialled } };
+}
+
+function targetOf(route: Destination, caller: Caller, dialled: string, { record }: Decision): CallTarget {
   const decision = decideRecording(
     caller.kind === 'dn' ? { dn: caller.dn } : { trunk: caller.trunk },
     route.kind === 'dn' ? { dn: route.dn } : { trunk: route.trunk },
+    record,
   );
-  const plan = {
-    sessionId: sessionIdOf(message.headers['session-id']),
-    from: callerOf(invite, caller),
-    to: calleeOf(route, dialled ?? ''),
-    route,
-    decision,
-    maxForwards: (message.headers['max-forwards'] ?? DEFAULT_MAX_FORWARDS) - 1,
-  };
-  return { kind: 'call', plan };
+  return { route, to: calleeOf(route, dialled), decision };
 }
 
-function callerOf(invite: IncomingInvite, caller: Caller): CallParty {
+/** Until one answers, the callee is the number that was dialled. */
+function severalPlaces(targets: CallTarget[], { route }: CallTarget, dialled: string, word: RouteWord) {
+  const { ring, ringTimeMs } = word.kind === 'dn' ? word : { ring: 'in-order' as const, ringTimeMs: 0 };
+  const uri = numberUri(dialled, route.peer);
+  return {
+    route,
+    to: { number: dialled, uri, name: undefined, dn: undefined, trunk: undefined },
+    decision: {
+      record: false,
+      side: 'destination' as const,
+      dn: undefined,
+      reason: 'whoever answers decides it',
+    },
+    hunt: { targets, ring, ringTimeMs },
+  };
+}
+
+function attachedBy({ attach, rules }: Decision): CallPlan['attached'] {
+  if (Object.keys(attach).length === 0) return undefined;
+  return { data: attach, rule: rules.join(' / ') };
+}
+
+export function callerOf(invite: IncomingInvite, caller: Caller): CallParty {
   const { from } = invite.message.headers;
   const shown = printable(unquote(from.name) ?? '', LONGEST_NAME) || undefined;
   const uri = from.uri.slice(0, LONGEST_URI);
@@ -53,7 +98,7 @@ function callerOf(invite: IncomingInvite, caller: Caller): CallParty {
   return { number, uri, name: shown, dn: undefined, trunk: caller.trunk.name };
 }
 
-function calleeOf(route: Exclude<Route, { kind: 'refused' }>, dialled: string): CallParty {
+function calleeOf(route: Destination, dialled: string): CallParty {
   if (route.kind === 'trunk')
     return { number: dialled, uri: route.uri, name: undefined, dn: undefined, trunk: route.trunk.name };
   const { number, name } = route.dn;

@@ -3,73 +3,38 @@ import { v7 as uuidv7 } from 'uuid';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { SipResponse } from '../sip/message.ts';
-import type {
-  Body,
-  Dialog,
-  ExtraHeaders,
-  IncomingInvite,
-  OutgoingInvite,
-  UserAgent,
-} from '../sip/user-agent.ts';
-import type { EventBody } from '../spool/events.ts';
+import type { Body, Dialog, ExtraHeaders, IncomingInvite } from '../sip/user-agent.ts';
 import type { RecordingMetadata } from '../spool/segment.ts';
 import { type CallMedia, directMedia, type Label } from './call-media.ts';
+import {
+  type CallContext,
+  type CallPlan,
+  type CallState,
+  type CallTarget,
+  directionOf,
+  type Leg,
+  newLeg,
+  targetsOf,
+} from './call-model.ts';
+import { callOut } from './call-out.ts';
 import { CallRecording } from './call-recording.ts';
+import { Hunt } from './hunt.ts';
 import { relayInDialog } from './in-dialog.ts';
 import { watchParties } from './liveness.ts';
-import type { RecordingDecision } from './recording-decision.ts';
-import { statusForCaller } from './response-mapping.ts';
-import type { Route } from './route.ts';
-import { numberUri } from './route.ts';
+import { agentSide } from './recording-decision.ts';
+import { failureStatus, phrase, statusForCaller } from './response-mapping.ts';
 import { sdpOf, withSdp } from './sdp-body.ts';
 import { sessionIdHeader } from './session-id.ts';
 
-/** A party of a call, as addresses and the DN table tell it. */
-export interface CallParty {
-  number: string;
-  uri: string;
-  name: string | undefined;
-  dn: string | undefined;
-  trunk: string | undefined;
-}
+export type { CallContext, CallParty, CallPlan, CallState, CallTarget, Leg } from './call-model.ts';
 
-/** One side of a call. `tag` names it in the ng protocol. */
-export interface Leg {
-  readonly label: Label;
-  readonly tag: string;
-  readonly party: CallParty;
-  dialog: Dialog | undefined;
-}
-
-export interface CallContext {
-  userAgent: UserAgent;
-  log: Logger;
-  journal(event: EventBody): void;
-  /** Media through the media server, for a call that is recorded. */
-  anchor(call: string, tags: Record<Label, string>, sources: Record<Label, string>): CallMedia;
-  /** Milliseconds until an unanswered call is given up. */
-  ringTimeoutMs: number;
-  /** Milliseconds between two looks at whether the parties of an answered call are still there. */
-  probeMs: number;
-  onReleased(call: Call): void;
-}
-
-export interface CallPlan {
-  sessionId: string;
-  from: CallParty;
-  to: CallParty;
-  route: Exclude<Route, { kind: 'refused' }>;
-  decision: RecordingDecision;
-  maxForwards: number;
-}
-
-export type CallState = 'setup' | 'ringing' | 'answered' | 'released';
+const RINGING = { status: 180, reason: 'Ringing' };
 
 export class Call {
   readonly id = uuidv7();
-  readonly recording: CallRecording | undefined;
+  recording: CallRecording | undefined;
   readonly legs: Record<Label, Leg>;
-  readonly plan: CallPlan;
+  plan: CallPlan;
   readonly startedAt = Date.now();
   readonly context: CallContext;
   readonly log: Logger;
@@ -84,13 +49,17 @@ export class Call {
   farewell: Promise<unknown> = Promise.resolve();
 
   readonly #invite: IncomingInvite;
-  #outgoing: OutgoingInvite | undefined;
+  #outgoing: Hunt<CallTarget> | undefined;
   #ringTimer: NodeJS.Timeout | undefined;
   /** Responses of the callee are handled one after the other, though each may wait for the media server. */
   #queue: Promise<void> = Promise.resolve();
   /** The offer as the caller made it; undefined when the INVITE had none. */
   #offer: Buffer | undefined;
   #earlyAnswer: Buffer | undefined;
+  /** Where each party's signalling is. */
+  readonly #sources: Record<Label, string>;
+  /** Why the media server was lost before it was known whether the call is recorded. */
+  #loss: string | undefined;
 
   constructor(invite: IncomingInvite, plan: CallPlan, context: CallContext) {
     this.#invite = invite;
@@ -100,8 +69,9 @@ export class Call {
     this.legs = { a: newLeg('a', this.id, plan.from), b: newLeg('b', this.id, plan.to) };
     this.recording = plan.decision.record ? this.#newRecording() : undefined;
     const tags = { a: this.legs.a.tag, b: this.legs.b.tag };
-    const sources = { a: invite.flow.peer.address, b: plan.route.peer.address };
-    this.media = this.recording === undefined ? directMedia : context.anchor(this.id, tags, sources);
+    this.#sources = { a: invite.flow.peer.address, b: plan.route.peer.address };
+    const isAnchored = targetsOf(plan).some(({ decision }) => decision.record);
+    this.media = isAnchored ? context.anchor(this.id, tags, this.#sources) : directMedia;
     this.#offer = sdpOf(invite.message);
     this.described.a = this.#offer;
   }
@@ -117,18 +87,18 @@ export class Call {
     this.#invite.onCancel = () => this.release('a', 487, 'cancelled by the caller');
     const body = this.#offer === undefined ? undefined : withSdp(await this.#firstOffer(this.#offer));
     if (this.state === 'released') return;
-    const { route, from, to, maxForwards } = this.plan;
-    const at = this.#invite.flow.local;
-    this.#outgoing = this.context.userAgent.invite({
-      uri: route.uri,
-      peer: route.peer,
-      flow: route.flow,
-      from: { uri: numberUri(from.number, at), name: from.name },
-      to: { uri: numberUri(to.number, route.kind === 'trunk' ? route.peer : at), name: undefined },
-      headers: { ...this.headers, 'max-forwards': String(maxForwards) },
-      body,
+    const { local } = this.#invite.flow;
+    const { ring = 'in-order', ringTimeMs = 0 } = this.plan.hunt ?? {};
+    this.#outgoing = new Hunt({
+      targets: targetsOf(this.plan),
+      ring,
+      ringTimeMs,
+      place: (target, handlers) => callOut(this, target, local, body, handlers),
       onProvisional: (response) => this.#enqueue(() => this.#onProvisional(response)),
-      onAccepted: (response, dialog, ack) => this.#onAccepted(response, dialog, ack),
+      onAccepted: (target, response, dialog, ack) => {
+        this.#choose(target);
+        this.#onAccepted(response, dialog, ack);
+      },
       onRejected: (response) => this.#onRejected(response),
     });
     this.#ringTimer = setTimeout(() => this.release('switch', 480, 'no answer'), this.context.ringTimeoutMs);
@@ -149,12 +119,30 @@ export class Call {
 
   #journalBeginning(): void {
     const { plan, context, id } = this;
-    const { from, to, sessionId, decision } = plan;
+    const { from, to, sessionId, dialled, attached } = plan;
     const direction = directionOf(plan);
-    context.journal({ type: 'call.created', call: id, sessionId, direction, from, to });
-    const { record, side, dn, reason } = decision;
-    context.journal({ type: 'recording.decided', call: id, record, side, dn, reason });
-    this.log.info({ from: from.number, to: to.number, record, reason }, 'call created');
+    context.journal({ type: 'call.created', call: id, sessionId, direction, from, to, dialled });
+    if (attached !== undefined) context.journal({ type: 'data.attached', call: id, ...attached });
+    this.log.info({ from: from.number, to: to.number, dialled }, 'call created');
+    if (plan.hunt === undefined) this.#journalDecision();
+  }
+
+  #journalDecision(): void {
+    const { record, side, dn, reason } = this.plan.decision;
+    this.context.journal({ type: 'recording.decided', call: this.id, record, side, dn, reason });
+    this.log.info({ record, reason }, 'recording decided');
+  }
+
+  /** One of several places has answered: who the callee is, and whether the call is recorded, is known from here on. */
+  #choose({ to, route, decision }: CallTarget): void {
+    if (this.plan.hunt === undefined) return;
+    this.plan = { ...this.plan, to, route, decision };
+    this.legs.b.party = to;
+    this.#sources.b = route.peer.address;
+    this.#journalDecision();
+    if (!decision.record) return;
+    this.recording = this.#newRecording();
+    if (this.#loss !== undefined) this.recording.fail(this.#loss);
   }
 
   /** The offer for the callee. Without a media server the call is set up all the same, with direct media. */
@@ -168,7 +156,8 @@ export class Call {
   }
 
   async #goDirect(thrown: unknown): Promise<void> {
-    this.recording?.fail(messageOf(thrown));
+    this.#loss = messageOf(thrown);
+    this.recording?.fail(this.#loss);
     const anchored = this.media;
     this.media = directMedia;
     // What the media server may hold already is of no use; when it does not answer there is nothing to free.
@@ -185,14 +174,17 @@ export class Call {
   async #onProvisional(response: SipResponse): Promise<void> {
     if (response.status === 100 || this.state === 'released' || this.state === 'answered') return;
     const sdp = sdpOf(response);
-    // Early media of a call without offer would need an answer in PRACK: only the ringing is passed on.
-    const isAnswer = sdp !== undefined && this.#offer !== undefined;
+    const isHunting = this.plan.hunt !== undefined;
+    // Early media of a call without offer would need an answer in PRACK, and of several places only one may answer the
+    // offer (RFC 3261 section 13.2.1): only the ringing is passed on.
+    const isAnswer = sdp !== undefined && this.#offer !== undefined && !isHunting;
     if (isAnswer) this.#earlyAnswer = await this.#answerOf(sdp);
     if (this.state !== 'setup' && this.state !== 'ringing') return;
     if (this.state === 'setup') this.context.journal({ type: 'call.ringing', call: this.id });
     this.state = 'ringing';
     const body = isAnswer && this.#earlyAnswer !== undefined ? withSdp(this.#earlyAnswer) : undefined;
-    this.#invite.respond(response.status, { reason: response.reason, headers: this.headers, body });
+    const { status, reason } = isHunting ? RINGING : response;
+    this.#invite.respond(status, { reason, headers: this.headers, body });
   }
 
   #onAccepted(response: SipResponse, dialog: Dialog, ack: (body?: Body) => void): void {
@@ -281,7 +273,8 @@ export class Call {
     dialog.onEnd = ({ by }) =>
       this.release('a', 200, by === 'timeout' ? 'the caller is gone' : 'hung up by the caller');
     this.state = 'answered';
-    this.context.journal({ type: 'call.answered', call: this.id });
+    const to = this.plan.hunt && this.plan.to;
+    this.context.journal({ type: 'call.answered', call: this.id, to });
     this.log.info('call answered');
     relayInDialog(this);
     watchParties(this, this.context.probeMs);
@@ -302,7 +295,7 @@ export class Call {
 
   #newRecording(): CallRecording {
     const { id, legs, plan, log } = this;
-    const agent: Label = plan.decision.side === 'source' ? 'a' : 'b';
+    const agent: Label = agentSide(plan) === 'source' ? 'a' : 'b';
     const { journal } = this.context;
     return new CallRecording({
       id: uuidv7(),
@@ -341,22 +334,4 @@ export class Call {
       this.log.warn(`the media server did not release the call: ${messageOf(thrown)}`);
     }
   }
-}
-
-function newLeg(label: Label, call: string, party: CallParty): Leg {
-  return { label, tag: `${call}-${label}`, party, dialog: undefined };
-}
-
-function directionOf({ from, to }: CallPlan): 'internal' | 'inbound' | 'outbound' {
-  if (from.trunk !== undefined) return 'inbound';
-  return to.trunk === undefined ? 'internal' : 'outbound';
-}
-
-/** A call that ends before its answer ends with a failure: a BYE that overtook the answer counts as one. */
-function failureStatus(status: number): number {
-  return status >= 300 ? status : 480;
-}
-
-function phrase(reason: string): string {
-  return reason.replaceAll(/[^\x20-\x7e]/g, ' ');
 }

@@ -1,6 +1,7 @@
 // A DN (directory number) as the switch knows it, and what may be said of it.
 import * as v from 'valibot';
 import { GrecError } from '../errors.ts';
+import { NUMBER } from './strategy/pattern.ts';
 
 /** The settings of a DN; the names are those of `grec dn set`. */
 export interface DnSettings {
@@ -17,7 +18,6 @@ export interface Dn extends DnSettings {
   realm: string | null;
 }
 
-const NUMBER = /^[0-9A-Za-z+*#_.-]{1,32}$/;
 const LONGEST_NAME = 64;
 
 /** @throws GrecError DN_INVALID unless `number` can be a DN: 1 to 32 of digits, letters and `+ * # _ . -` */

@@ -14,3 +14,13 @@ export function statusForCaller(response: SipResponse): { status: number; reason
   if (status === 481) return { status: 500, reason: 'Server Internal Error' };
   return { status, reason };
 }
+
+/** A call that ends before its answer ends with a failure: a BYE that overtook the answer counts as one. */
+export function failureStatus(status: number): number {
+  return status >= 300 ? status : 480;
+}
+
+/** A reason as it may stand in a status line. */
+export function phrase(reason: string): string {
+  return reason.replaceAll(/[^\x20-\x7e]/g, ' ');
+}

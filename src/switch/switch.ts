@@ -18,7 +18,7 @@ import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import { Call, type CallContext } from './call.ts';
 import { anchoredMedia } from './call-media.ts';
-import { planCall } from './call-plan.ts';
+import { planCall, type Ruling } from './call-plan.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
@@ -26,6 +26,7 @@ import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
 import { hasForeignBody } from './sdp-body.ts';
 import { Sparingly } from './sparingly.ts';
+import { Strategist } from './strategist.ts';
 
 const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE';
 
@@ -56,6 +57,7 @@ export class Switch {
   readonly counters: Record<string, number> = { calls: 0, answered: 0, recorded: 0, recordingsFailed: 0 };
   readonly store: DnStore;
   readonly realm: string;
+  readonly strategist: Strategist;
   readonly #identifier: Identifier;
   readonly #journal: Journal;
   readonly #ng: NgClient;
@@ -71,8 +73,16 @@ export class Switch {
   #userAgent: UserAgent | undefined;
   #isDraining = false;
 
-  constructor(parts: { config: Config; store: DnStore; journal: Journal; ng: NgClient; log: Logger }) {
+  constructor(parts: {
+    config: Config;
+    store: DnStore;
+    strategist: Strategist;
+    journal: Journal;
+    ng: NgClient;
+    log: Logger;
+  }) {
     this.store = parts.store;
+    this.strategist = parts.strategist;
     this.realm = parts.config.sip.realm;
     this.#journal = parts.journal;
     this.#ng = parts.ng;
@@ -98,6 +108,7 @@ export class Switch {
 
   reload(config: Config): void {
     this.#settings = settingsOf(config);
+    this.strategist.reload(config);
   }
 
   /** Says of calls that an earlier life left open that they are over, and frees what the media server holds of them. */
@@ -137,6 +148,7 @@ export class Switch {
     await this.#journal.close();
     await this.#ng.close();
     this.store.close();
+    this.strategist.close();
   }
 
   /** Only registrations and calls of who is known are worth a transaction. */
@@ -177,12 +189,36 @@ export class Switch {
     if (this.calls.size >= MOST_CALLS) return this.#refuseBusy(invite);
     const caller = this.#identities.get(invite.message);
     if (caller === undefined) return invite.respond(403);
-    const plan = planCall(invite, caller, {
+    const ruling = this.strategist.rule(invite, caller);
+    if (ruling instanceof Promise) void this.#placeLater(invite, caller, ruling);
+    else this.#place(invite, caller, ruling);
+  }
+
+  /** An external strategy decides: others' calls go on, and the caller may give up. */
+  async #placeLater(invite: IncomingInvite, caller: Caller, ruling: Promise<Ruling>): Promise<void> {
+    let isCancelled = false;
+    invite.onCancel = () => {
+      isCancelled = true;
+    };
+    try {
+      const decided = await ruling;
+      if (isCancelled) return;
+      if (this.#isDraining) return invite.respond(503, { headers: { 'retry-after': '10' } });
+      this.#place(invite, caller, decided);
+    } catch (thrown) {
+      this.#log.error({ err: thrown }, 'call could not be placed');
+      invite.respond(500);
+    }
+  }
+
+  #place(invite: IncomingInvite, caller: Caller, ruling: Ruling): void {
+    const options = {
       store: this.store,
       trunks: this.#settings.trunks,
-      flowOf: (registration) => this.#flows.of(registration),
+      flowOf: this.#flows.of.bind(this.#flows),
       now: Date.now,
-    });
+    };
+    const plan = planCall(invite, caller, options, ruling);
     if (plan.kind === 'refused') return invite.respond(plan.status, { reason: plan.reason });
     this.#begin(new Call(invite, plan.plan, this.#context()));
   }
@@ -257,17 +293,19 @@ function settingsOf(config: Config): Settings {
 
 /** Starts grec-sipd. */
 export async function startSwitch({ config, log }: DaemonContext): Promise<RunningDaemon> {
+  const strategist = new Strategist(config, log);
   const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
   const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
   const { host, port } = config.media.server;
   const ng = await createNgClient({ host, port, timeoutMs: config.media.timeout, log });
-  const parts = new Switch({ config, store, journal, ng, log });
+  const parts = new Switch({ config, store, strategist, journal, ng, log });
   warnOfForeignRealms(store, parts.realm, log);
   try {
     await parts.listen(config);
   } catch (thrown) {
     await Promise.allSettled([journal.close(), ng.close()]);
     store.close();
+    strategist.close();
     throw thrown;
   }
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
@@ -311,7 +349,12 @@ function statusOf(parts: Switch, config: Config): Record<string, unknown> {
     calls: calls.length,
     recording: calls.filter((call) => call.recording?.isRunning).length,
     registrations: parts.store.registeredCount(Date.now()),
-    counters: { ...parts.counters, ...prefixed('sip', parts.userAgent?.counters ?? {}) },
+    strategy: parts.strategist.status(),
+    counters: {
+      ...parts.counters,
+      ...prefixed('strategy', parts.strategist.counters),
+      ...prefixed('sip', parts.userAgent?.counters ?? {}),
+    },
   };
 }
 

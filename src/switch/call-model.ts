@@ -1,0 +1,74 @@
+// What a call is made of: parties, legs, the plan that it follows, and what it is given to work with.
+import type { Logger } from '../log.ts';
+import type { Dialog, UserAgent } from '../sip/user-agent.ts';
+import type { EventBody } from '../spool/events.ts';
+import type { Call } from './call.ts';
+import type { CallMedia, Label } from './call-media.ts';
+import type { RecordingDecision } from './recording-decision.ts';
+import type { Destination } from './route.ts';
+import type { Ring } from './strategy/strategy.ts';
+
+/** A party of a call, as addresses and the DN table tell it. */
+export interface CallParty {
+  number: string;
+  uri: string;
+  name: string | undefined;
+  dn: string | undefined;
+  trunk: string | undefined;
+}
+
+/** One side of a call. `tag` names it in the ng protocol. */
+export interface Leg {
+  readonly label: Label;
+  readonly tag: string;
+  party: CallParty;
+  dialog: Dialog | undefined;
+}
+
+export interface CallContext {
+  userAgent: UserAgent;
+  log: Logger;
+  journal(event: EventBody): void;
+  /** Media through the media server, for a call that is recorded. */
+  anchor(call: string, tags: Record<Label, string>, sources: Record<Label, string>): CallMedia;
+  /** Milliseconds until an unanswered call is given up. */
+  ringTimeoutMs: number;
+  /** Milliseconds between two looks at whether the parties of an answered call are still there. */
+  probeMs: number;
+  onReleased(call: Call): void;
+}
+
+/** A place where a call may be answered, and whether it is recorded when it is. */
+export interface CallTarget {
+  to: CallParty;
+  route: Destination;
+  decision: RecordingDecision;
+}
+
+export interface CallPlan extends CallTarget {
+  sessionId: string;
+  from: CallParty;
+  maxForwards: number;
+  /** The number that was dialled, when it is not that of `to`. */
+  dialled?: string | undefined;
+  /** Data that the routing strategy attaches, and the rule that does. */
+  attached?: { data: Readonly<Record<string, string>>; rule: string } | undefined;
+  /** Several places; the plan itself is that of no place until one answers. */
+  hunt?: { targets: readonly CallTarget[]; ring: Ring; ringTimeMs: number } | undefined;
+}
+
+export type CallState = 'setup' | 'ringing' | 'answered' | 'released';
+
+/** The places where a call is offered. */
+export function targetsOf(plan: CallPlan): readonly CallTarget[] {
+  return plan.hunt?.targets ?? [plan];
+}
+
+export function newLeg(label: Label, call: string, party: CallParty): Leg {
+  return { label, tag: `${call}-${label}`, party, dialog: undefined };
+}
+
+export function directionOf({ from, to }: CallPlan): 'internal' | 'inbound' | 'outbound' {
+  if (from.trunk !== undefined) return 'inbound';
+  return to.trunk === undefined ? 'internal' : 'outbound';
+}
