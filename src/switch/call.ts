@@ -51,6 +51,8 @@ export class Call {
   readonly #invite: IncomingInvite;
   #outgoing: Hunt<CallTarget> | undefined;
   #ringTimer: NodeJS.Timeout | undefined;
+  /** Ends the watch over the parties of an answered call. */
+  #endWatch: () => void = () => {};
   /** Responses of the callee are handled one after the other, though each may wait for the media server. */
   #queue: Promise<void> = Promise.resolve();
   /** The offer as the caller made it; undefined when the INVITE had none. */
@@ -110,6 +112,7 @@ export class Call {
     const answered = this.state === 'answered';
     this.state = 'released';
     clearTimeout(this.#ringTimer);
+    this.#endWatch();
     this.farewell = Promise.all([this.#endCaller(status, reason), this.#endCallee()]);
     this.recording?.stop(reason);
     this.context.journal({ type: 'call.released', call: this.id, by, status, reason, answered });
@@ -277,7 +280,7 @@ export class Call {
     this.context.journal({ type: 'call.answered', call: this.id, to });
     this.log.info('call answered');
     relayInDialog(this);
-    watchParties(this, this.context.probeMs);
+    this.#endWatch = watchParties(this, this.context.probeMs);
     return dialog;
   }
 

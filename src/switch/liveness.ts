@@ -4,13 +4,16 @@ import type { Call, Leg } from './call.ts';
 /** Failures to send in a row after which a party counts as gone; the dialog itself ends at the first 408 or 481. */
 const MOST_MISSES = 3;
 
-/** Asks both parties every `intervalMs` until the call is over (RFC 3261 sections 11 and 12.2.1.2). */
-export function watchParties(call: Call, intervalMs: number): void {
+/**
+ * Asks both parties every `intervalMs` (RFC 3261 sections 11 and 12.2.1.2).
+ * @returns what ends the asking; a call that is over must not be kept in memory by it
+ */
+export function watchParties(call: Call, intervalMs: number): () => void {
   const misses = { a: 0, b: 0 };
   const timer = setInterval(() => {
-    if (call.state === 'released') return clearInterval(timer);
     for (const leg of [call.legs.a, call.legs.b]) void ask(call, leg, misses);
   }, intervalMs).unref();
+  return () => clearInterval(timer);
 }
 
 async function ask(call: Call, { label, dialog }: Leg, misses: Record<Leg['label'], number>): Promise<void> {
