@@ -1,6 +1,6 @@
 // Reading a finished recording: its metadata, its manifest, and whether the files still are what the manifest says.
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
@@ -83,9 +83,9 @@ function checkFile(directory: string, file: Manifest['files'][number]): string[]
 /** Size in bytes and SHA-256 in lower-case hex, read in pieces. Throws Node's system errors. */
 export function hashFile(file: string): { size: number; sha256: string } {
   const hash = createHash('sha256');
-  const chunk = Buffer.allocUnsafe(HASH_CHUNK_BYTES);
   const fd = openSync(file, 'r');
   try {
+    const chunk = Buffer.allocUnsafe(Math.min(HASH_CHUNK_BYTES, fstatSync(fd).size + 1));
     let size = 0;
     for (;;) {
       const length = readSync(fd, chunk, 0, chunk.length, null);

@@ -9,6 +9,8 @@ import { dirname, join, relative } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { AUDIO_FILE, MANIFEST_FILE, type Manifest, METADATA_FILE, type Metadata } from './metadata.ts';
 
+/** Each piece is fresh memory: an hour of audio is read quickly enough, and a short call leaves little garbage. */
+const HASH_CHUNK_BYTES = 128 << 10;
 const STAGING_NAME = /^\..+\.tmp$/;
 
 /** The folder of a day's recordings, relative to the archive. @param at milliseconds since 1970 */
@@ -70,7 +72,9 @@ async function createManifest(staging: string, id: string): Promise<Manifest> {
 async function hashInPieces(file: string): Promise<{ size: number; sha256: string }> {
   const hash = createHash('sha256');
   let size = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+  for await (const chunk of createReadStream(file, {
+    highWaterMark: HASH_CHUNK_BYTES,
+  }) as AsyncIterable<Buffer>) {
     hash.update(chunk);
     size += chunk.length;
   }

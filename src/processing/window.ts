@@ -15,10 +15,23 @@ const BEHIND = 240_000;
 /** Takes interleaved little-endian PCM16 in order. The bytes are only valid until the promise resolves. */
 export type Sink = (bytes: Buffer) => Promise<void>;
 
+/** The memory of a window. Idle it is all zero. */
+interface Ring {
+  samples: Int16Array<ArrayBuffer>;
+  isWritten: Uint8Array;
+}
+
+/** Rings that wait for the next recording: three fresh megabytes for each short call would be a daemon's largest garbage. */
+const idleRings: Ring[] = [];
+const MOST_IDLE = 4;
+
+function newRing(): Ring {
+  return { samples: new Int16Array(SIZE * CHANNELS), isWritten: new Uint8Array(SIZE * CHANNELS) };
+}
+
 export class TimelineWindow {
   readonly #sink: Sink;
-  readonly #samples = new Int16Array(SIZE * CHANNELS);
-  readonly #isWritten = new Uint8Array(SIZE * CHANNELS);
+  readonly #ring: Ring;
   /** What lies before is final; undefined before the first packet. */
   #frontier: number | undefined;
   #start: number | undefined;
@@ -28,6 +41,7 @@ export class TimelineWindow {
 
   constructor(sink: Sink) {
     this.#sink = sink;
+    this.#ring = idleRings.pop() ?? newRing();
   }
 
   /** The first sample of either channel, on the timeline; undefined while there is none that is final. */
@@ -55,9 +69,9 @@ export class TimelineWindow {
     let present = 0;
     for (let index = 0; index < payload.length; index += 1) {
       const slot = ((position + index) & MASK) * CHANNELS + channel;
-      if (this.#isWritten[slot] === 1) continue;
-      this.#isWritten[slot] = 1;
-      this.#samples[slot] = table[payload[index] ?? 0] ?? 0;
+      if (this.#ring.isWritten[slot] === 1) continue;
+      this.#ring.isWritten[slot] = 1;
+      this.#ring.samples[slot] = table[payload[index] ?? 0] ?? 0;
       present += 1;
     }
     this.present[channel] += present;
@@ -70,9 +84,11 @@ export class TimelineWindow {
     await this.#finalize(position - BEHIND);
   }
 
-  /** Makes all samples final, up to the last one. */
+  /** Makes all samples final, up to the last one. Nothing may be written after that. */
   async finish(): Promise<void> {
     await this.#finalize(this.#end);
+    // Every sample has been emitted, so the ring is all zero again; one whose sink failed is left to the collector.
+    if (idleRings.length < MOST_IDLE) idleRings.push(this.#ring);
   }
 
   async #finalize(to: number): Promise<void> {
@@ -89,18 +105,18 @@ export class TimelineWindow {
   }
 
   async #emit(from: number, to: number): Promise<void> {
-    const samples = this.#samples.subarray(from, to);
+    const samples = this.#ring.samples.subarray(from, to);
     const bytes = Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);
     if (endianness() === 'BE') bytes.swap16();
     await this.#sink(bytes);
     samples.fill(0);
-    this.#isWritten.fill(0, from, to);
+    this.#ring.isWritten.fill(0, from, to);
   }
 
   #findStart(from: number, to: number): number | undefined {
     for (let at = from; at < to; at += 1) {
       const slot = (at & MASK) * CHANNELS;
-      if (this.#isWritten[slot] === 1 || this.#isWritten[slot + 1] === 1) return at;
+      if (this.#ring.isWritten[slot] === 1 || this.#ring.isWritten[slot + 1] === 1) return at;
     }
     return undefined;
   }

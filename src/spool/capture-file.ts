@@ -70,8 +70,10 @@ function* readPackets(
     let rest: Buffer = Buffer.alloc(0);
     let position = 0;
     for (;;) {
-      // A fresh chunk each time: the payloads given out are views into it.
-      const chunk = Buffer.allocUnsafe(rest.length + CHUNK_BYTES);
+      // A fresh chunk each time, as the payloads given out are views into it; no larger than what there is to read, as
+      // most calls are short and their garbage would be what the daemon's memory consists of.
+      const left = Math.min(CHUNK_BYTES, Math.max(0, fstatSync(file).size - position));
+      const chunk = Buffer.allocUnsafe(rest.length + left);
       chunk.set(rest);
       const count = readChunk(path, file, chunk, rest.length, position);
       position += count;
@@ -89,7 +91,7 @@ function* readPackets(
 
 function readChunk(path: string, file: number, chunk: Buffer, offset: number, position: number): number {
   try {
-    return readSync(file, chunk, offset, CHUNK_BYTES, position);
+    return readSync(file, chunk, offset, chunk.length - offset, position);
   } catch (thrown) {
     throw unreadable(path, thrown);
   }

@@ -148,9 +148,11 @@ function readLines(
       position.offset = 0;
       position.seq = firstSeqOf(position.file) - 1;
     }
-    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    // Most looks find a few lines or none: no more memory than they take.
+    const size = Math.min(CHUNK_BYTES, fstatSync(fd).size - position.offset);
+    const chunk = Buffer.allocUnsafe(size);
     for (;;) {
-      const count = readSync(fd, chunk, 0, CHUNK_BYTES, position.offset);
+      const count = readSync(fd, chunk, 0, size, position.offset);
       const taken = takeLines(chunk.subarray(0, count), position, limit, batch);
       if (batch.events.length >= limit) return undefined;
       if (count < CHUNK_BYTES) return count - taken;
