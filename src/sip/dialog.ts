@@ -7,6 +7,8 @@ import { contactOf, type DialogData } from './dialog-state.ts';
 import { aliasOfSender, type DialogWay } from './dialog-way.ts';
 import { compose, Incoming } from './incoming.ts';
 import type { NameAddr, SipRequest, SipResponse } from './message.ts';
+import { cancelRequest, type Outgoing } from './outgoing.ts';
+import { giveUpAfter } from './timers.ts';
 import { dialogKey } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
 import { Unacknowledged } from './unacknowledged.ts';
@@ -18,6 +20,7 @@ import type {
   DialogState,
   ExtraHeaders,
   IncomingRequest,
+  Patience,
 } from './user-agent-types.ts';
 
 type Reinvited = { response: SipResponse; ack: (body?: Body) => void };
@@ -149,7 +152,7 @@ export class DialogImpl implements Dialog {
     this.#tellEnd({ by: 'timeout', request: undefined });
   }
 
-  async reinvite(options: Content): Promise<Reinvited> {
+  async reinvite(options: Content & { patience?: Patience }): Promise<Reinvited> {
     if (this.#state === 'terminated') return this.#notInvited(481);
     if (this.#inviting || this.#answering !== undefined || this.#acks.owed) return this.#notInvited(491);
     this.#inviting = true;
@@ -157,7 +160,8 @@ export class DialogImpl implements Dialog {
     await this.#established;
     if (this.state === 'terminated') return this.#notInvited(481);
     const result = await this.#invite(options);
-    this.#judge(result.response);
+    // A party that only does not answer this may go on as it is (section 14.1 leaves it to the dialog's user).
+    if (options.patience === undefined || result.response.status !== 408) this.#judge(result.response);
     return result;
   }
 
@@ -165,7 +169,7 @@ export class DialogImpl implements Dialog {
     return { response: this.#sender.made('INVITE', status), ack: () => {} };
   }
 
-  #invite({ headers, body }: Content): Promise<Reinvited> {
+  #invite({ headers, body, patience }: Content & { patience?: Patience }): Promise<Reinvited> {
     return new Promise((resolve) => {
       const outgoing = this.#sender.prepare(
         'INVITE',
@@ -177,13 +181,28 @@ export class DialogImpl implements Dialog {
           if (answered) return this.#acks.repeat(seq);
           answered = true;
           this.#inviting = false;
+          stopWaiting();
           if (response.status < 300) this.#adopt(request, response);
           resolve({ response, ack: (ackBody) => this.acknowledge(seq, ackBody) });
         },
       );
       let answered = false;
+      const stopWaiting = patience === undefined ? () => {} : this.#loseInterest(outgoing, patience);
       void outgoing.start();
     });
+  }
+
+  /** Cancels a re-INVITE that is worked on but not answered; without any response it ends by itself. */
+  #loseInterest(outgoing: Outgoing, { giveUpAfterMs }: Patience): () => void {
+    const { clock, timers } = this.#core;
+    let stop = clock.after(giveUpAfterMs, () => {
+      if (!outgoing.progressing) return;
+      cancelRequest(this.#core, outgoing);
+      stop = clock.after(giveUpAfter(timers), () =>
+        outgoing.transaction?.fail('timeout', 'no answer to CANCEL'),
+      );
+    });
+    return () => stop();
   }
 
   /** A 2xx to our re-INVITE: the target may have moved, and an ACK is owed. */

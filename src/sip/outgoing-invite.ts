@@ -1,12 +1,11 @@
 // A call of ours, from INVITE to its one answer: provisional responses, CANCEL, forks, late 2xx (RFC 3261 section 13.2).
-import { buildCancel } from './client-requests.ts';
 import { ALLOW, addTo, nameAddr, newHeaders, userOf } from './compose.ts';
 import { type Core, guard } from './core.ts';
 import { DialogImpl } from './dialog.ts';
 import { dialogOfCaller } from './dialog-state.ts';
 import { aliasOfUri, DialogWay } from './dialog-way.ts';
 import type { SipRequest, SipResponse } from './message.ts';
-import { Outgoing, wayOut } from './outgoing.ts';
+import { cancelRequest, Outgoing, wayOut } from './outgoing.ts';
 import { makeResponse } from './response.ts';
 import { giveUpAfter } from './timers.ts';
 import { newCallId, newTag } from './transaction-keys.ts';
@@ -68,7 +67,7 @@ export class OutgoingInviteImpl implements OutgoingInvite {
 
   /** Without a provisional response the CANCEL might overtake the INVITE (section 9.1). */
   #sendCancel(cancel: { reason: string | undefined; sent: boolean }): void {
-    const { channel, request, transaction } = this.#outgoing;
+    const { channel, transaction } = this.#outgoing;
     if (cancel.sent || channel === undefined || transaction === undefined) return;
     cancel.sent = true;
     // A peer that answers the CANCEL, or nothing at all, but never the INVITE must not keep it for ever.
@@ -76,10 +75,7 @@ export class OutgoingInviteImpl implements OutgoingInvite {
       transaction.fail('timeout', 'no answer to CANCEL'),
     );
     this.#stopWaiting = giveUp;
-    this.#core.transactions.request(buildCancel(request, cancel.reason), channel, {
-      onResponse: () => {},
-      onFailure: () => {},
-    });
+    cancelRequest(this.#core, this.#outgoing, cancel.reason);
   }
 
   #stopWaiting: () => void = () => {};

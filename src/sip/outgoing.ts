@@ -2,6 +2,7 @@
 import { GrecError, messageOf } from '../errors.ts';
 import { answerTo } from './challenge.ts';
 import type { Channel } from './channel.ts';
+import { buildCancel } from './client-requests.ts';
 import type { ClientFailure, ClientTransaction } from './client-transaction.ts';
 import { contactAt } from './compose.ts';
 import type { Core } from './core.ts';
@@ -121,4 +122,16 @@ export async function wayOut(
   if (open !== undefined) return open;
   const peer = via.peer ?? (await core.locator.locate(nextHop(request)));
   return 'reason' in peer ? peer : core.transport.channelTo(peer, via.flow);
+}
+
+/**
+ * Sends CANCEL for an INVITE under way (section 9.1).
+ * @param reason the value of a Reason header (RFC 3326)
+ */
+export function cancelRequest(core: Core, { channel, request }: Outgoing, reason?: string): void {
+  if (channel === undefined) return;
+  core.transactions.request(buildCancel(request, reason), channel, {
+    onResponse: () => {},
+    onFailure: () => {},
+  });
 }

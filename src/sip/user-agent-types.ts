@@ -170,9 +170,10 @@ export interface Dialog {
   request(method: string, options?: { headers?: ExtraHeaders; body?: Body }): Promise<SipResponse>;
   /**
    * Sends a re-INVITE; on 2xx, `ack` must be called once. A non-2xx is acknowledged here. While another INVITE is under
-   * way in the dialog, the response is a 491 made here (RFC 3261 section 14.1).
+   * way in the dialog, the response is a 491 made here (RFC 3261 section 14.1). With `patience`, a party that does not
+   * answer loses nothing but this request; otherwise its dialog ends (section 12.2.1.2).
    */
-  reinvite(options: { headers?: ExtraHeaders; body?: Body }): Promise<{
+  reinvite(options: { headers?: ExtraHeaders; body?: Body; patience?: Patience }): Promise<{
     response: SipResponse;
     ack: (body?: Body) => void;
   }>;
@@ -181,6 +182,12 @@ export interface Dialog {
    * 2xx of ours is given the time for its ACK (RFC 3261 section 15).
    */
   bye(headers?: ExtraHeaders): Promise<SipResponse>;
+}
+
+/** How long a re-INVITE that the session does not depend on may be worked on. */
+export interface Patience {
+  /** Milliseconds until it is cancelled. */
+  giveUpAfterMs: number;
 }
 
 export interface DialogEnd {

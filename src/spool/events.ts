@@ -12,6 +12,7 @@ const party = v.object({
 
 const callBase = { call: v.string() };
 const recordingBase = { ...callBase, recording: v.string() };
+const asked = { by: v.optional(v.string()), reason: v.string() };
 
 /** What happened. The journal adds `seq`, `at` (wall clock, microseconds) and `daemon`. */
 export const eventBodySchema = v.variant('type', [
@@ -50,7 +51,10 @@ export const eventBodySchema = v.variant('type', [
   v.object({ type: v.literal('call.held'), ...callBase, label: v.string() }),
   v.object({ type: v.literal('call.retrieved'), ...callBase, label: v.string() }),
   v.object({ type: v.literal('recording.started'), ...recordingBase, parties: v.array(partySchema) }),
-  v.object({ type: v.literal('recording.stopped'), ...recordingBase, reason: v.string() }),
+  /** `by`: who asked for it, when somebody did. */
+  v.object({ type: v.literal('recording.paused'), ...recordingBase, ...asked }),
+  v.object({ type: v.literal('recording.resumed'), ...recordingBase, ...asked }),
+  v.object({ type: v.literal('recording.stopped'), ...recordingBase, ...asked }),
   v.object({ type: v.literal('recording.failed'), ...recordingBase, reason: v.string() }),
   v.object({
     type: v.literal('call.released'),

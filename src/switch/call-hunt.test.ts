@@ -54,6 +54,7 @@ function setUp(targets: CallTarget[], ring: Ring, isMediaServerUp = true) {
       return Buffer.from(`m(${sdp})`);
     },
     startRecording: async () => void asked.push('startRecording'),
+    stopRecording: async () => void asked.push('stopRecording'),
     release: async () => undefined,
   };
   const [first] = targets;
@@ -72,12 +73,13 @@ function setUp(targets: CallTarget[], ring: Ring, isMediaServerUp = true) {
     userAgent,
     log: silentLogger(),
     journal: (event) => void events.push(event),
-    anchor: (_call, _tags, sources) => {
-      source = () => sources.b;
+    anchor: (_call, legs) => {
+      source = () => legs.b.source;
       return media;
     },
     ringTimeoutMs: 60_000,
     probeMs: 60_000,
+    glareDelay: async () => {},
     onReleased: () => undefined,
   });
   t.teardown(() => call.release('switch', 503, 'test over'));

@@ -2,11 +2,15 @@
 import t from 'tap';
 import type { NgRequest } from '../ng/request.ts';
 import { anchoredMedia } from './call-media.ts';
+import { Leg } from './leg.ts';
 
 const SDP =
   'v=0\r\no=- 1 1 IN IP4 10.0.0.5\r\ns=-\r\nc=IN IP4 10.0.0.5\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 18\r\n';
-const TAGS = { a: 'call-a', b: 'call-b' };
-const SOURCES = { a: '198.51.100.7', b: '2001:db8::7' };
+const party = { number: '', uri: '', name: undefined, dn: undefined, trunk: undefined };
+const LEGS = {
+  a: new Leg({ label: 'a', tag: 'call-a', party, source: '198.51.100.7' }),
+  b: new Leg({ label: 'b', tag: 'call-b', party, source: '2001:db8::7' }),
+};
 
 t.test('each party is expected at its signalling too', async (t) => {
   const asked: NgRequest[] = [];
@@ -14,7 +18,7 @@ t.test('each party is expected at its signalling too', async (t) => {
     asked.push(one);
     return { result: 'ok', sdp: 'v=0' } as const;
   };
-  const media = anchoredMedia({ request }, 'call', TAGS, SOURCES);
+  const media = anchoredMedia({ request }, 'call', LEGS);
   await media.offer('a', Buffer.from(SDP));
   await media.answer('b', Buffer.from(SDP));
   t.match(asked, [
@@ -30,7 +34,7 @@ t.test('a release waits for the offer that is under way, even when that fails', 
     asked.push(command);
     return command === 'offer' ? gate.promise : ({ result: 'ok' } as const);
   };
-  const media = anchoredMedia({ request }, 'call', TAGS, SOURCES);
+  const media = anchoredMedia({ request }, 'call', LEGS);
   const offer = media.offer('a', Buffer.from(SDP));
   const release = media.release();
   await new Promise((resolve) => setImmediate(resolve));

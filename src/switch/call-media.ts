@@ -6,8 +6,8 @@ import { keepFormats } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
 import type { RecordingMetadata } from '../spool/segment.ts';
-
-export type Label = 'a' | 'b';
+import type { Legs } from './call-model.ts';
+import { type Label, otherLabel } from './leg.ts';
 
 /** The media of one call. Every SDP that crosses the switch goes through it, in either direction. */
 export interface CallMedia {
@@ -25,6 +25,8 @@ export interface CallMedia {
    * @throws GrecError NG_TIMEOUT, NG_REFUSED
    */
   startRecording(metadata: RecordingMetadata): Promise<void>;
+  /** Nothing is written from here on; the media flows on. @throws GrecError NG_TIMEOUT, NG_REFUSED */
+  stopRecording(): Promise<void>;
   /** Frees the media server's ports; ends what is recorded. @throws GrecError NG_TIMEOUT, NG_REFUSED */
   release(): Promise<void>;
 }
@@ -37,6 +39,7 @@ export const directMedia: CallMedia = {
   startRecording: async () => {
     throw new GrecError('INTERNAL', 'a call with direct media cannot be recorded');
   },
+  stopRecording: async () => undefined,
   release: async () => undefined,
 };
 
@@ -46,21 +49,14 @@ const RECORDABLE = new Set(['PCMU', 'PCMA', 'TELEPHONE-EVENT', 'CN']);
 /**
  * Media through the media server.
  * @param callId the call's name in the ng protocol
- * @param tags of the legs in the ng protocol: ours, so that they stay when a SIP tag changes (forking behind a trunk)
- * @param sources where each party's signalling is: a party behind NAT sends its media from there, and no stranger may
+ * @param legs each as it is when it is spoken of: parties come and go
  */
-export function anchoredMedia(
-  client: Pick<NgClient, 'request'>,
-  callId: string,
-  tags: Record<Label, string>,
-  sources: Record<Label, string>,
-): CallMedia {
+export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string, legs: Legs): CallMedia {
   const base = { 'call-id': callId };
   const ng = inTurn(client);
   let offerer: Label = 'a';
-  const other = (label: Label): Label => (label === 'a' ? 'b' : 'a');
   const receivedFrom = (label: Label) => {
-    const address = sources[label];
+    const address = legs[label].source;
     return { 'received-from': [isIPv6(address) ? 'IP6' : 'IP4', address] };
   };
   return {
@@ -70,8 +66,8 @@ export function anchoredMedia(
       const reply = await ng.request({
         command: 'offer',
         ...base,
-        'from-tag': tags[from],
-        'to-tag': tags[other(from)],
+        'from-tag': legs[from].tag,
+        'to-tag': legs[otherLabel(from)].tag,
         ...receivedFrom(from),
         sdp: text,
       });
@@ -84,8 +80,8 @@ export function anchoredMedia(
         command: 'answer',
         ...wish,
         ...base,
-        'from-tag': tags[offerer],
-        'to-tag': tags[other(offerer)],
+        'from-tag': legs[offerer].tag,
+        'to-tag': legs[otherLabel(offerer)].tag,
         ...receivedFrom(from),
         sdp: sdp.toString('utf8'),
       });
@@ -94,8 +90,11 @@ export function anchoredMedia(
     async startRecording(metadata) {
       await ng.request({ command: 'start recording', ...base, metadata: JSON.stringify(metadata) });
     },
+    async stopRecording() {
+      await ng.request({ command: 'stop recording', ...base });
+    },
     async release() {
-      await ng.request({ command: 'delete', ...base, 'from-tag': tags.a, 'delete-delay': 0 });
+      await ng.request({ command: 'delete', ...base, 'from-tag': legs.a.tag, 'delete-delay': 0 });
     },
   };
 }

@@ -1,9 +1,10 @@
 // What a call is made of: parties, legs, the plan that it follows, and what it is given to work with.
 import type { Logger } from '../log.ts';
-import type { Dialog, UserAgent } from '../sip/user-agent.ts';
+import type { UserAgent } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
 import type { Call } from './call.ts';
-import type { CallMedia, Label } from './call-media.ts';
+import type { CallMedia } from './call-media.ts';
+import type { Leg } from './leg.ts';
 import type { RecordingDecision } from './recording-decision.ts';
 import type { Destination } from './route.ts';
 import type { Ring } from './strategy/strategy.ts';
@@ -17,24 +18,20 @@ export interface CallParty {
   trunk: string | undefined;
 }
 
-/** One side of a call. `tag` names it in the ng protocol. */
-export interface Leg {
-  readonly label: Label;
-  readonly tag: string;
-  party: CallParty;
-  dialog: Dialog | undefined;
-}
+export type Legs = Readonly<Record<'a' | 'b', Leg>>;
 
 export interface CallContext {
   userAgent: UserAgent;
   log: Logger;
   journal(event: EventBody): void;
   /** Media through the media server, for a call that is recorded. */
-  anchor(call: string, tags: Record<Label, string>, sources: Record<Label, string>): CallMedia;
+  anchor(call: string, legs: Legs): CallMedia;
   /** Milliseconds until an unanswered call is given up. */
   ringTimeoutMs: number;
   /** Milliseconds between two looks at whether the parties of an answered call are still there. */
   probeMs: number;
+  /** Waits before a re-INVITE is tried again that crossed one of the party (RFC 3261 section 14.1). */
+  glareDelay(): Promise<void>;
   onReleased(call: Call): void;
 }
 
@@ -62,10 +59,6 @@ export type CallState = 'setup' | 'ringing' | 'answered' | 'released';
 /** The places where a call is offered. */
 export function targetsOf(plan: CallPlan): readonly CallTarget[] {
   return plan.hunt?.targets ?? [plan];
-}
-
-export function newLeg(label: Label, call: string, party: CallParty): Leg {
-  return { label, tag: `${call}-${label}`, party, dialog: undefined };
 }
 
 export function directionOf({ from, to }: CallPlan): 'internal' | 'inbound' | 'outbound' {

@@ -1,32 +1,49 @@
-// The recording of one call, as the switch sees it: begun, failed, stopped, and what the media server is told of it.
+// The recording of one call, as the switch sees it: begun, paused, failed, stopped, and what the media server is told of it.
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { EventBody } from '../spool/events.ts';
 import type { Party, RecordingMetadata } from '../spool/segment.ts';
-import type { Leg } from './call.ts';
-import type { CallMedia, Label } from './call-media.ts';
+import type { CallMedia } from './call-media.ts';
+import type { Legs } from './call-model.ts';
+import type { Label } from './leg.ts';
 
 export interface CallRecordingOptions {
   id: string;
   call: string;
   sessionId: string;
-  legs: Record<Label, Leg>;
+  legs: Legs;
   /** The leg whose party is the agent. */
   agent: Label;
   journal(event: EventBody): void;
   log: Logger;
 }
 
+/** `starting` until the media server has confirmed it. */
+export type RecordingState = 'starting' | 'recording' | 'paused' | 'failed' | 'stopped';
+
+/** Who asked for it, and why, in words. */
+export interface Asked {
+  by?: string | undefined;
+  reason: string;
+}
+
 export class CallRecording {
   readonly id: string;
-  /** The media server has confirmed it, and it has not been stopped. */
-  isRunning = false;
   readonly #options: CallRecordingOptions;
-  #isOver = false;
+  #state: RecordingState = 'starting';
 
   constructor(options: CallRecordingOptions) {
     this.id = options.id;
     this.#options = options;
+  }
+
+  get state(): RecordingState {
+    return this.#state;
+  }
+
+  /** The media server writes it. */
+  get isRunning(): boolean {
+    return this.#state === 'recording';
   }
 
   get metadata(): RecordingMetadata {
@@ -55,24 +72,51 @@ export class CallRecording {
     } catch (thrown) {
       return this.fail(messageOf(thrown));
     }
-    if (this.#isOver) return;
-    this.isRunning = true;
-    const { call, journal } = this.#options;
-    journal({ type: 'recording.started', call, recording: this.id, parties: metadata.parties });
+    if (this.#state !== 'starting') return;
+    this.#state = 'recording';
+    this.#tell({ type: 'recording.started', parties: metadata.parties });
+  }
+
+  /**
+   * Nothing is written from here on, until it is resumed: its segment is closed, and its gap has its true length.
+   * @throws GrecError NG_TIMEOUT, NG_REFUSED: it is still being written, then
+   */
+  async pause(media: CallMedia, { by, reason }: Asked): Promise<void> {
+    await media.stopRecording();
+    if (this.#state !== 'recording') return;
+    this.#state = 'paused';
+    this.#tell({ type: 'recording.paused', by, reason });
+  }
+
+  /** @throws GrecError NG_TIMEOUT, NG_REFUSED, SPOOL_WRITE */
+  async resume(media: CallMedia, { by, reason }: Asked): Promise<void> {
+    await media.startRecording(this.metadata);
+    if (this.#state !== 'paused') return;
+    this.#state = 'recording';
+    this.#tell({ type: 'recording.resumed', by, reason });
   }
 
   /** Says that the recording which should be is not; the call goes on. */
   fail(reason: string): void {
-    const { call, journal, log } = this.#options;
-    log.error({ recording: this.id, reason }, 'recording failed');
-    journal({ type: 'recording.failed', call, recording: this.id, reason });
+    this.#options.log.error({ recording: this.id, alarm: 'recording-failed', reason }, 'recording failed');
+    this.#state = 'failed';
+    this.#tell({ type: 'recording.failed', reason });
   }
 
-  stop(reason: string): void {
-    this.#isOver = true;
-    if (!this.isRunning) return;
-    this.isRunning = false;
+  stop(reason: string, by?: string): void {
+    const wasRunning = this.#state === 'recording' || this.#state === 'paused';
+    if (this.#state !== 'failed') this.#state = 'stopped';
+    if (wasRunning) this.#tell({ type: 'recording.stopped', by, reason });
+  }
+
+  #tell(event: OwnEvent): void {
     const { call, journal } = this.#options;
-    journal({ type: 'recording.stopped', call, recording: this.id, reason });
+    journal({ ...event, call, recording: this.id });
   }
 }
+
+type OwnEvent = DistributiveOmit<
+  Extract<EventBody, { call: string; recording: string }>,
+  'call' | 'recording'
+>;
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -4,9 +4,10 @@ import { audioOf, directionOf } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import type { SipResponse } from '../sip/message.ts';
 import type { Dialog, IncomingRequest } from '../sip/user-agent.ts';
-import type { Call, Leg } from './call.ts';
+import type { Call } from './call.ts';
+import type { Leg } from './leg.ts';
 import { statusForCaller } from './response-mapping.ts';
-import { hasForeignBody, sdpOf, withSdp } from './sdp-body.ts';
+import { hasForeignBody, sdpOf } from './sdp-body.ts';
 
 /** Requests that concern only the parties: their bodies pass untouched. */
 const CARRIED = new Set(['INFO', 'MESSAGE']);
@@ -16,41 +17,35 @@ const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE';
 
 /** Joins the two dialogs of an answered call. */
 export function relayInDialog(call: Call): void {
-  const relay = { busy: false };
   for (const [near, far] of [
     [call.legs.a, call.legs.b],
     [call.legs.b, call.legs.a],
   ] as const) {
     if (near.dialog === undefined) continue;
-    near.dialog.onReinvite = (request) => void relayReinvite(call, near, far, request, relay);
+    near.dialog.onReinvite = (request) => void relayReinvite(call, near, far, request);
     near.dialog.onRequest = (request) => {
       relayRequest(call, far, request).catch((thrown: unknown) => refuse(call, request, thrown));
     };
   }
 }
 
-async function relayReinvite(
-  call: Call,
-  near: Leg,
-  far: Leg,
-  request: IncomingRequest,
-  relay: { busy: boolean },
-): Promise<void> {
+async function relayReinvite(call: Call, near: Leg, far: Leg, request: IncomingRequest): Promise<void> {
   if (hasForeignBody(request.message))
     return request.respond(415, { headers: { accept: 'application/sdp' } });
   // One exchange at a time across the whole call: two would cross in the media server (RFC 3261 section 14.1).
-  if (relay.busy) return request.respond(491);
-  if (near.dialog === undefined || far.dialog === undefined) return request.respond(481);
-  relay.busy = true;
-  try {
-    const offer = sdpOf(request.message);
-    if (offer === undefined) await relayWithoutOffer(call, near, far, near.dialog, far.dialog, request);
-    else await relayOffer(call, near, far, far.dialog, request, offer);
-  } catch (thrown) {
-    refuse(call, request, thrown);
-  } finally {
-    relay.busy = false;
-  }
+  if (call.exchange.isBusy) return request.respond(491);
+  const { dialog: nearDialog } = near;
+  const { dialog: farDialog } = far;
+  if (nearDialog === undefined || farDialog === undefined) return request.respond(481);
+  await call.exchange.run(async () => {
+    try {
+      const offer = sdpOf(request.message);
+      if (offer === undefined) await relayWithoutOffer(call, near, far, nearDialog, farDialog, request);
+      else await relayOffer(call, near, far, farDialog, request, offer);
+    } catch (thrown) {
+      refuse(call, request, thrown);
+    }
+  });
 }
 
 /** What cannot be carried costs its request alone: what the media server cannot take is no fault of ours. */
@@ -70,7 +65,7 @@ async function relayOffer(
   request: IncomingRequest,
   offer: Buffer,
 ): Promise<void> {
-  const body = withSdp(await call.media.offer(near.label, offer));
+  const body = far.tell(await call.media.offer(near.label, offer));
   const { response, ack } = await farDialog.reinvite({ headers: call.headers, body });
   if (response.status >= 300) {
     await takeBack(call, near);
@@ -78,15 +73,16 @@ async function relayOffer(
   }
   ack();
   const answer = sdpOf(response);
-  const answerBody = answer && withSdp(await call.media.answer(far.label, answer));
-  Object.assign(call.described, { [near.label]: offer, [far.label]: answer ?? call.described[far.label] });
+  const answerBody = answer && near.tell(await call.media.answer(far.label, answer));
+  near.described = offer;
+  far.described = answer ?? far.described;
   request.respond(200, { headers: call.headers, body: answerBody });
   journalHold(call, near, offer);
 }
 
 /** The far party has refused: the near one keeps what was agreed before (RFC 3261 section 14.1), the media server too. */
 async function takeBack(call: Call, near: Leg): Promise<void> {
-  const before = call.described[near.label];
+  const before = near.described;
   if (before === undefined || !call.media.anchored) return;
   await call.media.offer(near.label, before).catch((thrown: unknown) => {
     call.log.warn(`the media server did not take the offer back: ${messageOf(thrown)}`);
@@ -118,7 +114,7 @@ async function relayWithoutOffer(
     ack();
     throw thrown;
   });
-  const body = withSdp(offered);
+  const body = near.tell(offered);
   const acknowledged = new Promise<Buffer | undefined>((resolve) => {
     nearDialog.onAck = (message) => {
       nearDialog.onAck = undefined;
@@ -127,9 +123,10 @@ async function relayWithoutOffer(
   });
   request.respond(200, { headers: call.headers, body });
   const answer = await acknowledged;
-  Object.assign(call.described, { [far.label]: offer, [near.label]: answer ?? call.described[near.label] });
+  far.described = offer;
+  near.described = answer ?? near.described;
   const carried = answer && (await call.media.answer(near.label, answer).catch(() => undefined));
-  ack(carried && withSdp(carried));
+  ack(carried && far.tell(carried));
 }
 
 function journalHold(call: Call, near: Leg, offer: Buffer): void {
@@ -138,8 +135,8 @@ function journalHold(call: Call, near: Leg, offer: Buffer): void {
   if (!parsed.ok || audio === undefined) return;
   const direction = directionOf(audio, parsed.sdp);
   const isHeld = direction === 'sendonly' || direction === 'inactive';
-  if (isHeld === call.held[near.label]) return;
-  call.held[near.label] = isHeld;
+  if (isHeld === near.held) return;
+  near.held = isHeld;
   call.context.journal({ type: isHeld ? 'call.held' : 'call.retrieved', call: call.id, label: near.label });
 }
 

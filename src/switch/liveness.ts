@@ -1,5 +1,6 @@
 // Notices a party that has gone without BYE (power cut, reset, lost network): it is asked within its dialog now and then.
-import type { Call, Leg } from './call.ts';
+import type { Call } from './call.ts';
+import type { Leg } from './leg.ts';
 
 /** Failures to send in a row after which a party counts as gone; the dialog itself ends at the first 408 or 481. */
 const MOST_MISSES = 3;

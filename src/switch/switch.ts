@@ -245,9 +245,10 @@ export class Switch {
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
         this.#journal.append(event);
       },
-      anchor: (call, tags, sources) => anchoredMedia(this.#ng, call, tags, sources),
+      anchor: (call, legs) => anchoredMedia(this.#ng, call, legs),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
       probeMs: PROBE_MS,
+      glareDelay: () => setTimeout(2100 + 1900 * Math.random(), undefined, { ref: false }),
       onReleased: (call) => {
         this.calls.delete(call.id);
         this.store.forgetOpenCall(call.id);

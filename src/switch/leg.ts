@@ -1,0 +1,47 @@
+// One side of a call: its party, the dialog with it, and what was agreed with it about media.
+import type { Body, Dialog } from '../sip/user-agent.ts';
+import type { CallParty } from './call-model.ts';
+import { withSdp } from './sdp-body.ts';
+import { SdpOrigin, type SdpOriginState } from './sdp-origin.ts';
+
+export type Label = 'a' | 'b';
+
+export interface LegOptions {
+  label: Label;
+  /** Its name in the ng protocol: ours, so that it stays when a SIP tag changes (forking behind a trunk). */
+  tag: string;
+  party: CallParty;
+  /** Where its signalling is: a party behind NAT sends its media from there, and no stranger may. */
+  source: string;
+  origin?: SdpOriginState;
+}
+
+export class Leg {
+  readonly label: Label;
+  readonly tag: string;
+  party: CallParty;
+  source: string;
+  dialog: Dialog | undefined;
+  /** The party's own description, the last one that was accepted. */
+  described: Buffer | undefined;
+  /** It has put the other on hold. */
+  held = false;
+  readonly origin: SdpOrigin;
+
+  constructor({ label, tag, party, source, origin }: LegOptions) {
+    this.label = label;
+    this.tag = tag;
+    this.party = party;
+    this.source = source;
+    this.origin = new SdpOrigin(origin);
+  }
+
+  /** The other side's description, as this party gets it. */
+  tell(sdp: Buffer): Body {
+    return withSdp(this.origin.stamp(sdp));
+  }
+}
+
+export function otherLabel(label: Label): Label {
+  return label === 'a' ? 'b' : 'a';
+}

@@ -1,0 +1,108 @@
+// Recording on request, mid-call: start, pause, resume and stop, whoever asks (operator, agent's desktop, phone).
+import { GrecError, messageOf } from '../errors.ts';
+import type { Call } from './call.ts';
+import { directMedia } from './call-media.ts';
+import type { Asked } from './call-recording.ts';
+import { moveMedia } from './move-media.ts';
+import { mayGoDirect } from './nat.ts';
+
+export const OPERATIONS = ['start', 'pause', 'resume', 'stop'] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** What may be asked of a call now (Genesys `capabilities`). */
+export function allowedOperations(call: Call): Operation[] {
+  if (call.state !== 'answered') return [];
+  switch (call.recording?.state) {
+    case 'recording':
+      return ['pause', 'stop'];
+    case 'paused':
+      return ['resume', 'stop'];
+    case 'starting':
+      return [];
+    default:
+      return ['start'];
+  }
+}
+
+/** What has already been reached by the time it is asked for. */
+const REACHED: Record<Operation, readonly (string | undefined)[]> = {
+  start: ['recording'],
+  pause: ['paused'],
+  resume: ['recording'],
+  stop: ['stopped', undefined],
+};
+
+export interface Requested {
+  /** False when it was so already. */
+  changed: boolean;
+  /** The recording spoken of; null when there is none. */
+  recording: string | null;
+}
+
+/**
+ * Does what is asked of a call's recording; one request after the other.
+ * @throws GrecError RECORDING_STATE (not possible now), MEDIA_NOT_MOVED, NG_TIMEOUT, NG_REFUSED; the call goes on
+ */
+export function requestRecording(call: Call, operation: Operation, asked: Asked): Promise<Requested> {
+  return call.requests.run(async () => {
+    const before = call.recording;
+    if (call.state === 'answered' && REACHED[operation].includes(before?.state))
+      return { changed: false, recording: before?.id ?? null };
+    if (!allowedOperations(call).includes(operation)) throw notNow(call, operation);
+    call.log.info({ operation, ...asked }, 'recording request');
+    await WORK[operation](call, asked);
+    return { changed: true, recording: (call.recording ?? before)?.id ?? null };
+  });
+}
+
+function notNow(call: Call, operation: Operation): GrecError {
+  const state =
+    call.state === 'answered' ? `its recording is ${call.recording?.state ?? 'off'}` : `it is ${call.state}`;
+  const allowed = allowedOperations(call).join(', ') || 'nothing';
+  return new GrecError('RECORDING_STATE', `cannot ${operation} the recording of call ${call.id}: ${state}`, {
+    hint: `what can be asked of it now: ${allowed}`,
+  });
+}
+
+const WORK: Record<Operation, (call: Call, asked: Asked) => Promise<void>> = {
+  async start(call, asked) {
+    const recording = call.newRecording();
+    call.recording = recording;
+    const { side, dn } = call.plan.decision;
+    const reason = `asked for by ${asked.by ?? 'the operator'}: ${asked.reason}`;
+    call.context.journal({ type: 'recording.decided', call: call.id, record: true, side, dn, reason });
+    try {
+      if (!call.media.anchored) await moveMedia(call, call.context.anchor(call.id, call.legs));
+    } catch (thrown) {
+      recording.fail(messageOf(thrown));
+      throw thrown;
+    }
+    await recording.start(call.media);
+    if (recording.state === 'failed')
+      throw new GrecError('NG_REFUSED', `recording ${recording.id} could not be started`, {
+        hint: '`grec status` and the log of grec-mediad say why',
+      });
+  },
+
+  async pause({ recording, media }, asked) {
+    await recording?.pause(media, asked);
+  },
+
+  async resume({ recording, media }, asked) {
+    await recording?.resume(media, asked);
+  },
+
+  async stop(call, asked) {
+    await call.media.stopRecording();
+    call.recording?.stop(asked.reason, asked.by);
+    await setDirect(call);
+  },
+};
+
+/** The media server is needed no more, unless a party can be heard through it alone. What fails leaves the media there. */
+export async function setDirect(call: Call): Promise<void> {
+  if (!call.media.anchored || !mayGoDirect(call.legs)) return;
+  await moveMedia(call, directMedia).catch((thrown: unknown) => {
+    call.log.warn(`the media stays at the media server: ${messageOf(thrown)}`);
+  });
+}
