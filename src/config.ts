@@ -94,6 +94,11 @@ const ipAddress = v.pipe(
   v.check((text) => isIP(text) !== 0, 'expected an IP address, such as "192.0.2.10"'),
 );
 
+const featureCode = v.pipe(
+  v.string('expected a feature code, such as "*1"'),
+  v.regex(/^[0-9*#A-D]{0,8}$/, 'expected up to 8 of 0-9 * # A-D, or "" for none'),
+);
+
 const trunk = v.strictObject({
   name: text('the name of the trunk'),
   host: ipAddress,
@@ -125,7 +130,11 @@ const written = v.strictObject({
     v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),
     [],
   ),
-  switch: section({ strategy: v.optional(text('the path of a strategy file')) }),
+  switch: section({
+    strategy: v.optional(text('the path of a strategy file')),
+    'record-code': v.optional(featureCode, '*1'),
+    'pause-code': v.optional(featureCode, ''),
+  }),
   media: section({
     server: v.optional(hostPort),
     timeout: v.optional(within(100, 60000, 'a whole number of milliseconds'), 3000),

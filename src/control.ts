@@ -1,6 +1,8 @@
 // Control: HTTP/JSON on a Unix socket, one per daemon. The server side for daemons, the client side for `grec`.
+import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { createInterface } from 'node:readline';
 import { ERROR_CODES, type ErrorCode, GrecError, messageOf, systemCode } from './errors.ts';
 
 /** The longest path a Unix socket may have on Linux (sun_path, 108 bytes with its NUL). */
@@ -17,7 +19,19 @@ export interface ControlRequest {
   body: unknown;
 }
 
-/** Answers with a JSON value, or throws a GrecError, which the client throws again as it was. */
+/** Yields what is to be sent, until it has no more or `signal` is aborted: nobody reads any more. */
+export type StreamSource = (signal: AbortSignal) => AsyncIterable<unknown>;
+
+/** An answer without an end: one JSON value a line (application/x-ndjson), until either side hangs up. */
+export class ControlStream {
+  readonly start: StreamSource;
+
+  constructor(start: StreamSource) {
+    this.start = start;
+  }
+}
+
+/** Answers with a JSON value or a {@link ControlStream}, or throws a GrecError, which the client throws again as it was. */
 export type ControlRoute = (request: ControlRequest) => unknown | Promise<unknown>;
 
 /** Routes by `METHOD /path/:name`. */
@@ -28,6 +42,9 @@ const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
   DN_INVALID: 400,
   DN_UNKNOWN: 404,
   DN_EXISTS: 409,
+  CALL_UNKNOWN: 404,
+  CALL_AMBIGUOUS: 409,
+  RECORDING_STATE: 409,
   INTERNAL: 500,
 };
 
@@ -102,7 +119,8 @@ async function answer(
       });
     const body = await readBody(incoming);
     const result = await match.route({ params: match.params, query: url.searchParams, body });
-    reply(outgoing, 200, result ?? {});
+    if (result instanceof ControlStream) await stream(outgoing, result);
+    else reply(outgoing, 200, result ?? {});
   } catch (thrown) {
     const error = thrown instanceof GrecError ? thrown : new GrecError('INTERNAL', messageOf(thrown));
     const { code, message, hint } = error;
@@ -117,6 +135,19 @@ function reply(outgoing: ServerResponse, status: number, value: unknown): void {
     'content-length': Buffer.byteLength(text),
   });
   outgoing.end(text);
+}
+
+/** What the other end does not read waits in the source, which knows how much may. */
+async function stream(outgoing: ServerResponse, { start }: ControlStream): Promise<void> {
+  const closed = new AbortController();
+  outgoing.once('close', () => closed.abort());
+  outgoing.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  outgoing.flushHeaders();
+  for await (const value of start(closed.signal)) {
+    if (outgoing.write(`${JSON.stringify(value)}\n`)) continue;
+    await once(outgoing, 'drain', { signal: closed.signal }).catch(() => undefined);
+  }
+  outgoing.end();
 }
 
 async function readBody(incoming: IncomingMessage): Promise<unknown> {
@@ -139,6 +170,7 @@ async function readBody(incoming: IncomingMessage): Promise<unknown> {
 /**
  * One request to a daemon's control socket; resolves with its JSON answer.
  * @param daemon its name, for messages, such as `grec-sipd`
+ * @param timeoutMs how long it may take to answer, in milliseconds
  * @throws GrecError DAEMON_NOT_RUNNING, CONTROL_TIMEOUT, or what the daemon answered
  */
 export async function askDaemon<T>(
@@ -147,26 +179,70 @@ export async function askDaemon<T>(
   method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   body?: unknown,
+  timeoutMs = REQUEST_TIMEOUT_MS,
 ): Promise<T> {
   checkLength(socketPath);
   const text = body === undefined ? '' : JSON.stringify(body);
-  const { status, payload } = await exchange(daemon, socketPath, method, path, text);
+  const { status, payload } = await exchange(daemon, socketPath, { method, path, text, timeoutMs });
   const value = parseAnswer(daemon, payload);
   if (status < 300) return value as T;
+  throw refusal(daemon, status, value);
+}
+
+/**
+ * Follows a stream of a daemon: one JSON value after the other, until the daemon ends it or the loop is left.
+ * @throws GrecError DAEMON_NOT_RUNNING, or what the daemon answered
+ */
+export async function* followDaemon(
+  daemon: string,
+  socketPath: string,
+  path: string,
+): AsyncGenerator<unknown> {
+  checkLength(socketPath);
+  const incoming = await open(daemon, socketPath, path);
+  const lines = createInterface({ input: incoming, crlfDelay: Number.POSITIVE_INFINITY });
+  try {
+    const isRefused = (incoming.statusCode ?? 0) >= 300;
+    for await (const line of lines) {
+      const value = parseAnswer(daemon, line);
+      if (isRefused) throw refusal(daemon, incoming.statusCode ?? 0, value);
+      yield value;
+    }
+  } finally {
+    incoming.destroy();
+  }
+}
+
+function open(daemon: string, socketPath: string, path: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ socketPath, method: 'GET', path, agent: false }, resolve);
+    outgoing.on('error', (thrown) => reject(explain(daemon, socketPath, thrown)));
+    outgoing.end();
+  });
+}
+
+function refusal(daemon: string, status: number, value: unknown): GrecError {
   const { code, message, hint } =
     (value as { error?: { code?: string; message?: string; hint?: string } }).error ?? {};
   const known = ERROR_CODES.find((candidate) => candidate === code) ?? 'DAEMON_REFUSED';
-  throw new GrecError(known, message ?? `${daemon} answered ${status}`, hint === undefined ? {} : { hint });
+  return new GrecError(known, message ?? `${daemon} answered ${status}`, hint === undefined ? {} : { hint });
 }
 
-function exchange(daemon: string, socketPath: string, method: string, path: string, text: string) {
+interface Sent {
+  method: string;
+  path: string;
+  text: string;
+  timeoutMs: number;
+}
+
+function exchange(daemon: string, socketPath: string, { method, path, text, timeoutMs }: Sent) {
   return new Promise<{ status: number; payload: string }>((resolve, reject) => {
     const outgoing = request(
       {
         socketPath,
         method,
         path,
-        timeout: REQUEST_TIMEOUT_MS,
+        timeout: timeoutMs,
         // No kept connection: it would be one to a daemon that has been restarted since.
         agent: false,
         headers: { 'content-length': Buffer.byteLength(text) },
@@ -182,7 +258,7 @@ function exchange(daemon: string, socketPath: string, method: string, path: stri
     );
     outgoing.on('timeout', () =>
       outgoing.destroy(
-        new GrecError('CONTROL_TIMEOUT', `${daemon} did not answer within ${REQUEST_TIMEOUT_MS / 1000} s`),
+        new GrecError('CONTROL_TIMEOUT', `${daemon} did not answer within ${timeoutMs / 1000} s`),
       ),
     );
     outgoing.on('error', (thrown) => reject(explain(daemon, socketPath, thrown)));

@@ -1,5 +1,6 @@
 // The subcommands with their options. Each is loaded only when it is called, so that `grec ls` starts fast.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { CallsOptions, Operation, RequestOptions } from './calls.ts';
 import type { RunAction } from './cli.ts';
 import type { CliContext, GlobalOptions } from './context.ts';
 import type { DemoOptions } from './demo.ts';
@@ -25,6 +26,7 @@ export function addCommands(program: Command, run: RunAction): void {
   addDaemonCommands(program, lazily);
   addDnCommands(program, lazily);
   addStrategyCommands(program, lazily);
+  addCallCommands(program, lazily);
   addRecordingCommands(program, lazily);
   addOtherCommands(program, lazily);
 }
@@ -120,6 +122,43 @@ function addStrategyCommands(program: Command, lazily: Lazily): void {
 
 function collect(value: string, values: string[] = []): string[] {
   return [...values, value];
+}
+
+const REQUESTS: readonly [Operation, string][] = [
+  ['start', 'record a call that is up'],
+  ['pause', 'write nothing of it for a while: its gap keeps its length'],
+  ['resume', 'go on after a pause'],
+  ['stop', 'record it no more; the call goes on'],
+];
+
+function addCallCommands(program: Command, lazily: Lazily): void {
+  program.commandsGroup('Calls:');
+  const callsFile = () => import('./calls.ts');
+  program
+    .command('calls')
+    .description('list the calls that are up, with the state of their recordings')
+    .option('--dn <number>', 'those in which this DN is')
+    .option('--json', 'print a JSON array')
+    .action(lazily(async (): Promise<Action<[CallsOptions]>> => (await callsFile()).calls));
+  for (const [operation, description] of REQUESTS) {
+    program
+      .command(`${operation} <call>`)
+      .description(`${description}; call: as \`grec calls\` shows it, or a DN that is in it`)
+      .option('--reason <text>', 'why, for the metadata of the recording')
+      .option('--json', 'print JSON')
+      .action(
+        lazily(async (): Promise<Action<[string, RequestOptions]>> => {
+          const { request } = await callsFile();
+          return (context, call, options) => request(context, operation, call, options);
+        }),
+      );
+  }
+  program
+    .command('events')
+    .description('print the events of calls and recordings as they happen')
+    .option('--dn <number>', 'those of calls in which this DN is')
+    .option('--json', 'print one JSON object a line')
+    .action(lazily(async (): Promise<Action<[CallsOptions]>> => (await callsFile()).events));
 }
 
 function addRecordingCommands(program: Command, lazily: Lazily): void {

@@ -19,6 +19,8 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   USAGE: EXIT.usage,
   DN_INVALID: EXIT.usage,
   DN_UNKNOWN: EXIT.notFound,
+  CALL_UNKNOWN: EXIT.notFound,
+  CALL_AMBIGUOUS: EXIT.notFound,
   RECORDING_UNKNOWN: EXIT.notFound,
   RECORDING_AMBIGUOUS: EXIT.notFound,
   DAEMON_NOT_RUNNING: EXIT.notRunning,

@@ -86,6 +86,12 @@ t.test('each command has its options in a page, and each page only real options'
     status: 'grec-up.1',
     'dn add': 'grec-dn.1',
     'dn set': 'grec-dn.1',
+    calls: 'grec-calls.1',
+    start: 'grec-calls.1',
+    pause: 'grec-calls.1',
+    resume: 'grec-calls.1',
+    stop: 'grec-calls.1',
+    events: 'grec-calls.1',
     'strategy check': 'grec-strategy.1',
     'strategy test': 'grec-strategy.1',
   };

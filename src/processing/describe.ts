@@ -4,6 +4,7 @@ import type { RecordingRow } from '../catalog/rows.ts';
 import type { Party, SegmentFacts, Stream } from '../spool/segment.ts';
 import { VERSION } from '../version.ts';
 import { eventOf, type PendingCall } from './consolidate.ts';
+import { recordingIdOf } from './ids.ts';
 import { type Mixdown, type MixdownChannel, SAMPLE_RATE } from './mixdown.ts';
 import type { Label } from './stream-map.ts';
 
@@ -33,7 +34,7 @@ export function describeRecording(described: Described): Metadata {
   const { from, to } = endpoints(call, parties);
   const start = (mixdown.startAt ?? segments[0]?.opened.at ?? 0) / 1000;
   const duration = Math.round((mixdown.frames * 1000) / SAMPLE_RATE);
-  const decided = eventOf(call, 'recording.decided');
+  const decided = decisionOn(id, call);
   const created = eventOf(call, 'call.created');
   return {
     version: 1,
@@ -113,10 +114,21 @@ export function failedRow(
     duration: 0,
     caller: from,
     callee: to,
-    dn: eventOf(call, 'recording.decided')?.dn ?? null,
+    dn: decisionOn(id, call)?.dn ?? null,
     path: null,
     size: 0,
   };
+}
+
+/** The decision that this recording came from: the last one for recording before it began, else the first one. */
+function decisionOn(id: string, call: PendingCall | undefined) {
+  const events = call?.events ?? [];
+  const begun = events.findIndex((event) => {
+    return 'recording' in event && event.recording !== undefined && recordingIdOf(event.recording) === id;
+  });
+  const before = begun < 0 ? events : events.slice(0, begun);
+  const decisions = before.filter((event) => event.type === 'recording.decided');
+  return decisions.findLast(({ record }) => record) ?? decisions[0];
 }
 
 function endpoints(call: PendingCall | undefined, parties: readonly ArchivedParty[]) {

@@ -77,6 +77,7 @@ export function setUp({
     journal: (event) => void events.push(event),
     anchor: () => media,
     glareDelay: async () => {},
+    featureCodes: new Map([['*1', 'record']] as const),
     ringTimeoutMs,
     probeMs,
     onReleased: () => whenReleased(),

@@ -80,6 +80,7 @@ function setUp(targets: CallTarget[], ring: Ring, isMediaServerUp = true) {
     ringTimeoutMs: 60_000,
     probeMs: 60_000,
     glareDelay: async () => {},
+    featureCodes: new Map([['*1', 'record']] as const),
     onReleased: () => undefined,
   });
   t.teardown(() => call.release('switch', 503, 'test over'));

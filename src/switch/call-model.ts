@@ -5,6 +5,7 @@ import type { EventBody } from '../spool/events.ts';
 import type { Call } from './call.ts';
 import type { CallMedia } from './call-media.ts';
 import type { Leg } from './leg.ts';
+import type { Feature } from './phone-requests.ts';
 import type { RecordingDecision } from './recording-decision.ts';
 import type { Destination } from './route.ts';
 import type { Ring } from './strategy/strategy.ts';
@@ -32,6 +33,8 @@ export interface CallContext {
   probeMs: number;
   /** Waits before a re-INVITE is tried again that crossed one of the party (RFC 3261 section 14.1). */
   glareDelay(): Promise<void>;
+  /** What agents may dial in a call, by its digits. */
+  featureCodes: ReadonlyMap<string, Feature>;
   onReleased(call: Call): void;
 }
 

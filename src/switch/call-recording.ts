@@ -24,6 +24,8 @@ export type RecordingState = 'starting' | 'recording' | 'paused' | 'failed' | 's
 /** Who asked for it, and why, in words. */
 export interface Asked {
   by?: string | undefined;
+  /** The DN for which it is asked, if it is a party's (Genesys ThisDN). */
+  dn?: string | undefined;
   reason: string;
 }
 

@@ -161,10 +161,9 @@ export class Call {
     }
   }
 
-  /** A recording of this call that has not begun. */
-  newRecording(): CallRecording {
+  /** A recording of this call that has not begun. @param agent whose party is the agent; as decided when left out */
+  newRecording(agent: Label = agentSide(this.plan) === 'source' ? 'a' : 'b'): CallRecording {
     const { id, legs, plan, log, context } = this;
-    const agent: Label = agentSide(plan) === 'source' ? 'a' : 'b';
     const { sessionId } = plan;
     return new CallRecording({
       id: uuidv7(),

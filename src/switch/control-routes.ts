@@ -2,7 +2,7 @@
 import type { ControlRoutes } from '../control.ts';
 import { GrecError } from '../errors.ts';
 import { ha1 } from '../sip/digest.ts';
-import type { Call } from './call.ts';
+import { callRoutes } from './call-routes.ts';
 import { checkNumber, type Dn, readDnChange } from './dn.ts';
 import type { Registration } from './dn-store.ts';
 import type { Switch } from './switch.ts';
@@ -14,7 +14,7 @@ export function switchRoutes(parts: Switch): ControlRoutes {
     'GET /dns/:number': ({ params }) => showDn(parts, known(parts, params['number'] ?? '')),
     'PUT /dns/:number': ({ params, body }) => putDn(parts, params['number'] ?? '', body),
     'DELETE /dns/:number': ({ params }) => ({ removed: store.removeDn(params['number'] ?? '') }),
-    'GET /calls': () => ({ calls: [...parts.calls.values()].map(showCall) }),
+    ...callRoutes(parts),
   };
 }
 
@@ -66,20 +66,5 @@ function showRegistration(registration: Registration, now: number) {
     address: `${address}:${port}`,
     expiresInS: Math.round((expiresAt - now) / 1000),
     userAgent,
-  };
-}
-
-function showCall(call: Call) {
-  const { from, to, sessionId, decision } = call.plan;
-  return {
-    call: call.id,
-    sessionId,
-    from: from.number,
-    to: to.number,
-    state: call.state,
-    anchored: call.media.anchored,
-    recording: call.recording?.isRunning ? call.recording.id : null,
-    reason: decision.reason,
-    startedAt: new Date(call.startedAt).toISOString(),
   };
 }

@@ -5,7 +5,16 @@ import { parseSdp } from '../sdp/parse.ts';
 import type { SipResponse } from '../sip/message.ts';
 import type { Dialog, IncomingRequest } from '../sip/user-agent.ts';
 import type { Call } from './call.ts';
+import type { FeatureCodes } from './feature-codes.ts';
 import type { Leg } from './leg.ts';
+import {
+  type Feature,
+  featureCodesOf,
+  isAgent,
+  readDtmf,
+  readRecordButton,
+  requestByPhone,
+} from './phone-requests.ts';
 import { statusForCaller } from './response-mapping.ts';
 import { hasForeignBody, sdpOf } from './sdp-body.ts';
 
@@ -23,10 +32,40 @@ export function relayInDialog(call: Call): void {
   ] as const) {
     if (near.dialog === undefined) continue;
     near.dialog.onReinvite = (request) => void relayReinvite(call, near, far, request);
+    const codes = featureCodesOf(call, near);
     near.dialog.onRequest = (request) => {
+      if (isAgent(near) && request.message.method === 'INFO' && takeInfo(call, near, far, request, codes))
+        return;
       relayRequest(call, far, request).catch((thrown: unknown) => refuse(call, request, thrown));
     };
   }
+}
+
+/** @returns whether an agent's INFO was meant for the switch: its record button, or a digit that may be of a feature code */
+function takeInfo(
+  call: Call,
+  near: Leg,
+  far: Leg,
+  request: IncomingRequest,
+  codes: FeatureCodes<Feature>,
+): boolean {
+  const operation = readRecordButton(request.message);
+  const digit = operation === undefined ? readDtmf(request.message) : undefined;
+  if (operation !== undefined) requestByPhone(call, near, operation, 'record button');
+  else if (digit !== undefined) codes.dial(digit, () => void passDigit(call, far, request));
+  else return false;
+  // A digit that is held back cannot wait for the other party's answer.
+  request.respond(200, { headers: call.headers });
+  return true;
+}
+
+async function passDigit(call: Call, far: Leg, { message }: IncomingRequest): Promise<void> {
+  const type = String(message.headers['content-type']);
+  const { status } = (await far.dialog?.request('INFO', {
+    headers: call.headers,
+    body: { type, bytes: message.body },
+  })) ?? { status: 481 };
+  if (status >= 300) call.log.info({ status, to: far.label }, 'a DTMF digit was not accepted');
 }
 
 async function relayReinvite(call: Call, near: Leg, far: Leg, request: IncomingRequest): Promise<void> {

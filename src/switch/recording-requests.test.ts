@@ -181,6 +181,22 @@ t.test('who offers more formats is the one whose description is offered', async 
   t.same(brief(callee)[0], 'INVITE m 4000');
 });
 
+t.test('the agent is the party whose DN asks, else the callee', async (t) => {
+  for (const [dn, agent] of [
+    ['7002', '7002'],
+    ['7001', '7001'],
+    ['7999', '7001'],
+    [undefined, '7001'],
+  ]) {
+    const { call, events } = await direct();
+    await requestRecording(call, 'start', { ...asked, dn });
+    const started = events.find(({ type }) => type === 'recording.started');
+    t.match(started?.type === 'recording.started' && started.parties.find(({ role }) => role === 'agent'), {
+      dn: agent,
+    });
+  }
+});
+
 t.test('full-time recordings are controlled the same way', async (t) => {
   const { call, media } = await answered({ offer: CALLER, answer: CALLEE });
   t.same(allowedOperations(call), ['pause', 'stop']);

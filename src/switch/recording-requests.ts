@@ -3,6 +3,7 @@ import { GrecError, messageOf } from '../errors.ts';
 import type { Call } from './call.ts';
 import { directMedia } from './call-media.ts';
 import type { Asked } from './call-recording.ts';
+import type { Label } from './leg.ts';
 import { moveMedia } from './move-media.ts';
 import { mayGoDirect } from './nat.ts';
 
@@ -55,6 +56,14 @@ export function requestRecording(call: Call, operation: Operation, asked: Asked)
   });
 }
 
+const SIDES = { a: 'source', b: 'destination' } as const;
+
+/** The leg of the DN for which it is asked: its party is the agent. */
+function labelOf({ legs }: Call, dn: string | undefined): Label | undefined {
+  if (dn === undefined) return undefined;
+  return [legs.a, legs.b].find(({ party }) => party.dn === dn)?.label;
+}
+
 function notNow(call: Call, operation: Operation): GrecError {
   const state =
     call.state === 'answered' ? `its recording is ${call.recording?.state ?? 'off'}` : `it is ${call.state}`;
@@ -66,9 +75,11 @@ function notNow(call: Call, operation: Operation): GrecError {
 
 const WORK: Record<Operation, (call: Call, asked: Asked) => Promise<void>> = {
   async start(call, asked) {
-    const recording = call.newRecording();
+    const agent = labelOf(call, asked.dn);
+    const recording = call.newRecording(agent);
     call.recording = recording;
-    const { side, dn } = call.plan.decision;
+    const side = agent === undefined ? call.plan.decision.side : SIDES[agent];
+    const dn = agent === undefined ? call.plan.decision.dn : asked.dn;
     const reason = `asked for by ${asked.by ?? 'the operator'}: ${asked.reason}`;
     call.context.journal({ type: 'recording.decided', call: call.id, record: true, side, dn, reason });
     try {

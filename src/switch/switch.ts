@@ -22,6 +22,8 @@ import { planCall, type Ruling } from './call-plan.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
+import { LiveEvents } from './live-events.ts';
+import type { Feature } from './phone-requests.ts';
 import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
 import { hasForeignBody } from './sdp-body.ts';
@@ -50,6 +52,7 @@ interface Settings {
   trunks: readonly TrunkConfig[];
   maxExpires: number;
   ringTimeoutMs: number;
+  featureCodes: ReadonlyMap<string, Feature>;
 }
 
 export class Switch {
@@ -58,6 +61,7 @@ export class Switch {
   readonly store: DnStore;
   readonly realm: string;
   readonly strategist: Strategist;
+  readonly events = new LiveEvents();
   readonly #identifier: Identifier;
   readonly #journal: Journal;
   readonly #ng: NgClient;
@@ -243,10 +247,11 @@ export class Switch {
         if (event.type === 'call.answered') this.#count('answered');
         if (event.type === 'recording.started') this.#count('recorded');
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
-        this.#journal.append(event);
+        this.events.tell(this.#journal.append(event));
       },
       anchor: (call, legs) => anchoredMedia(this.#ng, call, legs),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
+      featureCodes: this.#settings.featureCodes,
       probeMs: PROBE_MS,
       glareDelay: () => setTimeout(2100 + 1900 * Math.random(), undefined, { ref: false }),
       onReleased: (call) => {
@@ -289,7 +294,16 @@ function settingsOf(config: Config): Settings {
     trunks: config.trunk,
     maxExpires: config.sip['max-expires'],
     ringTimeoutMs: config.sip['ring-timeout'] * 1000,
+    featureCodes: featureCodesIn(config.switch),
   };
+}
+
+function featureCodesIn(codes: Config['switch']): Settings['featureCodes'] {
+  const named = [
+    [codes['record-code'], 'record'],
+    [codes['pause-code'], 'pause'],
+  ] as const;
+  return new Map(named.filter(([code]) => code !== ''));
 }
 
 /** Starts grec-sipd. */
@@ -350,6 +364,7 @@ function statusOf(parts: Switch, config: Config): Record<string, unknown> {
     calls: calls.length,
     recording: calls.filter((call) => call.recording?.isRunning).length,
     registrations: parts.store.registeredCount(Date.now()),
+    listeners: parts.events.listeners,
     strategy: parts.strategist.status(),
     counters: {
       ...parts.counters,
