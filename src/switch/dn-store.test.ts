@@ -102,3 +102,22 @@ t.test('a database that takes nothing refuses neither calls nor phones', async (
   t.equal(other.prepare('SELECT * FROM registration').all().length, 1);
   other.close();
 });
+
+t.test('what was asked before is asked again after each change', async (t) => {
+  const store = open(t);
+  t.equal(store.dn('7001'), undefined);
+  store.saveDn(alice);
+  t.same(store.dn('7001'), alice, 'a DN that was not there before');
+  t.same(store.registrations('7001', 1000), []);
+  store.replaceRegistrations('7001', [contact()]);
+  t.same(store.registrations('7001', 1000), [contact()]);
+  t.same(store.registrations('7001', 2000), [], 'expired since');
+  store.replaceRegistrations('7001', [contact({ contact: 'sip:other@127.0.0.1' })]);
+  t.same(store.registrations('7001', 1000), [contact({ contact: 'sip:other@127.0.0.1' })]);
+  store.saveDn({ ...alice, name: 'Alicia' });
+  t.equal(store.dn('7001')?.name, 'Alicia');
+  store.removeDn('7001');
+  t.equal(store.dn('7001'), undefined);
+  store.replaceRegistrations('7001', [contact()]);
+  t.same(store.registrations('7001', 1000), [], 'nobody registers as a DN that is gone');
+});

@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Dn } from './dn.ts';
 import { LateWrites } from './late-writes.ts';
+import { Remembered } from './remembered.ts';
 
 /** One registered contact of a DN (RFC 3261 section 10): where it can be reached, and the way its REGISTER came. */
 export interface Registration {
@@ -58,12 +59,15 @@ interface DnRow extends Omit<Dn, 'record'> {
 export class DnStore {
   readonly #db: Database.Database;
   readonly #selectDn: Database.Statement<[string], DnRow>;
-  readonly #selectRegistrations: Database.Statement<[string, number], Registration>;
+  readonly #selectRegistrations: Database.Statement<[string], Registration>;
   readonly #openCall: Database.Statement<[string, string | null]>;
   readonly #closeCall: Database.Statement<[string]>;
   /** What calls and phones need is never refused: while the disk takes nothing it is kept in memory, and written later. */
   readonly #late: LateWrites;
   readonly #lateRegistrations = new Map<string, readonly Registration[]>();
+  readonly #dns: Remembered<Dn>;
+  /** Contacts as they stand in the database, expired ones too. */
+  readonly #contacts: Remembered<readonly Registration[]>;
 
   /**
    * @param onTrouble told once when the disk takes nothing, with the reason, and once (undefined) when it takes all again
@@ -71,17 +75,23 @@ export class DnStore {
    */
   constructor(file: string, onTrouble: (reason: string | undefined) => void = () => undefined) {
     this.#db = open(file);
-    this.#late = new LateWrites(onTrouble);
+    this.#late = new LateWrites({ onTrouble, together: (writes) => this.#db.transaction(writes)() });
     this.#selectDn = this.#db.prepare('SELECT number, name, record, ha1, realm FROM dn WHERE number = ?');
     this.#selectRegistrations = this.#db.prepare(
       `SELECT number, contact, protocol, address, port, expires_at AS expiresAt, call_id AS callId, cseq,
-        user_agent AS userAgent FROM registration WHERE number = ? AND expires_at > ? ORDER BY rowid`,
+        user_agent AS userAgent FROM registration WHERE number = ? ORDER BY rowid`,
     );
+    this.#dns = new Remembered((number) => this.#readDn(number));
+    this.#contacts = new Remembered((number) => this.#readContacts(number));
     this.#openCall = this.#db.prepare('INSERT OR REPLACE INTO open_call (call, recording) VALUES (?, ?)');
     this.#closeCall = this.#db.prepare('DELETE FROM open_call WHERE call = ?');
   }
 
-  dn(number: string): Dn | undefined {
+  dn(number: string): Readonly<Dn> | undefined {
+    return this.#dns.get(number);
+  }
+
+  #readDn(number: string): Dn | undefined {
     const row = this.#selectDn.get(number);
     return row && { ...row, record: row.record === 1 };
   }
@@ -94,6 +104,7 @@ export class DnStore {
   }
 
   saveDn(dn: Dn): void {
+    this.#dns.forget(dn.number);
     this.#db
       .prepare(
         `INSERT INTO dn (number, name, record, ha1, realm) VALUES (?, ?, ?, ?, ?)
@@ -105,14 +116,20 @@ export class DnStore {
 
   removeDn(number: string): boolean {
     this.#lateRegistrations.delete(number);
+    this.#dns.forget(number);
+    this.#contacts.forget(number);
     return this.#db.prepare('DELETE FROM dn WHERE number = ?').run(number).changes > 0;
   }
 
   /** The contacts of a DN that have not expired, the freshest first. */
   registrations(number: string, now: number): Registration[] {
-    const late = this.#lateRegistrations.get(number);
-    if (late !== undefined) return late.filter(({ expiresAt }) => expiresAt > now);
-    return this.#selectRegistrations.all(number, now);
+    const all = this.#lateRegistrations.get(number) ?? this.#contacts.get(number) ?? [];
+    return all.filter(({ expiresAt }) => expiresAt > now);
+  }
+
+  #readContacts(number: string): Registration[] | undefined {
+    const rows = this.#selectRegistrations.all(number);
+    return rows.length === 0 ? undefined : rows;
   }
 
   /** Puts the whole set of a DN's contacts, the freshest first, in place of the old one, at once. Never refused. */
@@ -130,6 +147,7 @@ export class DnStore {
        SELECT @number, @contact, @protocol, @address, @port, @expiresAt, @callId, @cseq, @userAgent
        WHERE EXISTS (SELECT 1 FROM dn WHERE number = @number)`,
     );
+    this.#contacts.forget(number);
     this.#db.transaction(() => {
       this.#db.prepare('DELETE FROM registration WHERE number = ?').run(number);
       for (const registration of registrations) insert.run(registration);
@@ -141,15 +159,17 @@ export class DnStore {
     return this.#db.prepare<[number], { count: number }>(sql).get(now)?.count ?? 0;
   }
 
-  /** Never refused. */
+  /** Never refused. A call that is recorded is known to the next life when this returns, another one a tenth of a second later. */
   noteOpenCall({ call, recording }: OpenCall): void {
-    this.#late.write(`call ${call}`, () => this.#openCall.run(call, recording));
+    const write = () => void this.#openCall.run(call, recording);
+    if (recording === null) this.#late.writeSoon(`call ${call}`, write);
+    else this.#late.write(`call ${call}`, write);
   }
 
-  /** Never refused. */
+  /** Never refused. The next life may hear of a call that ended in the last tenth of a second of this one. */
   forgetOpenCall(call: string): void {
     if (this.#late.drop(`call ${call}`)) return;
-    this.#late.write(`call ${call}`, () => this.#closeCall.run(call));
+    this.#late.writeSoon(`call ${call}`, () => void this.#closeCall.run(call));
   }
 
   openCalls(): OpenCall[] {

@@ -1,18 +1,25 @@
-// Writes that a disk refuses for now: kept, the newest of each thing, and done as soon as it takes them.
+// Writes that need not be done at once, and those that a disk refuses for now: kept, the newest of each thing, and done together.
 import { messageOf } from '../errors.ts';
 
 const RETRY_MS = 1000;
+const BATCH_MS = 100;
+
+export interface LateWritesOptions {
+  /** Told once when a write is refused, with the reason, and once (undefined) when none waits any more. */
+  onTrouble(reason: string | undefined): void;
+  /** Does many writes as one, or none of them. One by one when left out. */
+  together?(writes: () => void): void;
+  retryMs?: number;
+}
 
 export class LateWrites {
-  readonly #onTrouble: (reason: string | undefined) => void;
-  readonly #retryMs: number;
+  readonly #options: LateWritesOptions;
   readonly #waiting = new Map<string, () => void>();
-  #timer: NodeJS.Timeout | undefined;
+  #batch: NodeJS.Timeout | undefined;
+  #retries: NodeJS.Timeout | undefined;
 
-  /** @param onTrouble told once when a write is refused, with the reason, and once (undefined) when none waits any more */
-  constructor(onTrouble: (reason: string | undefined) => void, retryMs = RETRY_MS) {
-    this.#onTrouble = onTrouble;
-    this.#retryMs = retryMs;
+  constructor(options: LateWritesOptions) {
+    this.#options = options;
   }
 
   /** Writes now, or later; a later write of the same thing takes its place. Never throws. */
@@ -21,14 +28,39 @@ export class LateWrites {
     const problem = attempt(write);
     if (problem === undefined) return;
     this.#waiting.set(thing, write);
-    if (this.#timer !== undefined) return;
-    this.#onTrouble(problem);
-    this.#timer = setInterval(() => this.#retry(), this.#retryMs).unref();
+    this.#begin(problem);
+  }
+
+  /** Writes within a tenth of a second, with what else waits. Never throws. */
+  writeSoon(thing: string, write: () => void): void {
+    this.#waiting.delete(thing);
+    this.#waiting.set(thing, write);
+    this.#batch ??= setTimeout(() => this.#writeBatch(), BATCH_MS).unref();
   }
 
   /** @returns true when a write of this thing waited, and will not be done */
   drop(thing: string): boolean {
     return this.#waiting.delete(thing);
+  }
+
+  #writeBatch(): void {
+    this.#batch = undefined;
+    // Those that the disk refused try again by their own timer, one by one.
+    if (this.#waiting.size === 0 || this.#retries !== undefined) return;
+    const { together = (writes) => writes() } = this.#options;
+    const problem = attempt(() =>
+      together(() => {
+        for (const write of this.#waiting.values()) write();
+      }),
+    );
+    if (problem === undefined) this.#waiting.clear();
+    else this.#begin(problem);
+  }
+
+  #begin(problem: string): void {
+    if (this.#retries !== undefined) return;
+    this.#options.onTrouble(problem);
+    this.#retries = setInterval(() => this.#retry(), this.#options.retryMs ?? RETRY_MS).unref();
   }
 
   #retry(): void {
@@ -37,12 +69,14 @@ export class LateWrites {
       this.#waiting.delete(thing);
     }
     this.#stop();
-    this.#onTrouble(undefined);
+    this.#options.onTrouble(undefined);
   }
 
   #stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    clearTimeout(this.#batch);
+    clearInterval(this.#retries);
+    this.#batch = undefined;
+    this.#retries = undefined;
   }
 
   /** A last attempt; what is refused then is lost. */

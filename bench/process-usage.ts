@@ -1,0 +1,40 @@
+// What a process costs, as Linux counts it: processor time and memory, with those of its children where it has some.
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Kernel ticks a second, as Linux reports processor time to every process. */
+const TICKS = 100;
+
+/** Processor time that these processes have used, user and system together, in milliseconds. */
+export function cpuMs(pids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of pids) {
+    const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+    const [user, system] = fields.split(' ').slice(11, 13);
+    ticks += Number(user) + Number(system);
+  }
+  return (ticks * 1000) / TICKS;
+}
+
+/** Resident megabytes of one process. */
+export function residentMb(pid: number): number {
+  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Math.round(Number(match?.[1]) / 102.4) / 10;
+}
+
+/** A process and those that it has started. */
+export function family(pid: number): number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => [Number(name), parentOf(name)] as const);
+  return [pid, ...parents.filter(([, parent]) => parent === pid).map(([child]) => child)];
+}
+
+/** -1 for a process that has ended meanwhile. */
+function parentOf(pid: string): number {
+  try {
+    const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+    return Number(fields.split(' ')[1]);
+  } catch {
+    return -1;
+  }
+}
