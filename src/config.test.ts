@@ -89,7 +89,7 @@ t.test('values as they are written', async (t) => {
     'f',
   );
   t.strictSame(values.sip.listen, [{ protocol: 'udp', host: '::1', port: 5070 }]);
-  t.strictSame(values.media.server, { host: '2001:db8::1', port: 2223 });
+  t.strictSame(values.media.server, [{ host: '2001:db8::1', port: 2223 }]);
   t.strictSame(values.mediad.ports, { first: 20000, last: 20003 });
   t.strictSame(values.trunk, [
     { name: 'carrier', host: '192.0.2.1', port: 5060, transport: 'udp', record: false },
@@ -97,7 +97,7 @@ t.test('values as they are written', async (t) => {
 });
 
 t.test('the media server is the one configured here, unless another one is named', async (t) => {
-  const serverOf = (toml: string) => parseConfig(toml, 'x.toml').media.server;
+  const serverOf = (toml: string) => parseConfig(toml, 'x.toml').media.server[0];
   t.strictSame(serverOf(''), { host: '127.0.0.1', port: 2223 });
   t.strictSame(serverOf('mediad.ng = "127.0.0.3:2300"'), { host: '127.0.0.3', port: 2300 });
   t.strictSame(serverOf('mediad.ng = "0.0.0.0:2300"'), { host: '127.0.0.1', port: 2300 });
@@ -106,6 +106,18 @@ t.test('the media server is the one configured here, unless another one is named
     host: '192.0.2.7',
     port: 22,
   });
+});
+
+t.test('several media servers, in order', async (t) => {
+  const { media } = parseConfig('media.server = ["192.0.2.7:22", "[2001:db8::1]:2223"]', 'x.toml');
+  t.strictSame(media.server, [
+    { host: '192.0.2.7', port: 22 },
+    { host: '2001:db8::1', port: 2223 },
+  ]);
+  for (const wrong of ['[]', '["192.0.2.7"]', '[7]', '7', '["a:1", "192.0.2.7:22"]']) {
+    const { problems } = checkConfig(`media.server = ${wrong}`);
+    t.match(problems, [{ line: 1, key: 'media.server', message: /or a list of them/ }], wrong);
+  }
 });
 
 t.test('every mistake at once, each with line, key and what is accepted', async (t) => {

@@ -57,6 +57,19 @@ const hostPort = v.pipe(
   v.transform((text): HostPort => readHostPort(text) ?? { host: '127.0.0.1', port: 0 }),
 );
 
+const HOST_PORTS = 'expected an IP address and a port, such as "127.0.0.1:2223", or a list of them';
+
+/** One or several. */
+const hostPorts = v.pipe(
+  v.union([v.string(), v.array(v.string())], HOST_PORTS),
+  v.transform((value) => (typeof value === 'string' ? [value] : value)),
+  v.check(
+    (values) => values.length > 0 && values.every((text) => readHostPort(text) !== undefined),
+    HOST_PORTS,
+  ),
+  v.transform((values) => values.flatMap((text) => readHostPort(text) ?? [])),
+);
+
 function readListen(text: string): ListenAddress | undefined {
   const match = /^(udp|tcp):(.+)$/.exec(text);
   const address = readHostPort(match?.[2] ?? '');
@@ -136,7 +149,7 @@ const written = v.strictObject({
     'pause-code': v.optional(featureCode, ''),
   }),
   media: section({
-    server: v.optional(hostPort),
+    server: v.optional(hostPorts),
     timeout: v.optional(within(100, 60000, 'a whole number of milliseconds'), 3000),
   }),
   mediad: section({
@@ -149,12 +162,12 @@ const written = v.strictObject({
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
 
-/** With what follows from other values: the media server is the one configured here, unless another one is named. */
+/** With what follows from other values: the media server is the one configured here, unless others are named. */
 const schema = v.pipe(
   written,
   v.transform((values) => ({
     ...values,
-    media: { ...values.media, server: values.media.server ?? reachable(values.mediad.ng) },
+    media: { ...values.media, server: values.media.server ?? [reachable(values.mediad.ng)] },
   })),
 );
 

@@ -1,6 +1,7 @@
 // A grec of its own for one test: fresh state, free ports, the three real daemons.
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -152,13 +153,38 @@ export function readChannels(file: string): [Int16Array, Int16Array] {
   return [left, right];
 }
 
-/** A UDP port that is free on loopback. */
+/** Below the ephemeral ports and those of media, so that no other socket of the machine is given one of them by chance. */
+const FIRST_PORT = 5200;
+const PORTS = 4800;
+/** Tests run side by side, each in a process of its own, and each process begins elsewhere. */
+let nextPort = (process.pid * 37) % PORTS;
+
+/** A port that is free on loopback, for UDP and TCP. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
+  for (;;) {
+    const port = FIRST_PORT + (nextPort++ % PORTS);
+    if ((await isFreeForUdp(port, host)) && (await isFreeForTcp(port, host))) return port;
+  }
+}
+
+async function isFreeForUdp(port: number, host: string): Promise<boolean> {
   const socket = createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(0, host, resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return port;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once('error', () => resolve(false));
+  socket.bind({ port, address: host, exclusive: true }, () => resolve(true));
+  const isFree = await promise;
+  socket.close();
+  return isFree;
+}
+
+async function isFreeForTcp(port: number, host: string): Promise<boolean> {
+  const server = createServer();
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  server.once('error', () => resolve(false));
+  server.listen({ port, host, exclusive: true }, () => resolve(true));
+  const isFree = await promise;
+  server.close();
+  return isFree;
 }
 
 /** The first port of a range below the ephemeral ones that tests running side by side are unlikely to share. */

@@ -1,4 +1,4 @@
-// Media server, switch, or all three killed in the middle of calls: what was captured is kept, and nothing waits for ever.
+// Switch, or all three daemons killed in the middle of calls: what was captured is kept, and nothing waits for ever.
 import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,19 +81,6 @@ function isPrefix({ config }: Installation, row: RecordingRow, sent: SentAudio):
     return heard.length > 6000 && heard.every((sample, at) => sample === wanted[at]);
   });
 }
-
-t.test(
-  'grec-mediad killed: partial recordings, and every call is released',
-  {
-    skip: noSipp,
-    timeout: 90_000,
-  },
-  async (t) => {
-    const { installation, rows, sent } = await killDuringCalls(t, ['grec-mediad']);
-    t.match(rows, Array(CALLS).fill({ state: 'partial', reason: /media server ended without warning/ }));
-    t.ok(rows.every((row) => isPrefix(installation, row, sent)));
-  },
-);
 
 t.test(
   'grec-sipd killed: its calls are over, what was captured is finished',

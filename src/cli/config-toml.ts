@@ -19,7 +19,7 @@ export function printConfig(config: Config): string {
     ...(config.switch.strategy === undefined && !existsSync(config.paths.strategy)
       ? {}
       : { switch: { strategy: config.paths.strategy } }),
-    media: { ...media, server: showHostPort(media.server) },
+    media: { ...media, server: media.server.map(showHostPort) },
     mediad: {
       ...mediad,
       ng: showHostPort(mediad.ng),

@@ -1,4 +1,5 @@
 // The calls of the media server by their Call-ID, and what each ng request does to them.
+import { randomUUID } from 'node:crypto';
 import { GrecError } from '../errors.ts';
 import type { NgReply } from '../ng/reply.ts';
 import type { NgDelete, NgOffer, NgRequest } from '../ng/request.ts';
@@ -6,6 +7,8 @@ import { Call, type CallContext, secondsNow } from './call.ts';
 import type { EndReason } from './call-recording.ts';
 import { describeCall } from './query.ts';
 
+/** By this the switch sees that the media server was started again and knows none of its calls. */
+const INSTANCE = randomUUID();
 const SWEEP_MS = 30_000;
 /** A call without a packet or a request for so long has lost its controller: its ports go back, in seconds. */
 const LONGEST_SILENCE_S = 3600;
@@ -44,7 +47,7 @@ class CallTable implements Calls {
   }
 
   async handle(request: NgRequest): Promise<NgReply> {
-    if (request.command === 'ping') return { result: 'pong' };
+    if (request.command === 'ping') return { result: 'pong', instance: INSTANCE };
     if (request.command === 'offer') return this.#offer(request);
     if (request.command === 'delete') return this.#delete(request);
     const call = this.#calls.get(request['call-id']);

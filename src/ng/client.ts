@@ -34,9 +34,10 @@ export interface NgClient {
   readonly counters: Readonly<NgCounters>;
   /**
    * Sends a request and resolves with the reply that grants it.
+   * @param timeoutMs how long it may take, when not as long as others
    * @throws GrecError NG_TIMEOUT (no reply in time, or nothing listens there), NG_REFUSED (the peer's reason)
    */
-  request(request: NgRequest): Promise<NgOk>;
+  request(request: NgRequest, timeoutMs?: number): Promise<NgOk>;
   /** Ends every request under way with NG_TIMEOUT and closes the socket. */
   close(): Promise<void>;
 }
@@ -112,7 +113,7 @@ class Client implements NgClient {
     socket.on('error', (error) => this.#sendFailed(error));
   }
 
-  request(request: NgRequest): Promise<NgOk> {
+  request(request: NgRequest, timeoutMs = this.#options.timeoutMs): Promise<NgOk> {
     const cookie = `${this.#prefix}_${++this.#serial}`;
     const datagram = encodeNg(cookie, requestDict(request));
     if (this.#closed) return Promise.reject(this.#timeout(request.command, 'the client is closed'));
@@ -121,8 +122,7 @@ class Client implements NgClient {
     }
     this.counters.requests++;
     return new Promise((resolve, reject) => {
-      const { timeoutMs } = this.#options;
-      const deadline = setTimeout(() => this.#expire(cookie), timeoutMs);
+      const deadline = setTimeout(() => this.#expire(cookie, timeoutMs), timeoutMs);
       const { command } = request;
       this.#pending.set(cookie, {
         command,
@@ -191,11 +191,10 @@ class Client implements NgClient {
     }
   }
 
-  #expire(cookie: string): void {
+  #expire(cookie: string, timeoutMs: number): void {
     const pending = this.#take(cookie);
     if (pending === undefined) return;
     this.counters.timeouts++;
-    const { timeoutMs } = this.#options;
     pending.reject(
       this.#timeout(pending.command, `no reply from ${place(this.#options)} within ${timeoutMs} ms`),
     );

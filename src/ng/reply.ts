@@ -52,6 +52,8 @@ export interface NgOk {
   /** The rewritten description, for offer and answer. */
   sdp?: string;
   warning?: string;
+  /** In a `pong` of grec-mediad: another one for each of its lives. */
+  instance?: string;
   /** Seconds since 1970. */
   created?: number;
   'last signal'?: number;
@@ -86,9 +88,9 @@ function plain(value: BencodeValue): Plain {
  */
 export function readNgReply(dict: BencodeDict): NgReply | undefined {
   const reply = plain(dict) as { [key: string]: Plain };
-  const { result, sdp, warning } = reply;
+  const { result, sdp, warning, instance } = reply;
   if (result === 'ok' || result === 'pong') {
-    const isSound = [sdp, warning].every((text) => text === undefined || typeof text === 'string');
+    const isSound = [sdp, warning, instance].every((text) => text === undefined || typeof text === 'string');
     return isSound ? (reply as unknown as NgOk) : undefined;
   }
   if (typeof result !== 'string') return undefined;

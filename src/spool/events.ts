@@ -55,6 +55,8 @@ export const eventBodySchema = v.variant('type', [
   v.object({ type: v.literal('recording.paused'), ...recordingBase, ...asked }),
   v.object({ type: v.literal('recording.resumed'), ...recordingBase, ...asked }),
   v.object({ type: v.literal('recording.stopped'), ...recordingBase, ...asked }),
+  /** Its media server is lost; it goes on (`recording.resumed`) when another one takes over. */
+  v.object({ type: v.literal('recording.interrupted'), ...recordingBase, reason: v.string() }),
   v.object({ type: v.literal('recording.failed'), ...recordingBase, reason: v.string() }),
   v.object({
     type: v.literal('call.released'),

@@ -18,8 +18,8 @@ export interface CallRecordingOptions {
   log: Logger;
 }
 
-/** `starting` until the media server has confirmed it. */
-export type RecordingState = 'starting' | 'recording' | 'paused' | 'failed' | 'stopped';
+/** `starting` until the media server has confirmed it; `interrupted` while its media server is lost. */
+export type RecordingState = 'starting' | 'recording' | 'paused' | 'interrupted' | 'failed' | 'stopped';
 
 /** Who asked for it, and why, in words. */
 export interface Asked {
@@ -33,6 +33,8 @@ export class CallRecording {
   readonly id: string;
   readonly #options: CallRecordingOptions;
   #state: RecordingState = 'starting';
+  /** Why it is interrupted, and whether it was paused then. */
+  #interruption: { reason: string; wasPaused: boolean } | undefined;
 
   constructor(options: CallRecordingOptions) {
     this.id = options.id;
@@ -72,7 +74,9 @@ export class CallRecording {
     try {
       await media.startRecording(metadata);
     } catch (thrown) {
-      return this.fail(messageOf(thrown));
+      // One that was interrupted meanwhile is looked after.
+      if (this.#state === 'starting') this.fail(messageOf(thrown));
+      return;
     }
     if (this.#state !== 'starting') return;
     this.#state = 'recording';
@@ -98,6 +102,28 @@ export class CallRecording {
     this.#tell({ type: 'recording.resumed', by, reason });
   }
 
+  /** The media server that wrote it is lost: it goes on as soon as there is one. */
+  interrupt(reason: string): void {
+    const state = this.#state;
+    if (state !== 'starting' && state !== 'recording' && state !== 'paused') return;
+    this.#interruption = { reason, wasPaused: state === 'paused' };
+    this.#state = 'interrupted';
+    this.#options.log.error(
+      { recording: this.id, alarm: 'recording-interrupted', reason },
+      'recording interrupted',
+    );
+    this.#tell({ type: 'recording.interrupted', reason });
+  }
+
+  /** Goes on after an interruption, as a new segment; one that was paused stays so. @throws GrecError as {@link resume} */
+  async goOn(media: CallMedia): Promise<void> {
+    const { wasPaused = false } = this.#interruption ?? {};
+    if (!wasPaused) await media.startRecording(this.metadata);
+    if (this.#state !== 'interrupted') return;
+    this.#state = wasPaused ? 'paused' : 'recording';
+    this.#tell({ type: 'recording.resumed', reason: 'another media server took over' });
+  }
+
   /** Says that the recording which should be is not; the call goes on. */
   fail(reason: string): void {
     this.#options.log.error({ recording: this.id, alarm: 'recording-failed', reason }, 'recording failed');
@@ -106,6 +132,8 @@ export class CallRecording {
   }
 
   stop(reason: string, by?: string): void {
+    // Nobody took over: what was said since then is missing.
+    if (this.#state === 'interrupted') this.fail(this.#interruption?.reason ?? reason);
     const wasRunning = this.#state === 'recording' || this.#state === 'paused';
     if (this.#state !== 'failed') this.#state = 'stopped';
     if (wasRunning) this.#tell({ type: 'recording.stopped', by, reason });

@@ -75,8 +75,8 @@ class Move {
       await this.#comeBack();
       throw thrown;
     }
-    // What it holds is of no use any more; when it does not answer there is nothing to free.
-    await this.#free(this.#from);
+    // What it holds is of no use any more; a server that has died would hold up everything.
+    void this.#free(this.#from);
   }
 
   async #free(media: CallMedia): Promise<void> {

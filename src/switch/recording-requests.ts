@@ -20,6 +20,8 @@ export function allowedOperations(call: Call): Operation[] {
       return ['resume', 'stop'];
     case 'starting':
       return [];
+    case 'interrupted':
+      return ['stop'];
     default:
       return ['start'];
   }
@@ -104,7 +106,7 @@ const WORK: Record<Operation, (call: Call, asked: Asked) => Promise<void>> = {
   },
 
   async stop(call, asked) {
-    await call.media.stopRecording();
+    if (call.recording?.state !== 'interrupted') await call.media.stopRecording();
     call.recording?.stop(asked.reason, asked.by);
     await setDirect(call);
   },

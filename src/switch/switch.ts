@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Config, TrunkConfig } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import type { Logger } from '../log.ts';
-import { createNgClient, type NgClient } from '../ng/client.ts';
+import { createNgClient } from '../ng/client.ts';
 import { KNOWN_METHODS } from '../sip/compose.ts';
 import type { SipRequest } from '../sip/message.ts';
 import {
@@ -17,12 +17,13 @@ import {
 import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import { Call, type CallContext } from './call.ts';
-import { anchoredMedia } from './call-media.ts';
 import { planCall, type Ruling } from './call-plan.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
 import { LiveEvents } from './live-events.ts';
+import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
+import { type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
 import type { Feature } from './phone-requests.ts';
 import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
@@ -64,7 +65,7 @@ export class Switch {
   readonly events = new LiveEvents();
   readonly #identifier: Identifier;
   readonly #journal: Journal;
-  readonly #ng: NgClient;
+  readonly mediaServers: MediaServers;
   readonly #log: Logger;
   readonly #flows = new RegisteredFlows();
   /** Who sent a request that was admitted. */
@@ -73,6 +74,10 @@ export class Switch {
   readonly #alarms = new Sparingly(1);
   /** Who waits for a call to be gone. */
   readonly #whenGone = new Map<string, () => void>();
+  readonly #rescue: RescueContext = {
+    isLost: ({ media }) => this.mediaServers.isLost(media),
+    isServed: () => this.mediaServers.living !== undefined,
+  };
   #settings: Settings;
   #userAgent: UserAgent | undefined;
   #isDraining = false;
@@ -82,14 +87,19 @@ export class Switch {
     store: DnStore;
     strategist: Strategist;
     journal: Journal;
-    ng: NgClient;
+    clients: MediaServersOptions['clients'];
     log: Logger;
   }) {
     this.store = parts.store;
     this.strategist = parts.strategist;
     this.realm = parts.config.sip.realm;
     this.#journal = parts.journal;
-    this.#ng = parts.ng;
+    this.mediaServers = new MediaServers({
+      clients: parts.clients,
+      log: parts.log,
+      onLost: (server, reason) => this.#onMediaServerLost(server, reason),
+      onFound: () => void resumeInterrupted(this.calls.values(), this.#rescue),
+    });
     this.#log = parts.log;
     this.#settings = settingsOf(parts.config);
     this.#identifier = new Identifier({ store: parts.store, realm: this.realm, now: Date.now });
@@ -129,10 +139,7 @@ export class Switch {
         answered: true,
       });
       this.store.forgetOpenCall(call);
-      // Not awaited: a media server that is away must not keep the switch from starting.
-      void this.#ng
-        .request({ command: 'delete', 'call-id': call, 'from-tag': `${call}-a` })
-        .catch(() => undefined);
+      this.mediaServers.forget(call);
     }
   }
 
@@ -150,7 +157,7 @@ export class Switch {
     await this.#userAgent?.close();
     this.#journal.append({ type: 'daemon.stopped' });
     await this.#journal.close();
-    await this.#ng.close();
+    await this.mediaServers.close();
     this.store.close();
     this.strategist.close();
   }
@@ -249,7 +256,7 @@ export class Switch {
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
         this.events.tell(this.#journal.append(event));
       },
-      anchor: (call, legs) => anchoredMedia(this.#ng, call, legs),
+      anchor: (call, legs) => this.mediaServers.anchor(call, legs),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
       featureCodes: this.#settings.featureCodes,
       probeMs: PROBE_MS,
@@ -260,6 +267,11 @@ export class Switch {
         this.#whenGone.get(call.id)?.();
       },
     };
+  }
+
+  #onMediaServerLost({ name }: MediaServer, reason: string): void {
+    this.#count('mediaServersLost');
+    void rescueCalls(this.calls.values(), this.#rescue, `media server ${name} is lost: ${reason}`);
   }
 
   #refuseBusy(invite: IncomingInvite): void {
@@ -311,14 +323,18 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
   const strategist = new Strategist(config, log);
   const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
   const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
-  const { host, port } = config.media.server;
-  const ng = await createNgClient({ host, port, timeoutMs: config.media.timeout, log });
-  const parts = new Switch({ config, store, strategist, journal, ng, log });
+  const clients = await Promise.all(
+    config.media.server.map(async (address) => ({
+      address,
+      ng: await createNgClient({ ...address, timeoutMs: config.media.timeout, log }),
+    })),
+  );
+  const parts = new Switch({ config, store, strategist, journal, clients, log });
   warnOfForeignRealms(store, parts.realm, log);
   try {
     await parts.listen(config);
   } catch (thrown) {
-    await Promise.allSettled([journal.close(), ng.close()]);
+    await Promise.allSettled([journal.close(), parts.mediaServers.close()]);
     store.close();
     strategist.close();
     throw thrown;
@@ -327,7 +343,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
   await parts.closeLostCalls();
   return {
     routes: switchRoutes(parts),
-    status: () => statusOf(parts, config),
+    status: () => statusOf(parts),
     reload: (next) => parts.reload(next),
     stop: () => parts.stop(),
   };
@@ -355,12 +371,13 @@ function warnOfForeignRealms(store: DnStore, realm: string, log: Logger): void {
   );
 }
 
-function statusOf(parts: Switch, config: Config): Record<string, unknown> {
+function statusOf(parts: Switch): Record<string, unknown> {
   const calls = [...parts.calls.values()];
   return {
     listen:
       parts.userAgent?.listening.map(({ protocol, address, port }) => `${protocol}:${address}:${port}`) ?? [],
-    mediaServer: `${config.media.server.host}:${config.media.server.port}`,
+    mediaServers: parts.mediaServers.status(),
+    mediaServer: parts.mediaServers.living?.name ?? 'none',
     calls: calls.length,
     recording: calls.filter((call) => call.recording?.isRunning).length,
     registrations: parts.store.registeredCount(Date.now()),

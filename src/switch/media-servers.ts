@@ -1,0 +1,168 @@
+// The media servers that the switch may use: which of them live, and what becomes of the calls of one that does not.
+//
+// Each is pinged four times a second. One that misses three pings in a row is dead; one whose pong names another instance
+// has been started again, and knows none of its calls.
+import { isIPv6 } from 'node:net';
+import { GrecError, messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { NgClient } from '../ng/client.ts';
+import { anchoredMedia, type CallMedia } from './call-media.ts';
+import type { Legs } from './call-model.ts';
+
+const PING_INTERVAL_MS = 250;
+const MOST_MISSES = 3;
+/** A ping that this process itself came too late to hear says nothing of the server. */
+const LATENESS_MS = 200;
+
+export interface MediaServerAddress {
+  host: string;
+  port: number;
+}
+
+export interface MediaServersOptions {
+  /** In the order in which they are used. */
+  clients: readonly { address: MediaServerAddress; ng: Pick<NgClient, 'request' | 'close'> }[];
+  log: Logger;
+  /** A server is gone, with every call that it held. */
+  onLost(server: MediaServer, reason: string): void;
+  /** A server that was gone can be used. */
+  onFound(server: MediaServer): void;
+  pingIntervalMs?: number;
+}
+
+export class MediaServer {
+  readonly name: string;
+  readonly ng: Pick<NgClient, 'request' | 'close'>;
+  /** Until it is known to be dead it is tried. */
+  isAlive = true;
+  /** Counts its lives: media that was anchored in an earlier one is gone. */
+  life = 0;
+  #instance: string | undefined;
+  #misses = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  readonly #options: MediaServersOptions;
+
+  constructor({ host, port }: MediaServerAddress, ng: MediaServer['ng'], options: MediaServersOptions) {
+    this.name = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+    this.ng = ng;
+    this.#options = options;
+  }
+
+  watch(): void {
+    if (this.#isClosed) return;
+    const interval = this.#options.pingIntervalMs ?? PING_INTERVAL_MS;
+    this.#timer = setTimeout(() => void this.#ping(interval), interval).unref();
+  }
+
+  async #ping(interval: number): Promise<void> {
+    const sentAt = performance.now();
+    try {
+      const { instance } = await this.ng.request({ command: 'ping' }, interval);
+      this.#hear(instance);
+    } catch (thrown) {
+      if (performance.now() - sentAt < interval + LATENESS_MS) this.#miss(thrown);
+    }
+    this.watch();
+  }
+
+  #hear(instance: string | undefined): void {
+    this.#misses = 0;
+    const wasKnown = this.#instance;
+    this.#instance = instance;
+    if (this.isAlive && wasKnown !== undefined && instance !== wasKnown) this.#lose('it was started again');
+    if (this.isAlive) return;
+    this.isAlive = true;
+    this.#options.log.info({ mediaServer: this.name }, 'the media server answers');
+    this.#options.onFound(this);
+  }
+
+  #miss(thrown: unknown): void {
+    this.#misses += 1;
+    if (this.isAlive && this.#misses >= MOST_MISSES) this.#lose(messageOf(thrown));
+  }
+
+  #lose(reason: string): void {
+    if (this.#isClosed) return;
+    this.isAlive = false;
+    this.life += 1;
+    this.#options.log.error(
+      {
+        mediaServer: this.name,
+        alarm: 'media-server-lost',
+        hint: 'its calls are moved; `grec status` shows it',
+      },
+      `the media server is lost: ${reason}`,
+    );
+    this.#options.onLost(this, reason);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.ng.close();
+  }
+}
+
+/** Where a call's media is anchored. */
+export interface Anchor {
+  server: MediaServer;
+  life: number;
+}
+
+/** A call must not wait for servers that are known to be dead. */
+const NO_SERVER: Pick<NgClient, 'request'> = {
+  request: async () => {
+    throw new GrecError('NG_TIMEOUT', 'no media server answers', {
+      hint: 'start grec-mediad; [media] server in the configuration says where it is looked for',
+    });
+  },
+};
+
+export class MediaServers {
+  readonly #servers: MediaServer[];
+  readonly #anchors = new WeakMap<CallMedia, Anchor>();
+  /** Each anchoring after the first one of a call has a name of its own: what is late of an earlier one cannot end it. */
+  readonly #anchored = new WeakSet<Legs>();
+  #serial = 0;
+
+  constructor(options: MediaServersOptions) {
+    this.#servers = options.clients.map(({ address, ng }) => new MediaServer(address, ng, options));
+    for (const server of this.#servers) server.watch();
+  }
+
+  /** The first one that lives, or undefined. */
+  get living(): MediaServer | undefined {
+    return this.#servers.find(({ isAlive }) => isAlive);
+  }
+
+  /** Media for a call on the first server that lives; when none does, media that refuses at once. */
+  anchor(call: string, legs: Legs): CallMedia {
+    const server = this.living;
+    const name = this.#anchored.has(legs) ? `${call}.${++this.#serial}` : call;
+    this.#anchored.add(legs);
+    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs);
+    if (server !== undefined) this.#anchors.set(media, { server, life: server.life });
+    return media;
+  }
+
+  /** True when the server that held it lost it. */
+  isLost(media: CallMedia): boolean {
+    const anchor = this.#anchors.get(media);
+    return anchor !== undefined && anchor.server.life !== anchor.life;
+  }
+
+  /** Frees what they hold of a call of an earlier life. Not waited for: one that is away must not hold up anything. */
+  forget(call: string): void {
+    for (const { ng } of this.#servers)
+      void ng.request({ command: 'delete', 'call-id': call }).catch(() => undefined);
+  }
+
+  status(): { server: string; alive: boolean }[] {
+    return this.#servers.map(({ name, isAlive }) => ({ server: name, alive: isAlive }));
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#servers.map((server) => server.close()));
+  }
+}
