@@ -33,6 +33,9 @@ import type {
   SessionTimerState,
 } from './user-agent-types.ts';
 
+/** Requests of subscriptions, whose end is not that of the session (RFC 5057 section 5). */
+const OTHER_USAGES = new Set(['NOTIFY', 'REFER', 'SUBSCRIBE']);
+
 /** What only the INVITE of an early dialog knows: requests of the peer that concern it. */
 export interface EarlyServer {
   receivePrack(transaction: ServerTransaction): void;
@@ -100,6 +103,10 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
 
   get state(): DialogState {
     return this.#state;
+  }
+
+  get role(): 'caller' | 'callee' {
+    return this.invite === undefined ? 'caller' : 'callee';
   }
 
   get localDescription(): Body | undefined {
@@ -217,7 +224,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
     if (method === 'UPDATE') return this.update(options);
     if (this.#state === 'terminated') return this.parts.sender.made(method, 481);
     const response = await this.parts.sender.send(method, options);
-    this.judge(response);
+    if (!OTHER_USAGES.has(method)) this.judge(response);
     return response;
   }
 

@@ -212,6 +212,8 @@ export interface Dialog {
   readonly remoteTag: string;
   readonly remote: NameAddr;
   readonly state: DialogState;
+  /** Who sent the INVITE: we are the caller when we did. */
+  readonly role: 'caller' | 'callee';
   /** The last description that we gave in it. */
   readonly localDescription: Body | undefined;
   readonly sessionTimer: SessionTimerState | undefined;

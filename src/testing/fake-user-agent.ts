@@ -71,6 +71,7 @@ export class FakeDialog implements Dialog {
   onRequest: Dialog['onRequest'] = undefined;
   onEnd: Dialog['onEnd'] = undefined;
   readonly sessionTimer = undefined;
+  role: Dialog['role'] = 'caller';
   localDescription: Body | undefined = undefined;
   /** What the far side takes and speaks, in upper and lower case. */
   readonly abilities = new Set<string>();
