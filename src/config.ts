@@ -138,6 +138,8 @@ const written = v.strictObject({
     realm: v.optional(text('a realm'), 'grec'),
     'ring-timeout': v.optional(within(5, 600, 'a whole number of seconds'), 180),
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
+    'session-expires': v.optional(within(90, 86400, 'a whole number of seconds'), 1800),
+    'min-se': v.optional(within(90, 86400, 'a whole number of seconds'), 90),
   }),
   trunk: v.optional(
     v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),

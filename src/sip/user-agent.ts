@@ -1,6 +1,6 @@
 // The SIP user agent core: joins transport, transactions and dialogs (RFC 3261 sections 8, 12-15).
 import { messageOf } from '../errors.ts';
-import { addTo, hostOf, nameAddr, newHeaders } from './compose.ts';
+import { ALLOW, addTo, hostOf, nameAddr, newHeaders } from './compose.ts';
 import type { Core } from './core.ts';
 import type { DecodeResult } from './decode.ts';
 import type { DialogImpl } from './dialog.ts';
@@ -10,12 +10,14 @@ import { isRequest, type SipRequest, type SipResponse } from './message.ts';
 import { Outgoing, wayOut } from './outgoing.ts';
 import { OutgoingInviteImpl } from './outgoing-invite.ts';
 import { makeResponse } from './response.ts';
+import { LEAST_MIN_SE } from './session-interval.ts';
 import { type Clock, DEFAULT_TIMERS, systemClock } from './timers.ts';
-import { newCallId, newTag, statelessTag } from './transaction-keys.ts';
+import { dialogKey, newCallId, newTag, statelessTag } from './transaction-keys.ts';
 import { Transactions } from './transactions.ts';
 import { Transport } from './transport.ts';
 import { Uas } from './uas.ts';
 import type {
+  Dialog,
   Flow,
   OutgoingInvite,
   OutgoingInviteOptions,
@@ -100,6 +102,11 @@ class Agent implements UserAgent {
     this.#core = {
       user: options,
       product: options.product,
+      allow: options.allow ?? ALLOW,
+      sessionPolicy: {
+        expires: options.sessionTimer?.expires,
+        minSe: options.sessionTimer?.minSe ?? LEAST_MIN_SE,
+      },
       log: options.log,
       clock,
       timers,
@@ -107,7 +114,6 @@ class Agent implements UserAgent {
       transactions,
       locator: this.#locator,
       dialogs: new Map<string, DialogImpl>(),
-      pending: new Map(),
       cancellable: new WeakMap(),
       count,
     };
@@ -182,6 +188,10 @@ class Agent implements UserAgent {
 
   invite(options: OutgoingInviteOptions): OutgoingInvite {
     return new OutgoingInviteImpl(this.#core, options);
+  }
+
+  findDialog(callId: string, localTag: string, remoteTag: string): Dialog | undefined {
+    return this.#core.dialogs.get(dialogKey(callId, localTag, remoteTag));
   }
 
   /** Ends everything at once: no BYE is sent, requests under way end with a 503 made here. */

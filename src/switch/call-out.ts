@@ -6,6 +6,9 @@ import { numberUri } from './route.ts';
 
 type Handlers = Pick<OutgoingInviteOptions, 'onProvisional' | 'onAccepted' | 'onRejected'>;
 
+/** For a callee that is asked for an offer: one in a provisional response would need its answer before the caller has given any. */
+const WITHOUT_100REL = { supported: 'timer, replaces, norefersub' };
+
 /**
  * Places `call` at `target`.
  * @param local our own address at which the call came: the host of the caller's number
@@ -24,7 +27,11 @@ export function callOut(
     flow: route.flow,
     from: { uri: numberUri(from.number, local), name: from.name },
     to: { uri: numberUri(to.number, route.kind === 'trunk' ? route.peer : local), name: undefined },
-    headers: { ...call.headers, 'max-forwards': String(maxForwards) },
+    headers: {
+      ...call.headers,
+      'max-forwards': String(maxForwards),
+      ...(body === undefined ? WITHOUT_100REL : {}),
+    },
     body,
     ...handlers,
   });

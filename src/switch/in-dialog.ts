@@ -22,7 +22,8 @@ import { hasForeignBody, sdpOf } from './sdp-body.ts';
 const CARRIED = new Set(['INFO', 'MESSAGE']);
 /** The description was at fault, or the media server has not the means. */
 const REFUSALS = new Set<string>(['NG_REFUSED', 'SDP_INVALID']);
-const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE';
+/** What a party may send within a call. */
+export const ALLOW_IN_CALL = 'INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE';
 
 /** Joins the two dialogs of an answered call. */
 export function relayInDialog(call: Call): void {
@@ -181,8 +182,10 @@ function journalHold(call: Call, near: Leg, offer: Buffer): void {
 
 async function relayRequest(call: Call, far: Leg, request: IncomingRequest): Promise<void> {
   const { method, headers, body } = request.message;
-  if (method === 'OPTIONS') return request.respond(200, { headers: { ...call.headers, allow: ALLOW } });
-  if (!CARRIED.has(method)) return request.respond(405, { headers: { ...call.headers, allow: ALLOW } });
+  if (method === 'OPTIONS')
+    return request.respond(200, { headers: { ...call.headers, allow: ALLOW_IN_CALL } });
+  if (!CARRIED.has(method))
+    return request.respond(405, { headers: { ...call.headers, allow: ALLOW_IN_CALL } });
   if (far.dialog === undefined) return request.respond(481);
   const type = headers['content-type'];
   const carried = body.length > 0 && typeof type === 'string' ? { type, bytes: body } : undefined;

@@ -21,6 +21,7 @@ import { planCall, type Ruling } from './call-plan.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
+import { ALLOW_IN_CALL } from './in-dialog.ts';
 import { LiveEvents } from './live-events.ts';
 import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
 import { type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
@@ -31,7 +32,7 @@ import { hasForeignBody } from './sdp-body.ts';
 import { Sparingly } from './sparingly.ts';
 import { Strategist } from './strategist.ts';
 
-const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE';
+const ALLOW = `${ALLOW_IN_CALL}, REGISTER`;
 
 /** Calls at once: far beyond what one machine relays; each costs some 20 kB here. */
 const MOST_CALLS = 5000;
@@ -110,6 +111,8 @@ export class Switch {
       listen: config.sip.listen,
       log: this.#log,
       product: `grec/${VERSION}`,
+      allow: ALLOW_IN_CALL,
+      sessionTimer: { expires: config.sip['session-expires'], minSe: config.sip['min-se'] },
       admit: (request, flow) => this.#admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),
       onRequest: (request) => this.#onRegister(request),

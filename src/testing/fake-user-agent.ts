@@ -67,11 +67,29 @@ export class FakeDialog implements Dialog {
   state: Dialog['state'] = 'confirmed';
   onAck: Dialog['onAck'] = undefined;
   onReinvite: Dialog['onReinvite'] = undefined;
+  onUpdate: Dialog['onUpdate'] = undefined;
   onRequest: Dialog['onRequest'] = undefined;
   onEnd: Dialog['onEnd'] = undefined;
+  readonly sessionTimer = undefined;
+  role: Dialog['role'] = 'caller';
+  localDescription: Body | undefined = undefined;
+  /** What the far side takes and speaks, in upper and lower case. */
+  readonly abilities = new Set<string>();
   readonly sent: Sent = [];
   /** What the far side answers to a re-INVITE or another request. */
   answerTo: (method: string) => SipResponse | Promise<SipResponse> = () => fakeResponse(200, 'answer');
+
+  allows(method: string): boolean {
+    return this.abilities.has(method);
+  }
+
+  supports(tag: string): boolean {
+    return this.abilities.has(tag);
+  }
+
+  update(options: { headers?: ExtraHeaders; body?: Body }): Promise<SipResponse> {
+    return this.request('UPDATE', options);
+  }
 
   async request(method: string, options: { headers?: ExtraHeaders; body?: Body } = {}): Promise<SipResponse> {
     this.sent.push(line(method, options.body));
@@ -100,7 +118,12 @@ export class FakeDialog implements Dialog {
 export class FakeInvite extends FakeIncoming implements IncomingInvite {
   readonly localTag = 'near';
   onCancel: (() => void) | undefined = undefined;
+  onPrack: IncomingInvite['onPrack'] = undefined;
   readonly dialog = new FakeDialog();
+
+  early(): Dialog | undefined {
+    return this.dialog.state === 'early' ? this.dialog : undefined;
+  }
 
   accept(options: ResponseOptions = {}): Dialog {
     this.sent.push(line(200, options.body));
@@ -129,6 +152,10 @@ export class FakeUserAgent implements UserAgent {
     this.options = options;
     this.sent.push(line('INVITE', options.body));
     return { callId: 'fake', localTag: 'near', cancel: () => void this.sent.push('CANCEL') };
+  }
+
+  findDialog(): Dialog | undefined {
+    return undefined;
   }
 
   accept(sdp: string): void {
