@@ -23,7 +23,7 @@ export interface Core {
   /** INVITEs without a final answer, by the dialog that they may become. */
   readonly pending: Map<string, IncomingInviteImpl>;
   /** What CANCEL means for an INVITE: the tag of its responses, and what ends it. */
-  readonly cancellable: WeakMap<ServerTransaction, { tag: string; cancel(): void }>;
+  readonly cancellable: WeakMap<Pick<ServerTransaction, 'flow'>, { tag: string; cancel(): void }>;
   count(reason: string): void;
 }
 
