@@ -24,7 +24,7 @@ export interface Core {
   /** By {@link dialogKey}. */
   readonly dialogs: Map<string, DialogImpl>;
   /** What CANCEL means for an INVITE: the tag of its responses, and what ends it. */
-  readonly cancellable: WeakMap<ServerTransaction, { tag: string; cancel(): void }>;
+  readonly cancellable: WeakMap<Pick<ServerTransaction, 'flow'>, { tag: string; cancel(): void }>;
   count(reason: string): void;
 }
 

@@ -8,6 +8,7 @@ import type { Via } from './message.ts';
 import { DEFAULT_TCP_LIMITS, type TcpLimits } from './tcp-connection.ts';
 import { TcpConnections } from './transport-tcp.ts';
 import { UdpListener } from './transport-udp.ts';
+import { UdpPeer, UdpPeers } from './udp-peers.ts';
 import type { Flow, Peer } from './user-agent-types.ts';
 
 export interface TransportOptions {
@@ -26,7 +27,7 @@ export interface NoWay {
 export class Transport {
   /** The addresses as bound, in the order of the configuration. */
   readonly listening: Peer[] = [];
-  readonly #udp: UdpListener[] = [];
+  readonly #udp: UdpPeers[] = [];
   readonly #tcp: TcpConnections;
   readonly #tcpListening: Peer[] = [];
   readonly #addresses = new LocalAddresses();
@@ -61,18 +62,17 @@ export class Transport {
       return;
     }
     const listener = await UdpListener.open(address, {
-      onDatagram: (bytes, peer, local) => this.#receiveDatagram(bytes, peer, local),
+      onDatagram: (bytes, from, port) => this.#receiveDatagram(bytes, peers.at(from, port)),
       onError: () => this.#options.count('listener-error'),
     });
-    this.#udp.push(listener);
+    const peers = new UdpPeers(listener, (peer) => this.#advertise(listener.local, peer));
+    this.#udp.push(peers);
     this.listening.push(listener.local);
   }
 
-  #receiveDatagram(bytes: Buffer, peer: Peer, bound: Peer): void {
+  #receiveDatagram(bytes: Buffer, flow: Flow): void {
     try {
-      const local = this.#advertise(bound, peer);
-      const id = `udp:${local.address}:${local.port}:${peer.address}:${peer.port}`;
-      this.#options.onMessage(decodeMessage(bytes), { peer, local, id });
+      this.#options.onMessage(decodeMessage(bytes), flow);
     } catch {
       // The decoder does not throw; should it ever, one datagram is lost and not the process.
       this.#options.count('internal-error');
@@ -88,14 +88,22 @@ export class Transport {
    * connection that is open to the peer, or opens one.
    */
   channelTo(peer: Peer, near?: Flow): Channel | NoWay {
+    const known = peer.protocol === 'udp' ? this.#soleUdp?.find(peer.address, peer.port) : undefined;
+    if (known?.isAcceptable) return known;
     if (isIP(peer.address) === 0) return { reason: 'the address is not numeric' };
     if (!isUnicast(peer.address)) return { reason: 'the address is not that of one host' };
     if (!(peer.port > 0 && peer.port < 65536)) return { reason: 'the port is none' };
     return peer.protocol === 'tcp' ? this.#tcpChannel(peer) : this.#udpChannel(peer, near);
   }
 
+  /** The listener of all that goes over UDP, when there is no other one to choose. */
+  get #soleUdp(): UdpPeers | undefined {
+    return this.#udp.length === 1 ? this.#udp[0] : undefined;
+  }
+
   /** The way back along a flow; undefined when its connection has ended. */
   channelOf(flow: Flow): Channel | undefined {
+    if (flow instanceof UdpPeer) return flow;
     const { peer } = flow;
     if (peer.protocol === 'udp') {
       const channel = this.#udpChannel(peer, flow);
@@ -116,6 +124,7 @@ export class Transport {
    * connection, or, when that has ended, on a new one to the port of its Via.
    */
   replyTo(flow: Flow, via: Via): Channel {
+    if (flow instanceof UdpPeer) return flow;
     const { peer, local } = flow;
     const elsewhere: Peer = { ...peer, port: via.port ?? 5060 };
     return {
@@ -131,20 +140,21 @@ export class Transport {
   }
 
   #udpChannel(peer: Peer, near: Flow | undefined): Channel | NoWay {
-    const listener = this.#udpListener(peer, near);
-    if (listener === undefined) return { reason: 'no UDP listener of that address family' };
-    const local = this.#advertise(listener.local, peer);
-    return { reliable: false, local, peer, send: (bytes, onError) => listener.send(bytes, peer, onError) };
+    const peers = this.#udpListener(peer, near);
+    if (peers === undefined) return { reason: 'no UDP listener of that address family' };
+    const channel = peers.at(peer.address, peer.port);
+    channel.isAcceptable = true;
+    return channel;
   }
 
-  #udpListener(peer: Peer, near: Flow | undefined): UdpListener | undefined {
-    const fitting = this.#udp.filter(({ local }) => sameFamily(local.address, peer.address));
+  #udpListener(peer: Peer, near: Flow | undefined): UdpPeers | undefined {
+    const fitting = this.#udp.filter(({ listener: { local } }) => sameFamily(local.address, peer.address));
     if (fitting.length < 2) return fitting[0];
     const arrived = near?.local.protocol === 'udp' ? near.local : undefined;
     const reaching = arrived?.address ?? this.#addresses.reaching(peer.address);
     return (
-      fitting.find(({ local }) => fits(local, reaching) && local.port === arrived?.port) ??
-      fitting.find(({ local }) => fits(local, reaching)) ??
+      fitting.find(({ listener: { local } }) => fits(local, reaching) && local.port === arrived?.port) ??
+      fitting.find(({ listener: { local } }) => fits(local, reaching)) ??
       fitting[0]
     );
   }
@@ -169,7 +179,7 @@ export class Transport {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#tcp.close(), ...this.#udp.map((listener) => listener.close())]);
+    await Promise.all([this.#tcp.close(), ...this.#udp.map(({ listener }) => listener.close())]);
   }
 }
 

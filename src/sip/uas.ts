@@ -58,7 +58,7 @@ export class Uas {
   }
 
   /** A CANCEL comes from where its INVITE came from: it cannot be challenged (section 22.1). */
-  #inviteOf(cancel: SipRequest, flow: Flow): ServerTransaction | undefined {
+  #inviteOf(cancel: SipRequest, flow: Flow): Pick<ServerTransaction, 'flow'> | undefined {
     const invite = this.#core.transactions.inviteOf(cancel);
     return invite?.flow.peer.address === flow.peer.address ? invite : undefined;
   }
