@@ -12,13 +12,14 @@ import {
 import { type Content, DialogSender } from './dialog-sender.ts';
 import { DialogServer, type ServerHost } from './dialog-server.ts';
 import { contactOf, type DialogData, routeSetOfCaller } from './dialog-state.ts';
-import type { DialogWay } from './dialog-way.ts';
+import { DialogWay } from './dialog-way.ts';
 import { Incoming } from './incoming.ts';
 import type { NameAddr, SipRequest, SipResponse } from './message.ts';
 import { Offers } from './offers.ts';
 import { PeerAbilities, SUPPORTED } from './option-tags.ts';
 import { refreshSession } from './session-refresh.ts';
 import { SessionTimer } from './session-timer.ts';
+import { restoreData, type StoredDialog, storeData } from './stored-dialog.ts';
 import { dialogKey } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
 import { Unacknowledged } from './unacknowledged.ts';
@@ -61,6 +62,9 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
 
   readonly #core: Core;
   readonly #server: DialogServer;
+  readonly #way: DialogWay;
+  /** Of a dialog of an earlier life. */
+  #restoredRole: 'caller' | 'callee' | undefined;
   /** By CSeq number: 2xx of ours whose ACK has not come. */
   readonly #unacknowledged = new Map<number, Unacknowledged>();
   #state: DialogState;
@@ -97,6 +101,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
         expire: () => this.#giveUp(),
       }),
     };
+    this.#way = way;
     this.client = new DialogClient(this.parts, this);
     this.#server = new DialogServer(this.parts, way, this);
   }
@@ -106,7 +111,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
   }
 
   get role(): 'caller' | 'callee' {
-    return this.invite === undefined ? 'caller' : 'callee';
+    return this.#restoredRole ?? (this.invite === undefined ? 'caller' : 'callee');
   }
 
   get localDescription(): Body | undefined {
@@ -135,6 +140,37 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
 
   supports(tag: string): boolean {
     return this.parts.peer.supports(tag);
+  }
+
+  store(): StoredDialog {
+    const { data, timer, peer, offers } = this.parts;
+    const { local } = offers;
+    return {
+      role: this.role,
+      data: storeData(data),
+      way: this.#way.store(),
+      timer: timer.state ?? null,
+      description: local === undefined ? null : { type: local.type, text: local.bytes.toString() },
+      abilities: peer.store(),
+    };
+  }
+
+  /** The confirmed dialog that was stored, as if nothing had happened since. */
+  static restore(core: Core, stored: StoredDialog): DialogImpl {
+    const { role, data, way, timer, description, abilities } = stored;
+    const flow = way.flow === null ? undefined : { ...way.flow, id: 'of an earlier life' };
+    const dialog = new DialogImpl(
+      core,
+      restoreData(data),
+      new DialogWay(core, flow, way.alias ?? undefined),
+      undefined,
+    );
+    dialog.#restoredRole = role;
+    dialog.parts.peer.restore(abilities);
+    if (description !== null)
+      dialog.parts.offers.restore({ type: description.type, bytes: description.text });
+    if (timer !== null) dialog.parts.timer.run(timer);
+    return dialog.register();
   }
 
   register(): this {

@@ -29,6 +29,11 @@ export class Offers {
     return this.#local;
   }
 
+  /** What an earlier life described. */
+  restore(local: Body): void {
+    this.#local = local;
+  }
+
   /** Whose offer waits for its answer. */
   get open(): 'none' | 'ours' | 'theirs' {
     return this.#open;

@@ -38,6 +38,15 @@ export class PeerAbilities {
     if (headers['supported'] !== undefined) this.#supported = tokensOf(headers['supported']);
   }
 
+  store(): { allow: string[]; supported: string[] } {
+    return { allow: this.#allow, supported: this.#supported };
+  }
+
+  restore({ allow, supported }: { allow: string[]; supported: string[] }): void {
+    this.#allow = allow;
+    this.#supported = supported;
+  }
+
   /** False for a method of which the peer has said nothing. */
   allows(method: string): boolean {
     return this.#allow.includes(method.toLowerCase());

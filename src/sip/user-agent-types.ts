@@ -1,6 +1,9 @@
 // The user agent as its users see it: the interfaces of the switch and the test phones (RFC 3261 sections 8, 12-15).
 import type { Logger } from '../log.ts';
 import type { NameAddr, SipRequest, SipResponse } from './message.ts';
+import type { StoredDialog } from './stored-dialog.ts';
+
+export type { StoredDialog } from './stored-dialog.ts';
 
 export type Protocol = 'udp' | 'tcp';
 
@@ -113,6 +116,8 @@ export interface UserAgent {
   invite(options: OutgoingInviteOptions): OutgoingInvite;
   /** The dialog of that name, as a Replaces header gives it (RFC 3891): the tags as we see them. */
   findDialog(callId: string, localTag: string, remoteTag: string): Dialog | undefined;
+  /** Takes up a confirmed dialog of an earlier life, as {@link Dialog.store} told it. */
+  restoreDialog(stored: StoredDialog): Dialog;
   close(): Promise<void>;
 }
 
@@ -217,6 +222,8 @@ export interface Dialog {
   /** The last description that we gave in it. */
   readonly localDescription: Body | undefined;
   readonly sessionTimer: SessionTimerState | undefined;
+  /** A confirmed dialog as JSON, for another life of the user agent. */
+  store(): StoredDialog;
   /** True when the peer has said that it takes requests of this method (Allow). */
   allows(method: string): boolean;
   /** True when the peer has said that it speaks this extension (Supported). */

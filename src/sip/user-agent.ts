@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 import { ALLOW, addTo, hostOf, nameAddr, newHeaders } from './compose.ts';
 import type { Core } from './core.ts';
 import type { DecodeResult } from './decode.ts';
-import type { DialogImpl } from './dialog.ts';
+import { DialogImpl } from './dialog.ts';
 import { encodeMessage } from './encode.ts';
 import { Locator, type Lookup } from './locate.ts';
 import { isRequest, type SipRequest, type SipResponse } from './message.ts';
@@ -23,6 +23,7 @@ import type {
   OutgoingInviteOptions,
   OutgoingRequestOptions,
   Peer,
+  StoredDialog,
   UserAgent,
   UserAgentOptions,
 } from './user-agent-types.ts';
@@ -192,6 +193,10 @@ class Agent implements UserAgent {
 
   findDialog(callId: string, localTag: string, remoteTag: string): Dialog | undefined {
     return this.#core.dialogs.get(dialogKey(callId, localTag, remoteTag));
+  }
+
+  restoreDialog(stored: StoredDialog): Dialog {
+    return DialogImpl.restore(this.#core, stored);
   }
 
   /** Ends everything at once: no BYE is sent, requests under way end with a 503 made here. */

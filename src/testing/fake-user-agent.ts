@@ -11,6 +11,7 @@ import type {
   OutgoingInvite,
   OutgoingInviteOptions,
   ResponseOptions,
+  StoredDialog,
   UserAgent,
 } from '../sip/user-agent.ts';
 
@@ -65,6 +66,8 @@ export class FakeDialog implements Dialog {
   readonly remoteTag = 'far';
   readonly remote = { name: undefined, uri: 'sip:far@127.0.0.1', params: {} };
   state: Dialog['state'] = 'confirmed';
+  /** What {@link store} tells, and what a restored one is made from. */
+  stored: object = { fake: true };
   onAck: Dialog['onAck'] = undefined;
   onReinvite: Dialog['onReinvite'] = undefined;
   onUpdate: Dialog['onUpdate'] = undefined;
@@ -89,6 +92,10 @@ export class FakeDialog implements Dialog {
 
   update(options: { headers?: ExtraHeaders; body?: Body }): Promise<SipResponse> {
     return this.request('UPDATE', options);
+  }
+
+  store() {
+    return this.stored as StoredDialog;
   }
 
   async request(method: string, options: { headers?: ExtraHeaders; body?: Body } = {}): Promise<SipResponse> {
@@ -152,6 +159,16 @@ export class FakeUserAgent implements UserAgent {
     this.options = options;
     this.sent.push(line('INVITE', options.body));
     return { callId: 'fake', localTag: 'near', cancel: () => void this.sent.push('CANCEL') };
+  }
+
+  /** Dialogs that were restored, in order. */
+  readonly restored: FakeDialog[] = [];
+
+  restoreDialog(stored: StoredDialog): Dialog {
+    const dialog = new FakeDialog();
+    dialog.stored = stored;
+    this.restored.push(dialog);
+    return dialog;
   }
 
   findDialog(): Dialog | undefined {
