@@ -192,6 +192,8 @@ export interface Paths {
   archive: string;
   catalog: string;
   switchDb: string;
+  /** The calls that are up. */
+  callsDb: string;
   /** The routing strategy; it need not exist unless `[switch] strategy` names it. */
   strategy: string;
 }
@@ -296,6 +298,7 @@ function placePaths(
     archive,
     catalog: join(state, 'catalog.db'),
     switchDb: join(state, 'switch.db'),
+    callsDb: join(state, 'calls.db'),
     strategy: resolve(configurationDirectory(file, env, uid), values.switch.strategy ?? 'strategy.toml'),
   };
 }

@@ -48,6 +48,8 @@ export const eventBodySchema = v.variant('type', [
   v.object({ type: v.literal('call.ringing'), ...callBase }),
   /** `to`: who answered, when the call was offered to several. */
   v.object({ type: v.literal('call.answered'), ...callBase, to: v.optional(party) }),
+  /** The switch was started again while the call was up, and goes on with it. */
+  v.object({ type: v.literal('call.restored'), ...callBase }),
   v.object({ type: v.literal('call.held'), ...callBase, label: v.string() }),
   v.object({ type: v.literal('call.retrieved'), ...callBase, label: v.string() }),
   v.object({ type: v.literal('recording.started'), ...recordingBase, parties: v.array(partySchema) }),

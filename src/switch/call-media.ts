@@ -27,6 +27,8 @@ export interface CallMedia {
   startRecording(metadata: RecordingMetadata): Promise<void>;
   /** Nothing is written from here on; the media flows on. @throws GrecError NG_TIMEOUT, NG_REFUSED */
   stopRecording(): Promise<void>;
+  /** Whether the media server knows the call. @throws GrecError NG_TIMEOUT */
+  exists(): Promise<boolean>;
   /** Frees the media server's ports; ends what is recorded. @throws GrecError NG_TIMEOUT, NG_REFUSED */
   release(): Promise<void>;
 }
@@ -40,6 +42,7 @@ export const directMedia: CallMedia = {
     throw new GrecError('INTERNAL', 'a call with direct media cannot be recorded');
   },
   stopRecording: async () => undefined,
+  exists: async () => true,
   release: async () => undefined,
 };
 
@@ -92,6 +95,15 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
     },
     async stopRecording() {
       await ng.request({ command: 'stop recording', ...base });
+    },
+    async exists() {
+      try {
+        await ng.request({ command: 'query', ...base });
+        return true;
+      } catch (thrown) {
+        if (thrown instanceof GrecError && thrown.code === 'NG_REFUSED') return false;
+        throw thrown;
+      }
     },
     async release() {
       await ng.request({ command: 'delete', ...base, 'from-tag': legs.a.tag, 'delete-delay': 0 });

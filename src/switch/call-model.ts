@@ -5,6 +5,7 @@ import type { EventBody } from '../spool/events.ts';
 import type { Call } from './call.ts';
 import type { CallMedia } from './call-media.ts';
 import type { Leg } from './leg.ts';
+import type { StoredAnchor } from './media-servers.ts';
 import type { Feature } from './phone-requests.ts';
 import type { RecordingDecision } from './recording-decision.ts';
 import type { Destination } from './route.ts';
@@ -27,6 +28,14 @@ export interface CallContext {
   journal(event: EventBody): void;
   /** Media through the media server, for a call that is recorded. */
   anchor(call: string, legs: Legs): CallMedia;
+  /** Where that is, as JSON. */
+  anchorOf(media: CallMedia): StoredAnchor | undefined;
+  /** Takes up the media of an earlier life. */
+  restoreMedia(anchor: StoredAnchor, legs: Legs): CallMedia;
+  /** The call is answered, or has changed since: another life must know. */
+  keep(call: Call): void;
+  /** The call is over: no other life must know of it. */
+  forget(call: Call): void;
   /** Milliseconds until an unanswered call is given up. */
   ringTimeoutMs: number;
   /** Milliseconds between two looks at whether the parties of an answered call are still there. */

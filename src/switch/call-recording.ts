@@ -21,6 +21,14 @@ export interface CallRecordingOptions {
 /** `starting` until the media server has confirmed it; `interrupted` while its media server is lost. */
 export type RecordingState = 'starting' | 'recording' | 'paused' | 'interrupted' | 'failed' | 'stopped';
 
+/** A recording as JSON. */
+export interface StoredRecording {
+  id: string;
+  agent: Label;
+  state: RecordingState;
+  interruption: { reason: string; wasPaused: boolean } | null;
+}
+
 /** Who asked for it, and why, in words. */
 export interface Asked {
   by?: string | undefined;
@@ -43,6 +51,18 @@ export class CallRecording {
 
   get state(): RecordingState {
     return this.#state;
+  }
+
+  store(): StoredRecording {
+    const { id, agent } = this.#options;
+    return { id, agent, state: this.#state, interruption: this.#interruption ?? null };
+  }
+
+  /** Takes up the recording of an earlier life. */
+  restore({ state, interruption }: StoredRecording): this {
+    this.#state = state;
+    this.#interruption = interruption ?? undefined;
+    return this;
   }
 
   /** The media server writes it. */

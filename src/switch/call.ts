@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Dialog, ExtraHeaders, IncomingInvite } from '../sip/user-agent.ts';
+import type { EventBody } from '../spool/events.ts';
 import { type CallMedia, directMedia } from './call-media.ts';
 import {
   type CallContext,
@@ -21,6 +22,7 @@ import { watchParties } from './liveness.ts';
 import { agentSide } from './recording-decision.ts';
 import { setDirect } from './recording-requests.ts';
 import { sessionIdHeader } from './session-id.ts';
+import type { StoredCall } from './stored-call.ts';
 
 export type { CallContext, CallParty, CallPlan, CallState, CallTarget } from './call-model.ts';
 
@@ -30,15 +32,16 @@ const GONE: Record<Label, [left: string, lost: string]> = {
 };
 
 export class Call {
-  readonly id = uuidv7();
-  readonly startedAt = Date.now();
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
   readonly context: CallContext;
   readonly log: Logger;
   readonly legs: Record<Label, Leg>;
   /** Every offer and answer of the answered call. */
-  readonly exchange = new Exchange();
+  readonly exchange = new Exchange(() => this.#keep());
   /** What is asked of its recording, one after the other. */
-  readonly requests = new Exchange();
+  readonly requests = new Exchange(() => this.#keep());
   plan: CallPlan;
   state: CallState = 'setup';
   media: CallMedia;
@@ -47,22 +50,57 @@ export class Call {
   farewell: Promise<unknown> = Promise.resolve();
   /** What media servers still hold of the call besides `media`. */
   readonly leftBehind: CallMedia[] = [];
-  readonly #setup: CallSetup;
+  /** Undefined in a call of an earlier life, which is answered. */
+  readonly #setup: CallSetup | undefined;
   /** Ends the watch over the parties of an answered call. */
   #endWatch: () => void = () => {};
 
-  constructor(invite: IncomingInvite, plan: CallPlan, context: CallContext) {
-    this.plan = plan;
+  /** A new call for `invite`, or `stored`, one of an earlier life. */
+  constructor(
+    from: { invite: IncomingInvite; plan: CallPlan } | { stored: StoredCall },
+    context: CallContext,
+  ) {
+    const stored = 'stored' in from ? from.stored : undefined;
+    this.id = stored?.id ?? uuidv7();
+    this.startedAt = stored?.startedAt ?? Date.now();
+    this.plan = 'plan' in from ? from.plan : from.stored.plan;
     this.context = context;
     this.log = context.log.child({ call: this.id });
-    this.legs = {
-      a: this.#newLeg('a', plan.from, invite.flow.peer.address),
-      b: this.#newLeg('b', plan.to, plan.route.peer.address),
-    };
-    this.recording = plan.decision.record ? this.newRecording() : undefined;
-    const isAnchored = targetsOf(plan).some(({ decision }) => decision.record);
-    this.media = isAnchored ? context.anchor(this.id, this.legs) : directMedia;
-    this.#setup = new CallSetup(this, invite);
+    if ('invite' in from) {
+      const { plan, invite } = from;
+      this.legs = {
+        a: this.#newLeg('a', plan.from, invite.flow.peer.address),
+        b: this.#newLeg('b', plan.to, plan.route.peer.address),
+      };
+      this.recording = plan.decision.record ? this.newRecording() : undefined;
+      const isAnchored = targetsOf(plan).some(({ decision }) => decision.record);
+      this.media = isAnchored ? context.anchor(this.id, this.legs) : directMedia;
+      this.#setup = new CallSetup(this, invite);
+    } else {
+      const { legs, recording, anchor } = from.stored;
+      this.legs = { a: Leg.restore(legs.a), b: Leg.restore(legs.b) };
+      this.recording =
+        recording === null ? undefined : this.newRecording(recording.agent, recording.id).restore(recording);
+      this.media = anchor === null ? directMedia : context.restoreMedia(anchor, this.legs);
+    }
+  }
+
+  /** Goes on with a call of an earlier life: its parties are asked at once whether they still are there. */
+  static restore(stored: StoredCall, context: CallContext): Call {
+    const call = new Call({ stored }, context);
+    call.join('a', context.userAgent.restoreDialog(stored.dialogs.a));
+    call.join('b', context.userAgent.restoreDialog(stored.dialogs.b));
+    call.state = 'answered';
+    context.journal({ type: 'call.restored', call: call.id });
+    call.log.info('call restored');
+    relayInDialog(call);
+    call.#endWatch = watchParties(call, context.probeMs, 'at once');
+    if (call.recording?.state === 'starting') void call.recording.start(call.media);
+    return call;
+  }
+
+  #keep(): void {
+    if (this.state === 'answered') this.context.keep(this);
   }
 
   #newLeg(label: Label, party: CallPlan['from'], source: string): Leg {
@@ -88,7 +126,7 @@ export class Call {
     if (attached !== undefined) context.journal({ type: 'data.attached', call: id, ...attached });
     this.log.info({ from: from.number, to: to.number, dialled }, 'call created');
     if (plan.hunt === undefined) this.#journalDecision();
-    await this.#setup.begin();
+    await this.#setup?.begin();
   }
 
   #journalDecision(): void {
@@ -121,6 +159,7 @@ export class Call {
     this.log.info('call answered');
     relayInDialog(this);
     this.#endWatch = watchParties(this, this.context.probeMs);
+    this.#keep();
   }
 
   /** Offer and answer are through. */
@@ -137,7 +176,8 @@ export class Call {
     const answered = this.state === 'answered';
     this.state = 'released';
     this.#endWatch();
-    this.#setup.end(status, reason);
+    this.#setup?.end(status, reason);
+    this.context.forget(this);
     this.farewell = Promise.all([this.#hangUp('a'), this.#hangUp('b')]);
     this.recording?.stop(reason);
     this.context.journal({ type: 'call.released', call: this.id, by, status, reason, answered });
@@ -162,17 +202,16 @@ export class Call {
   }
 
   /** A recording of this call that has not begun. @param agent whose party is the agent; as decided when left out */
-  newRecording(agent: Label = agentSide(this.plan) === 'source' ? 'a' : 'b'): CallRecording {
+  newRecording(
+    agent: Label = agentSide(this.plan) === 'source' ? 'a' : 'b',
+    recording: string = uuidv7(),
+  ): CallRecording {
     const { id, legs, plan, log, context } = this;
+    const journal = (event: EventBody) => {
+      context.journal(event);
+      this.#keep();
+    };
     const { sessionId } = plan;
-    return new CallRecording({
-      id: uuidv7(),
-      call: id,
-      sessionId,
-      legs,
-      agent,
-      journal: context.journal,
-      log,
-    });
+    return new CallRecording({ id: recording, call: id, sessionId, legs, agent, journal, log });
   }
 }

@@ -6,6 +6,18 @@ import { SdpOrigin, type SdpOriginState } from './sdp-origin.ts';
 
 export type Label = 'a' | 'b';
 
+/** A leg as JSON, without its dialog. */
+export interface StoredLeg {
+  label: Label;
+  tag: string;
+  party: CallParty;
+  source: string;
+  origin: SdpOriginState;
+  /** Latin-1, so that each byte comes back. */
+  described: string | null;
+  held: boolean;
+}
+
 export interface LegOptions {
   label: Label;
   /** Its name in the ng protocol: ours, so that it stays when a SIP tag changes (forking behind a trunk). */
@@ -34,6 +46,19 @@ export class Leg {
     this.party = party;
     this.source = source;
     this.origin = new SdpOrigin(origin);
+  }
+
+  store(): StoredLeg {
+    const { label, tag, party, source, held } = this;
+    const described = this.described?.toString('latin1') ?? null;
+    return { label, tag, party, source, held, described, origin: this.origin.state };
+  }
+
+  static restore({ described, held, ...options }: StoredLeg): Leg {
+    const leg = new Leg(options);
+    leg.held = held;
+    leg.described = described === null ? undefined : Buffer.from(described, 'latin1');
+    return leg;
   }
 
   /** The other side's description, as this party gets it. */

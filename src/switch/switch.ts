@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Config, TrunkConfig } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
+import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
 import { KNOWN_METHODS } from '../sip/compose.ts';
@@ -18,6 +19,7 @@ import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import { Call, type CallContext } from './call.ts';
 import { planCall, type Ruling } from './call-plan.ts';
+import { CallStore } from './call-store.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
@@ -30,6 +32,7 @@ import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
 import { hasForeignBody } from './sdp-body.ts';
 import { Sparingly } from './sparingly.ts';
+import { storeCall } from './stored-call.ts';
 import { Strategist } from './strategist.ts';
 
 const ALLOW = `${ALLOW_IN_CALL}, REGISTER`;
@@ -67,6 +70,7 @@ export class Switch {
   readonly #identifier: Identifier;
   readonly #journal: Journal;
   readonly mediaServers: MediaServers;
+  readonly #callStore: CallStore;
   readonly #log: Logger;
   readonly #flows = new RegisteredFlows();
   /** Who sent a request that was admitted. */
@@ -89,12 +93,14 @@ export class Switch {
     strategist: Strategist;
     journal: Journal;
     clients: MediaServersOptions['clients'];
+    callStore: CallStore;
     log: Logger;
   }) {
     this.store = parts.store;
     this.strategist = parts.strategist;
     this.realm = parts.config.sip.realm;
     this.#journal = parts.journal;
+    this.#callStore = parts.callStore;
     this.mediaServers = new MediaServers({
       clients: parts.clients,
       log: parts.log,
@@ -128,22 +134,42 @@ export class Switch {
     this.strategist.reload(config);
   }
 
-  /** Says of calls that an earlier life left open that they are over, and frees what the media server holds of them. */
-  async closeLostCalls(): Promise<void> {
-    for (const { call } of this.store.openCalls()) {
-      this.#log.warn({ call }, 'the call was up when the switch ended');
-      const reason = 'the switch was restarted';
-      this.#journal.append({
-        type: 'call.released',
-        call,
-        by: 'switch',
-        status: 500,
-        reason,
-        answered: true,
-      });
-      this.store.forgetOpenCall(call);
-      this.mediaServers.forget(call);
+  /** Goes on with the calls of an earlier life that were answered; says of the others that they are over. */
+  takeUpCalls(): void {
+    const context = this.#context();
+    for (const { call: id, state } of this.#callStore.all()) {
+      try {
+        const call = Call.restore(JSON.parse(state), context);
+        this.calls.set(id, call);
+        this.#count('restored');
+        void this.#checkMedia(call);
+      } catch (thrown) {
+        this.#log.error({ call: id, alarm: 'call-not-restored' }, `a call is lost: ${messageOf(thrown)}`);
+        this.#callStore.forget(id);
+        this.store.noteOpenCall({ call: id, recording: null });
+      }
     }
+    for (const { call } of this.store.openCalls()) if (!this.calls.has(call)) this.#closeLostCall(call);
+  }
+
+  #closeLostCall(call: string): void {
+    this.#log.warn({ call }, 'the call was up when the switch ended');
+    const reason = 'the switch was restarted';
+    this.#journal.append({ type: 'call.released', call, by: 'switch', status: 500, reason, answered: true });
+    this.store.forgetOpenCall(call);
+    this.mediaServers.forget(call);
+  }
+
+  /** A media server that was started again meanwhile does not know the call. */
+  async #checkMedia(call: Call): Promise<void> {
+    try {
+      if (await call.media.exists()) return;
+    } catch (thrown) {
+      // One that does not answer is found out by its pings.
+      return this.#log.warn({ call: call.id }, messageOf(thrown));
+    }
+    this.mediaServers.disown(call.media);
+    await rescueCalls([call], this.#rescue, 'the media server does not know the call any more');
   }
 
   /** Ends every call with BYE, then the sockets. */
@@ -161,6 +187,7 @@ export class Switch {
     this.#journal.append({ type: 'daemon.stopped' });
     await this.#journal.close();
     await this.mediaServers.close();
+    this.#callStore.close();
     this.store.close();
     this.strategist.close();
   }
@@ -234,7 +261,7 @@ export class Switch {
     };
     const plan = planCall(invite, caller, options, ruling);
     if (plan.kind === 'refused') return invite.respond(plan.status, { reason: plan.reason });
-    this.#begin(new Call(invite, plan.plan, this.#context()));
+    this.#begin(new Call({ invite, plan: plan.plan }, this.#context()));
   }
 
   #begin(call: Call): void {
@@ -260,6 +287,10 @@ export class Switch {
         this.events.tell(this.#journal.append(event));
       },
       anchor: (call, legs) => this.mediaServers.anchor(call, legs),
+      anchorOf: (media) => this.mediaServers.anchorOf(media),
+      restoreMedia: (anchor, legs) => this.mediaServers.restore(anchor, legs),
+      keep: (call) => this.#callStore.keep(call.id, () => storeCall(call)),
+      forget: (call) => this.#callStore.forget(call.id),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
       featureCodes: this.#settings.featureCodes,
       probeMs: PROBE_MS,
@@ -332,18 +363,23 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
       ng: await createNgClient({ ...address, timeoutMs: config.media.timeout, log }),
     })),
   );
-  const parts = new Switch({ config, store, strategist, journal, clients, log });
+  const callStore = new CallStore({
+    file: config.paths.callsDb,
+    onTrouble: (reason) => reportStore(reason, log),
+  });
+  const parts = new Switch({ config, store, strategist, journal, clients, callStore, log });
   warnOfForeignRealms(store, parts.realm, log);
   try {
     await parts.listen(config);
   } catch (thrown) {
     await Promise.allSettled([journal.close(), parts.mediaServers.close()]);
+    callStore.close();
     store.close();
     strategist.close();
     throw thrown;
   }
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
-  await parts.closeLostCalls();
+  parts.takeUpCalls();
   return {
     routes: switchRoutes(parts),
     status: () => statusOf(parts),
