@@ -11,6 +11,8 @@ const BASE = [
   'errors',
   'log',
   'log-levels',
+  'log-output',
+  'log-secrets',
   'toml-lines',
   'toml-schema',
   'version',

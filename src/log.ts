@@ -2,14 +2,11 @@
 import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
 import type { LogLevel } from './log-levels.ts';
+import { standardError, standardErrorInTurns } from './log-output.ts';
+import { withoutSecrets } from './log-secrets.ts';
 
 export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
 export type Logger = PinoLogger;
-
-/** Keys whose values are secrets; pino replaces them wherever they stand in a logged object. */
-const SECRET_KEYS = ['password', 'ha1', 'secret', 'token', 'authorization'];
-
-const MOST_WAITING_BYTES = 1 << 20;
 
 export interface LogOptions {
   name: string;
@@ -24,24 +21,28 @@ export interface LogOptions {
  */
 export function createLogger(options: LogOptions): Logger {
   const readable = options.readable ?? process.stderr.isTTY === true;
-  const destination = options.destination ?? (readable ? prettyStream() : standardError());
-  return pino(
+  const destination = options.destination ?? (readable ? prettyStream() : standardErrorInTurns());
+  const log = pino(
     {
       name: options.name,
       level: options.level,
       base: { name: options.name, pid: process.pid },
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[secret]' },
+      formatters: { level: (label) => ({ level: label }), log: withoutSecrets },
     },
     destination,
   );
+  return withChildren(log);
 }
 
-/** A log that cannot be written, on a full disk say, must not end a daemon: lines wait, and beyond a limit they are lost. */
-function standardError() {
-  const stream = pino.destination({ fd: 2, sync: true, maxLength: MOST_WAITING_BYTES });
-  return stream.on('error', () => undefined);
+/** Children's fields are printed once, when a child is made: they are looked at then. */
+function withChildren(log: Logger): Logger {
+  const { child } = log;
+  return Object.assign(log, {
+    child(this: Logger, bindings: Record<string, unknown>, options?: Record<string, unknown>) {
+      return child.call(this, withoutSecrets(bindings), options);
+    },
+  });
 }
 
 function prettyStream(): DestinationStream {

@@ -15,6 +15,7 @@ import {
   type Refusal,
   type UserAgent,
 } from '../sip/user-agent.ts';
+import type { EventBody } from '../spool/events.ts';
 import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import { Call, type CallContext } from './call.ts';
@@ -284,7 +285,8 @@ export class Switch {
         if (event.type === 'call.answered') this.#count('answered');
         if (event.type === 'recording.started') this.#count('recorded');
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
-        this.events.tell(this.#journal.append(event));
+        const entry = isOfRecording(event) ? this.#journal.append(event) : this.#journal.appendSoon(event);
+        this.events.tell(entry);
       },
       anchor: (call, legs) => this.mediaServers.anchor(call, legs),
       anchorOf: (media) => this.mediaServers.anchorOf(media),
@@ -350,6 +352,11 @@ function featureCodesIn(codes: Config['switch']): Settings['featureCodes'] {
     [codes['pause-code'], 'pause'],
   ] as const;
   return new Map(named.filter(([code]) => code !== ''));
+}
+
+/** What a kill at any instant must not lose; the other events of a call may miss a few milliseconds of it. */
+function isOfRecording(event: EventBody): boolean {
+  return event.type === 'recording.decided' ? event.record : event.type.startsWith('recording.');
 }
 
 /** Starts grec-sipd. */
