@@ -1,8 +1,11 @@
 // One side of a call: its party, the dialog with it, and what was agreed with it about media.
+
+import type { SipMessage } from '../sip/message.ts';
 import type { Body, Dialog } from '../sip/user-agent.ts';
 import type { CallParty } from './call-model.ts';
 import { withSdp } from './sdp-body.ts';
 import { SdpOrigin, type SdpOriginState } from './sdp-origin.ts';
+import { uuidOf } from './session-id.ts';
 
 export type Label = 'a' | 'b';
 
@@ -24,6 +27,8 @@ export class Leg {
   dialog: Dialog | undefined;
   /** The party's own description, the last one that was accepted. */
   described: Buffer | undefined;
+  /** The UUID by which the party names its side of the conversation (RFC 7989); made here when it does not. */
+  uuid: string | undefined;
   /** It has put the other on hold. */
   held = false;
   readonly origin: SdpOrigin;
@@ -34,6 +39,11 @@ export class Leg {
     this.party = party;
     this.source = source;
     this.origin = new SdpOrigin(origin);
+  }
+
+  /** Takes over what a message of the party says of it. */
+  learn(message: SipMessage): void {
+    this.uuid = uuidOf(message) ?? this.uuid;
   }
 
   /** The other side's description, as this party gets it. */
