@@ -1,5 +1,6 @@
 // What a call is made of: parties, legs, the plan that it follows, and what it is given to work with.
 import type { Logger } from '../log.ts';
+import type { SipResponse } from '../sip/message.ts';
 import type { UserAgent } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
 import type { Call } from './call.ts';
@@ -8,7 +9,9 @@ import type { Leg } from './leg.ts';
 import type { StoredAnchor } from './media-servers.ts';
 import type { Feature } from './phone-requests.ts';
 import type { RecordingDecision } from './recording-decision.ts';
+import type { Redirected } from './redirection.ts';
 import type { Destination } from './route.ts';
+import type { ShownCaller } from './shown-caller.ts';
 import type { Ring } from './strategy/strategy.ts';
 
 /** A party of a call, as addresses and the DN table tell it. */
@@ -45,6 +48,8 @@ export interface CallContext {
   /** What agents may dial in a call, by its digits. */
   featureCodes: ReadonlyMap<string, Feature>;
   onReleased(call: Call): void;
+  /** Where a callee's redirection leads. */
+  redirect?(from: Destination, response: SipResponse): Redirected[];
 }
 
 /** A place where a call may be answered, and whether it is recorded when it is. */
@@ -52,12 +57,16 @@ export interface CallTarget {
   to: CallParty;
   route: Destination;
   decision: RecordingDecision;
+  /** What its callee is shown of the caller, when that is not what the plan says: somebody has sent the call on. */
+  shown?: ShownCaller | undefined;
 }
 
 export interface CallPlan extends CallTarget {
   sessionId: string;
   from: CallParty;
   maxForwards: number;
+  /** The target that another route makes, to the number there: for a callee that sends the call elsewhere. */
+  targetOf?: ((route: Destination, number: string) => CallTarget) | undefined;
   /** The number that was dialled, when it is not that of `to`. */
   dialled?: string | undefined;
   /** Data that the routing strategy attaches, and the rule that does. */

@@ -10,6 +10,7 @@ import {
   type RouteOptions,
   routeAsDecided,
 } from './route.ts';
+import { readShownCaller } from './shown-caller.ts';
 import type { Decision, RouteWord } from './strategy/strategy.ts';
 
 const DEFAULT_MAX_FORWARDS = 70;
@@ -49,6 +50,8 @@ export function planCall(
     ...(targets.length > 1 ? severalPlaces(targets, first, dialled, decision.route) : first),
     sessionId,
     from: callerOf(invite, caller),
+    shown: readShownCaller(message, caller.kind === 'trunk'),
+    targetOf: (route, number) => targetOf(route, caller, number, decision),
     maxForwards: (message.headers['max-forwards'] ?? DEFAULT_MAX_FORWARDS) - 1,
     attached: attachedBy(decision),
   };

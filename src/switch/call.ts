@@ -17,11 +17,11 @@ import { CallRecording } from './call-recording.ts';
 import { CallSetup } from './call-setup.ts';
 import { Exchange } from './exchange.ts';
 import { relayInDialog } from './in-dialog.ts';
-import { type Label, Leg } from './leg.ts';
+import { type Label, Leg, otherLabel } from './leg.ts';
 import { watchParties } from './liveness.ts';
 import { agentSide } from './recording-decision.ts';
-import { setDirect } from './recording-requests.ts';
-import { sessionIdHeader } from './session-id.ts';
+import { recordLate, setDirect } from './recording-requests.ts';
+import { newUuid, sessionIdHeader } from './session-id.ts';
 import type { StoredCall } from './stored-call.ts';
 
 export type { CallContext, CallParty, CallPlan, CallState, CallTarget } from './call-model.ts';
@@ -72,6 +72,7 @@ export class Call {
         a: this.#newLeg('a', plan.from, invite.flow.peer.address),
         b: this.#newLeg('b', plan.to, plan.route.peer.address),
       };
+      this.legs.a.uuid = plan.sessionId;
       this.recording = plan.decision.record ? this.newRecording() : undefined;
       const isAnchored = targetsOf(plan).some(({ decision }) => decision.record);
       this.media = isAnchored ? context.anchor(this.id, this.legs) : directMedia;
@@ -107,9 +108,14 @@ export class Call {
     return new Leg({ label, tag: `${this.id}-${label}`, party, source });
   }
 
-  /** Headers that every message of the call carries. */
-  get headers(): ExtraHeaders {
-    return { 'session-id': sessionIdHeader(this.plan.sessionId) };
+  /** Headers of every message to a party: who speaks with whom (RFC 7989). */
+  headersTo(label: Label): ExtraHeaders {
+    const { sessionId } = this.plan;
+    const { uuid } = this.legs[label];
+    if (uuid !== sessionId) return { 'session-id': sessionIdHeader(sessionId, uuid) };
+    const other = this.legs[otherLabel(label)];
+    other.uuid ??= newUuid();
+    return { 'session-id': sessionIdHeader(other.uuid, sessionId) };
   }
 
   /** The recording, as long as the media runs where it can be recorded. */
@@ -141,7 +147,7 @@ export class Call {
     this.legs.b.party = to;
     this.legs.b.source = route.peer.address;
     this.#journalDecision();
-    if (decision.record) this.recording = this.newRecording();
+    this.recording = decision.record ? this.newRecording() : undefined;
   }
 
   /** A leg has its dialog. */
@@ -166,6 +172,8 @@ export class Call {
   onAnswered(): void {
     // The capture runs since the answer; that it is on the disk must not hold up the call.
     if (this.wanted !== undefined) void this.wanted.start(this.media);
+    // Whoever took the call in the end is recorded, and nobody that was asked before is.
+    else if (this.recording?.state === 'starting') void recordLate(this, this.recording);
     // It was anchored for the sake of another place, which did not answer.
     else if (this.media.anchored && this.recording === undefined) void setDirect(this);
   }
@@ -190,7 +198,7 @@ export class Call {
 
   async #hangUp(label: Label): Promise<void> {
     const { dialog } = this.legs[label];
-    if (dialog?.state === 'confirmed') await dialog.bye(this.headers);
+    if (dialog?.state === 'confirmed') await dialog.bye(this.headersTo(label));
   }
 
   async #releaseMedia(media: CallMedia): Promise<void> {

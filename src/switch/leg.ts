@@ -1,8 +1,11 @@
 // One side of a call: its party, the dialog with it, and what was agreed with it about media.
+
+import type { SipMessage } from '../sip/message.ts';
 import type { Body, Dialog } from '../sip/user-agent.ts';
 import type { CallParty } from './call-model.ts';
 import { withSdp } from './sdp-body.ts';
 import { SdpOrigin, type SdpOriginState } from './sdp-origin.ts';
+import { uuidOf } from './session-id.ts';
 
 export type Label = 'a' | 'b';
 
@@ -16,6 +19,7 @@ export interface StoredLeg {
   /** Latin-1, so that each byte comes back. */
   described: string | null;
   held: boolean;
+  uuid: string | null;
 }
 
 export interface LegOptions {
@@ -36,6 +40,8 @@ export class Leg {
   dialog: Dialog | undefined;
   /** The party's own description, the last one that was accepted. */
   described: Buffer | undefined;
+  /** The UUID by which the party names its side of the conversation (RFC 7989); made here when it does not. */
+  uuid: string | undefined;
   /** It has put the other on hold. */
   held = false;
   readonly origin: SdpOrigin;
@@ -49,16 +55,22 @@ export class Leg {
   }
 
   store(): StoredLeg {
-    const { label, tag, party, source, held } = this;
+    const { label, tag, party, source, held, uuid = null } = this;
     const described = this.described?.toString('latin1') ?? null;
-    return { label, tag, party, source, held, described, origin: this.origin.state };
+    return { label, tag, party, source, held, uuid, described, origin: this.origin.state };
   }
 
-  static restore({ described, held, ...options }: StoredLeg): Leg {
+  static restore({ described, held, uuid, ...options }: StoredLeg): Leg {
     const leg = new Leg(options);
+    leg.uuid = uuid ?? undefined;
     leg.held = held;
     leg.described = described === null ? undefined : Buffer.from(described, 'latin1');
     return leg;
+  }
+
+  /** Takes over what a message of the party says of it. */
+  learn(message: SipMessage): void {
+    this.uuid = uuidOf(message) ?? this.uuid;
   }
 
   /** The other side's description, as this party gets it. */

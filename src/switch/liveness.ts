@@ -31,7 +31,7 @@ export function watchParties(
 
 async function ask(call: Call, { label, dialog }: Leg, misses: Record<Leg['label'], number>): Promise<void> {
   if (dialog?.state !== 'confirmed') return;
-  const { status } = await dialog.request('OPTIONS', { headers: call.headers });
+  const { status } = await dialog.request('OPTIONS', { headers: call.headersTo(label) });
   misses[label] = status === 503 ? misses[label] + 1 : 0;
   if (misses[label] >= MOST_MISSES)
     call.release(label, 200, `the ${label === 'a' ? 'caller' : 'callee'} is gone`);

@@ -2,7 +2,7 @@
 import { GrecError, messageOf } from '../errors.ts';
 import type { Call } from './call.ts';
 import { directMedia } from './call-media.ts';
-import type { Asked } from './call-recording.ts';
+import type { Asked, CallRecording } from './call-recording.ts';
 import type { Label } from './leg.ts';
 import { moveMedia } from './move-media.ts';
 import { mayGoDirect } from './nat.ts';
@@ -84,13 +84,7 @@ const WORK: Record<Operation, (call: Call, asked: Asked) => Promise<void>> = {
     const dn = agent === undefined ? call.plan.decision.dn : asked.dn;
     const reason = `asked for by ${asked.by ?? 'the operator'}: ${asked.reason}`;
     call.context.journal({ type: 'recording.decided', call: call.id, record: true, side, dn, reason });
-    try {
-      if (!call.media.anchored) await moveMedia(call, call.context.anchor(call.id, call.legs));
-    } catch (thrown) {
-      recording.fail(messageOf(thrown));
-      throw thrown;
-    }
-    await recording.start(call.media);
+    await begin(call, recording);
     if (recording.state === 'failed')
       throw new GrecError('NG_REFUSED', `recording ${recording.id} could not be started`, {
         hint: '`grec status` and the log of grec-mediad say why',
@@ -111,6 +105,22 @@ const WORK: Record<Operation, (call: Call, asked: Asked) => Promise<void>> = {
     await setDirect(call);
   },
 };
+
+/** @throws GrecError MEDIA_NOT_MOVED; the recording has failed then */
+async function begin(call: Call, recording: CallRecording): Promise<void> {
+  try {
+    if (!call.media.anchored) await moveMedia(call, call.context.anchor(call.id, call.legs));
+  } catch (thrown) {
+    recording.fail(messageOf(thrown));
+    throw thrown;
+  }
+  await recording.start(call.media);
+}
+
+/** Records a call of which it was not known in time that it is to be recorded. Never rejects: a failure is told. */
+export function recordLate(call: Call, recording: CallRecording): Promise<void> {
+  return call.requests.run(() => begin(call, recording)).catch(() => undefined);
+}
 
 /** The media server is needed no more, unless a party can be heard through it alone. What fails leaves the media there. */
 export async function setDirect(call: Call): Promise<void> {

@@ -19,6 +19,7 @@ import type { EventBody } from '../spool/events.ts';
 import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import { Call, type CallContext } from './call.ts';
+import type { CallPlan } from './call-model.ts';
 import { planCall, type Ruling } from './call-plan.ts';
 import { CallStore } from './call-store.ts';
 import { switchRoutes } from './control-routes.ts';
@@ -29,8 +30,10 @@ import { LiveEvents } from './live-events.ts';
 import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
 import { type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
 import type { Feature } from './phone-requests.ts';
+import { routeRedirected } from './redirection.ts';
 import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
+import type { RouteOptions } from './route.ts';
 import { hasForeignBody } from './sdp-body.ts';
 import { Sparingly } from './sparingly.ts';
 import { storeCall } from './stored-call.ts';
@@ -78,6 +81,8 @@ export class Switch {
   readonly #identities = new WeakMap<SipRequest, Caller>();
   readonly #refusals = new Sparingly(LINES_PER_SECOND);
   readonly #alarms = new Sparingly(1);
+  /** By Session-ID. */
+  readonly #conversations = new Map<string, Set<Call>>();
   /** Who waits for a call to be gone. */
   readonly #whenGone = new Map<string, () => void>();
   readonly #rescue: RescueContext = {
@@ -142,6 +147,7 @@ export class Switch {
       try {
         const call = Call.restore(JSON.parse(state), context);
         this.calls.set(id, call);
+        this.#converse(call);
         this.#count('restored');
         void this.#checkMedia(call);
       } catch (thrown) {
@@ -254,19 +260,37 @@ export class Switch {
   }
 
   #place(invite: IncomingInvite, caller: Caller, ruling: Ruling): void {
-    const options = {
+    const plan = planCall(invite, caller, this.#routing(), ruling);
+    if (plan.kind === 'refused') return invite.respond(plan.status, { reason: plan.reason });
+    if (this.#isLoop(plan.plan)) return this.#refuseLoop(invite);
+    this.#begin(new Call({ invite, plan: plan.plan }, this.#context()));
+  }
+
+  #converse(call: Call): void {
+    const { sessionId } = call.plan;
+    const calls = this.#conversations.get(sessionId) ?? new Set();
+    this.#conversations.set(sessionId, calls.add(call));
+  }
+
+  #endConversation(call: Call): void {
+    const { sessionId } = call.plan;
+    const calls = this.#conversations.get(sessionId);
+    calls?.delete(call);
+    if (calls?.size === 0) this.#conversations.delete(sessionId);
+  }
+
+  #routing(): RouteOptions {
+    return {
       store: this.store,
       trunks: this.#settings.trunks,
       flowOf: this.#flows.of.bind(this.#flows),
       now: Date.now,
     };
-    const plan = planCall(invite, caller, options, ruling);
-    if (plan.kind === 'refused') return invite.respond(plan.status, { reason: plan.reason });
-    this.#begin(new Call({ invite, plan: plan.plan }, this.#context()));
   }
 
   #begin(call: Call): void {
     this.calls.set(call.id, call);
+    this.#converse(call);
     this.store.noteOpenCall({ call: call.id, recording: call.recording?.id ?? null });
     this.#count('calls');
     call.begin().catch((thrown: unknown) => {
@@ -293,12 +317,14 @@ export class Switch {
       restoreMedia: (anchor, legs) => this.mediaServers.restore(anchor, legs),
       keep: (call) => this.#callStore.keep(call.id, () => storeCall(call)),
       forget: (call) => this.#callStore.forget(call.id),
+      redirect: (from, response) => routeRedirected(from, response, this.#routing()),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
       featureCodes: this.#settings.featureCodes,
       probeMs: PROBE_MS,
       glareDelay: () => setTimeout(2100 + 1900 * Math.random(), undefined, { ref: false }),
       onReleased: (call) => {
         this.calls.delete(call.id);
+        this.#endConversation(call);
         this.store.forgetOpenCall(call.id);
         this.#whenGone.get(call.id)?.();
       },
@@ -308,6 +334,21 @@ export class Switch {
   #onMediaServerLost({ name }: MediaServer, reason: string): void {
     this.#count('mediaServersLost');
     void rescueCalls(this.calls.values(), this.#rescue, `media server ${name} is lost: ${reason}`);
+  }
+
+  /** The same caller's same call, on its way already: a phone or a trunk has sent it back (RFC 3261 section 16.3 in spirit). */
+  #isLoop({ sessionId, from, to, dialled }: CallPlan): boolean {
+    const calls = this.#conversations.get(sessionId) ?? [];
+    return [...calls].some(({ state, plan }) => {
+      const isOnItsWay = state === 'setup' || state === 'ringing';
+      const isSameNumber = (plan.dialled ?? plan.to.number) === (dialled ?? to.number);
+      return isOnItsWay && isSameNumber && plan.from.number === from.number;
+    });
+  }
+
+  #refuseLoop(invite: IncomingInvite): void {
+    this.#count('refused-loop');
+    invite.respond(482);
   }
 
   #refuseBusy(invite: IncomingInvite): void {

@@ -8,6 +8,7 @@ import type {
   Flow,
   IncomingInvite,
   IncomingRequest,
+  InviteResponseOptions,
   OutgoingInvite,
   OutgoingInviteOptions,
   ResponseOptions,
@@ -65,9 +66,11 @@ export class FakeDialog implements Dialog {
   readonly localTag = 'near';
   readonly remoteTag = 'far';
   readonly remote = { name: undefined, uri: 'sip:far@127.0.0.1', params: {} };
-  state: Dialog['state'] = 'confirmed';
   /** What {@link store} tells, and what a restored one is made from. */
   stored: object = { fake: true };
+  state: Dialog['state'];
+  /** Headers of every request, in order. */
+  readonly headers: ExtraHeaders[] = [];
   onAck: Dialog['onAck'] = undefined;
   onReinvite: Dialog['onReinvite'] = undefined;
   onUpdate: Dialog['onUpdate'] = undefined;
@@ -81,6 +84,10 @@ export class FakeDialog implements Dialog {
   readonly sent: Sent = [];
   /** What the far side answers to a re-INVITE or another request. */
   answerTo: (method: string) => SipResponse | Promise<SipResponse> = () => fakeResponse(200, 'answer');
+
+  constructor(state: Dialog['state'] = 'confirmed') {
+    this.state = state;
+  }
 
   allows(method: string): boolean {
     return this.abilities.has(method);
@@ -100,6 +107,7 @@ export class FakeDialog implements Dialog {
 
   async request(method: string, options: { headers?: ExtraHeaders; body?: Body } = {}): Promise<SipResponse> {
     this.sent.push(line(method, options.body));
+    this.headers.push(options.headers ?? {});
     return this.answerTo(method);
   }
 
@@ -124,15 +132,28 @@ export class FakeDialog implements Dialog {
 
 export class FakeInvite extends FakeIncoming implements IncomingInvite {
   readonly localTag = 'near';
+  /** The options of every response, in order. */
+  readonly options: InviteResponseOptions[] = [];
+  /** Early dialogs, by branch. */
+  readonly earlyDialogs = new Map<string, FakeDialog>();
   onCancel: (() => void) | undefined = undefined;
   onPrack: IncomingInvite['onPrack'] = undefined;
   readonly dialog = new FakeDialog();
 
-  early(): Dialog | undefined {
-    return this.dialog.state === 'early' ? this.dialog : undefined;
+  override respond(status: number, options: InviteResponseOptions = {}): void {
+    super.respond(status, options);
+    this.options.push(options);
+    const { branch = '' } = options;
+    if (status > 100 && status < 200 && !this.earlyDialogs.has(branch))
+      this.earlyDialogs.set(branch, new FakeDialog('early'));
   }
 
-  accept(options: ResponseOptions = {}): Dialog {
+  early(branch = ''): Dialog | undefined {
+    return this.earlyDialogs.get(branch);
+  }
+
+  accept(options: InviteResponseOptions = {}): Dialog {
+    this.options.push(options);
     this.sent.push(line(200, options.body));
     return this.dialog;
   }
