@@ -22,6 +22,8 @@ export interface PhoneMedia {
   /** RTCP packets that came. */
   readonly rtcpReceived: number;
   readonly target: MediaTarget | undefined;
+  /** Hears nobody but where it sends to, as some telephones do. */
+  isStrict: boolean;
   aim(target: MediaTarget): void;
   /**
    * Sends companded audio at its own pace; see {@link RtpSender.play}. What falls into a time when the peer does not
@@ -51,6 +53,7 @@ class SocketMedia implements PhoneMedia {
   readonly receiver = createRtpReceiver();
   rtcpReceived = 0;
   target: MediaTarget | undefined;
+  isStrict = false;
   readonly #sockets: Socket[];
   readonly #rtp: Socket;
   #sender: RtpSender | undefined;
@@ -61,7 +64,10 @@ class SocketMedia implements PhoneMedia {
     this.rtpPort = rtp.address().port;
     this.#rtp = rtp;
     this.#sockets = [rtp, rtcp];
-    rtp.on('message', (bytes) => this.receiver.receive(bytes));
+    rtp.on('message', (bytes, { address: from, port }) => {
+      const isTarget = from === this.target?.address && port === this.target.rtpPort;
+      if (isTarget || !this.isStrict) this.receiver.receive(bytes);
+    });
     rtcp.on('message', () => {
       this.rtcpReceived += 1;
     });
