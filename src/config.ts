@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
+import { defaultEntries } from './dn-settings.ts';
 import { GrecError, messageOf, systemCode } from './errors.ts';
 import { LOG_LEVELS } from './log-levels.ts';
 import {
@@ -149,6 +150,9 @@ const written = v.strictObject({
     strategy: v.optional(text('the path of a strategy file')),
     'record-code': v.optional(featureCode, '*1'),
     'pause-code': v.optional(featureCode, ''),
+    'agent-login-code': v.optional(featureCode, '*22'),
+    'agent-logout-code': v.optional(featureCode, '*23'),
+    defaults: section(defaultEntries),
   }),
   media: section({
     server: v.optional(hostPorts),

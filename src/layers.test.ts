@@ -8,6 +8,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const BASE = [
   'config',
+  'dn-settings',
+  'recording-name',
   'errors',
   'log',
   'log-levels',

@@ -36,6 +36,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'up',
     'status',
     'dn',
+    'agent',
     'strategy',
     'calls',
     'start',

@@ -15,10 +15,7 @@ export function printConfig(config: Config): string {
     log,
     control,
     sip: { ...sip, listen: sip.listen.map((address) => `${address.protocol}:${showHostPort(address)}`) },
-    // A file that is named must exist.
-    ...(config.switch.strategy === undefined && !existsSync(config.paths.strategy)
-      ? {}
-      : { switch: { strategy: config.paths.strategy } }),
+    switch: { ...config.switch, ...strategyOf(config) },
     media: { ...media, server: media.server.map(showHostPort) },
     mediad: {
       ...mediad,
@@ -29,6 +26,11 @@ export function printConfig(config: Config): string {
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),
   });
+}
+
+/** A file that is named must exist. */
+function strategyOf({ switch: { strategy }, paths }: Config): { strategy?: string } {
+  return strategy === undefined && !existsSync(paths.strategy) ? {} : { strategy: paths.strategy };
 }
 
 /** `127.0.0.1:5060`, `[::1]:5060`. */

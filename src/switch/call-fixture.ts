@@ -47,6 +47,8 @@ export function setUp({
   failing = [] as Step[],
   ringTimeoutMs = 60_000,
   probeMs = 60_000,
+  /** What is different about the call. */
+  planned = (plan: CallPlan): CallPlan => plan,
 } = {}) {
   const userAgent = new FakeUserAgent();
   const invite = new FakeInvite(fakeRequest('INVITE', offer));
@@ -62,14 +64,14 @@ export function setUp({
     dn: number,
     trunk: undefined,
   });
-  const plan: CallPlan = {
+  const plan = planned({
     sessionId: 'a'.repeat(32),
     from: party('7002'),
     to: party('7001'),
     route: { kind: 'dn', dn, uri: 'sip:7001@127.0.0.1:5071', peer, flow: undefined },
     decision: { record, side: 'destination', dn: '7001', reason: 'told to' },
     maxForwards: 69,
-  };
+  });
   let whenReleased = () => {};
   const released = new Promise<void>((resolve) => {
     whenReleased = resolve;

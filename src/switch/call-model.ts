@@ -20,6 +20,8 @@ export interface CallParty {
   uri: string;
   name: string | undefined;
   dn: string | undefined;
+  /** Who is logged in on the DN. */
+  agentId?: string | undefined;
   trunk: string | undefined;
 }
 
@@ -69,11 +71,18 @@ export interface CallPlan extends CallTarget {
   targetOf?: ((route: Destination, number: string) => CallTarget) | undefined;
   /** The number that was dialled, when it is not that of `to`. */
   dialled?: string | undefined;
+  /** The caller has another call: this one consults somebody about it. */
+  consult?: boolean;
+  /** The rules of the routing strategy that decided where the call goes. */
+  rule?: string | undefined;
   /** Data that the routing strategy attaches, and the rule that does. */
   attached?: { data: Readonly<Record<string, string>>; rule: string } | undefined;
   /** Several places; the plan itself is that of no place until one answers. */
   hunt?: { targets: readonly CallTarget[]; ring: Ring; ringTimeMs: number } | undefined;
 }
+
+/** Why a call ends, or is not set up, whose recording is mandatory. */
+export const UNRECORDED = 'recording is mandatory and cannot be made';
 
 export type CallState = 'setup' | 'ringing' | 'answered' | 'released';
 

@@ -1,8 +1,10 @@
 // From an INVITE to the plan of a call: the parties, the route, and whether it is recorded.
 import type { IncomingInvite } from '../sip/user-agent.ts';
 import type { CallParty, CallPlan, CallTarget } from './call-model.ts';
+import type { Dn } from './dn.ts';
+import { type DnPolicy, policyOf } from './dn-policy.ts';
 import { type Identity, userOf } from './identity.ts';
-import { decideRecording } from './recording-decision.ts';
+import { decideRecording, type Side } from './recording-decision.ts';
 import {
   type Destination,
   numberUri,
@@ -43,28 +45,40 @@ export function planCall(
     return { kind: 'refused', status: 404, reason: 'No Number Dialled' };
   const routes = routeAsDecided(decision.route, caller, dialled, options);
   if ('kind' in routes) return routes;
-  const targets = routes.map((route) => targetOf(route, caller, dialled, decision));
+  const consult = caller.kind === 'dn' && options.isEngaged?.(caller.dn.number) === true;
+  const source = sideOf(caller, options);
+  const targetOf = (route: Destination, number: string): CallTarget => {
+    const destination = sideOf(route, options);
+    return {
+      route,
+      to: { ...calleeOf(route, number), agentId: destination.dn?.agentId },
+      decision: decideRecording(source, destination, decision.record, consult),
+    };
+  };
+  const targets = routes.map((route) => targetOf(route, dialled));
   const [first] = targets;
   if (first === undefined) return { kind: 'refused', status: 480, reason: 'Nobody There' };
   const plan: CallPlan = {
     ...(targets.length > 1 ? severalPlaces(targets, first, dialled, decision.route) : first),
     sessionId,
-    from: callerOf(invite, caller),
+    from: { ...callerOf(invite, caller), agentId: source.dn?.agentId },
     shown: readShownCaller(message, caller.kind === 'trunk'),
-    targetOf: (route, number) => targetOf(route, caller, number, decision),
+    targetOf,
+    consult,
+    rule: decision.rules.length === 0 ? undefined : decision.rules.join(' / '),
     maxForwards: (message.headers['max-forwards'] ?? DEFAULT_MAX_FORWARDS) - 1,
     attached: attachedBy(decision),
   };
   return { kind: 'call', plan: dialled === plan.to.number ? plan : { ...plan, dialled } };
 }
 
-function targetOf(route: Destination, caller: Caller, dialled: string, { record }: Decision): CallTarget {
-  const decision = decideRecording(
-    caller.kind === 'dn' ? { dn: caller.dn } : { trunk: caller.trunk },
-    route.kind === 'dn' ? { dn: route.dn } : { trunk: route.trunk },
-    record,
-  );
-  return { route, to: calleeOf(route, dialled), decision };
+function sideOf(place: Caller | Destination, options: RouteOptions): Side & { dn?: DnPolicy | undefined } {
+  return place.kind === 'dn' ? { dn: policyAt(place.dn, options) } : { trunk: place.trunk };
+}
+
+function policyAt(dn: Dn, { store, defaults }: RouteOptions): DnPolicy {
+  const login = store.logins.at(dn.number);
+  return policyOf(dn, login && store.dn(login.agent), defaults);
 }
 
 /** Until one answers, the callee is the number that was dialled. */

@@ -7,7 +7,7 @@ import type { RecordingMetadata } from '../spool/segment.ts';
 import type { Call } from './call.ts';
 import { CallEarly } from './call-early.ts';
 import { directMedia } from './call-media.ts';
-import { type CallTarget, targetsOf } from './call-model.ts';
+import { type CallTarget, targetsOf, UNRECORDED } from './call-model.ts';
 import { callOut } from './call-out.ts';
 import { Hunt } from './hunt.ts';
 import type { Label } from './leg.ts';
@@ -60,14 +60,16 @@ export class CallSetup {
     const call = this.#call;
     this.#invite.onCancel = () => call.release('a', 487, 'cancelled by the caller');
     const offer = this.#offer && (await this.#firstOffer(this.#offer));
-    if (call.state === 'released') return;
+    const targets = targetsOf(call.plan).filter((target) => this.#isPermitted(target));
+    if (targets.length === 0) call.release('switch', 503, UNRECORDED);
+    if (this.#isOver()) return;
     const body = offer && call.legs.b.tell(offer);
     const { local } = this.#invite.flow;
     for (const { route } of targetsOf(call.plan)) this.#tried.add(route.uri);
     const { ring = 'in-order', ringTimeMs = 0 } = call.plan.hunt ?? {};
     const mayOfferEarly = call.plan.hunt === undefined && supports(this.#invite.message, '100rel');
     this.#outgoing = new Hunt({
-      targets: targetsOf(call.plan),
+      targets,
       ring,
       ringTimeMs,
       place: (target, handlers) => callOut(call, target, { local, body, mayOfferEarly }, handlers),
@@ -80,6 +82,11 @@ export class CallSetup {
       onRejected: (response) => this.#onRejected(response),
     });
     this.#ringTimer = setTimeout(() => call.release('switch', 480, 'no answer'), call.context.ringTimeoutMs);
+  }
+
+  /** Without a media server the call is not offered where it must be recorded. */
+  #isPermitted({ decision }: CallTarget): boolean {
+    return this.#loss === undefined || !decision.mandatory;
   }
 
   /** The call ends before it is answered: the caller is told, whoever is asked is asked no more. */
@@ -112,9 +119,9 @@ export class CallSetup {
 
   #loseMedia(thrown: unknown): void {
     this.#loss = messageOf(thrown);
-    this.#call.recording?.fail(this.#loss);
     const anchored = this.#call.media;
     this.#call.media = directMedia;
+    this.#call.recording?.fail(this.#loss);
     // What the media server may hold already is of no use; when it does not answer there is nothing to free.
     void anchored.release().catch(() => undefined);
   }
@@ -142,7 +149,8 @@ export class CallSetup {
     for (const { route } of fresh) this.#tried.add(route.uri);
     log.info({ by: target.to.number, to: fresh.map(({ number }) => number) }, 'redirected');
     const shown = withDiversion(target.shown ?? plan.shown, target.to.number, this.#invite.flow.local);
-    return fresh.map(({ route, number }) => ({ ...targetOf(route, number), shown }));
+    const targets = fresh.map(({ route, number }) => ({ ...targetOf(route, number), shown }));
+    return targets.filter((target) => this.#isPermitted(target));
   }
 
   #onAccepted(response: SipResponse, dialog: Dialog, ack: Ack): void {

@@ -4,14 +4,15 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Dialog, ExtraHeaders, IncomingInvite } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
+import { createdEvent, decidedEvent } from './call-events.ts';
 import { type CallMedia, directMedia } from './call-media.ts';
 import {
   type CallContext,
   type CallPlan,
   type CallState,
   type CallTarget,
-  directionOf,
   targetsOf,
+  UNRECORDED,
 } from './call-model.ts';
 import { CallRecording } from './call-recording.ts';
 import { CallSetup } from './call-setup.ts';
@@ -21,6 +22,7 @@ import { type Label, Leg, otherLabel } from './leg.ts';
 import { watchParties } from './liveness.ts';
 import { agentSide } from './recording-decision.ts';
 import { recordLate, setDirect } from './recording-requests.ts';
+import { termsOf } from './recording-terms.ts';
 import { newUuid, sessionIdHeader } from './session-id.ts';
 import type { StoredCall } from './stored-call.ts';
 
@@ -74,7 +76,7 @@ export class Call {
       };
       this.legs.a.uuid = plan.sessionId;
       this.recording = plan.decision.record ? this.newRecording() : undefined;
-      const isAnchored = targetsOf(plan).some(({ decision }) => decision.record);
+      const isAnchored = targetsOf(plan).some(({ decision }) => decision.record || decision.isAnchored);
       this.media = isAnchored ? context.anchor(this.id, this.legs) : directMedia;
       this.#setup = new CallSetup(this, invite);
     } else {
@@ -126,9 +128,8 @@ export class Call {
   /** Offers the call to the callee. */
   async begin(): Promise<void> {
     const { plan, context, id } = this;
-    const { from, to, sessionId, dialled, attached } = plan;
-    const direction = directionOf(plan);
-    context.journal({ type: 'call.created', call: id, sessionId, direction, from, to, dialled });
+    const { from, to, dialled, attached } = plan;
+    context.journal(createdEvent(id, plan));
     if (attached !== undefined) context.journal({ type: 'data.attached', call: id, ...attached });
     this.log.info({ from: from.number, to: to.number, dialled }, 'call created');
     if (plan.hunt === undefined) this.#journalDecision();
@@ -136,8 +137,8 @@ export class Call {
   }
 
   #journalDecision(): void {
-    const { record, side, dn, reason } = this.plan.decision;
-    this.context.journal({ type: 'recording.decided', call: this.id, record, side, dn, reason });
+    const { record, reason } = this.plan.decision;
+    this.context.journal(decidedEvent(this.id, this.plan.decision));
     this.log.info({ record, reason }, 'recording decided');
   }
 
@@ -220,6 +221,23 @@ export class Call {
       this.#keep();
     };
     const { sessionId } = plan;
-    return new CallRecording({ id: recording, call: id, sessionId, legs, agent, journal, log });
+    const terms = termsOf({ plan, call: id, recording, agent: legs[agent].party });
+    const onFailed = () => this.#endUnlessOptional();
+    return new CallRecording({
+      id: recording,
+      call: id,
+      sessionId,
+      legs,
+      agent,
+      terms,
+      onFailed,
+      journal,
+      log,
+    });
+  }
+
+  /** No recording, no call. */
+  #endUnlessOptional(): void {
+    if (this.plan.decision.mandatory) this.release('switch', 503, UNRECORDED);
   }
 }

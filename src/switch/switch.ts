@@ -1,5 +1,6 @@
 // The SIP Server: what arrives at its user agent becomes registrations and calls.
 import { setTimeout } from 'node:timers/promises';
+import { v7 as uuidv7 } from 'uuid';
 import type { Config, TrunkConfig } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { messageOf } from '../errors.ts';
@@ -7,6 +8,7 @@ import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
 import { KNOWN_METHODS } from '../sip/compose.ts';
 import type { SipRequest } from '../sip/message.ts';
+import { reasonPhrase } from '../sip/response.ts';
 import {
   createUserAgent,
   type Flow,
@@ -18,12 +20,15 @@ import {
 import type { EventBody } from '../spool/events.ts';
 import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
+import { type AgentCodes, agentCodeOf, doAgentCode } from './agent-codes.ts';
+import { Agents } from './agents.ts';
 import { Call, type CallContext } from './call.ts';
 import type { CallPlan } from './call-model.ts';
-import { planCall, type Ruling } from './call-plan.ts';
+import { callerOf, planCall, type Ruling } from './call-plan.ts';
 import { CallStore } from './call-store.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
+import { EngagedDns } from './engaged.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
 import { LiveEvents } from './live-events.ts';
@@ -33,7 +38,7 @@ import type { Feature } from './phone-requests.ts';
 import { routeRedirected } from './redirection.ts';
 import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
-import type { RouteOptions } from './route.ts';
+import type { RefusedRoute, RouteOptions } from './route.ts';
 import { hasForeignBody } from './sdp-body.ts';
 import { Sparingly } from './sparingly.ts';
 import { storeCall } from './stored-call.ts';
@@ -62,6 +67,8 @@ interface Settings {
   maxExpires: number;
   ringTimeoutMs: number;
   featureCodes: ReadonlyMap<string, Feature>;
+  defaults: Config['switch']['defaults'];
+  agentCodes: AgentCodes;
 }
 
 export class Switch {
@@ -71,6 +78,8 @@ export class Switch {
   readonly realm: string;
   readonly strategist: Strategist;
   readonly events = new LiveEvents();
+  readonly agents: Agents;
+  readonly #engaged = new EngagedDns();
   readonly #identifier: Identifier;
   readonly #journal: Journal;
   readonly mediaServers: MediaServers;
@@ -115,6 +124,7 @@ export class Switch {
     });
     this.#log = parts.log;
     this.#settings = settingsOf(parts.config);
+    this.agents = new Agents(parts.store, (event) => this.#journalEvent(event));
     this.#identifier = new Identifier({ store: parts.store, realm: this.realm, now: Date.now });
   }
 
@@ -135,6 +145,15 @@ export class Switch {
     return this.#userAgent;
   }
 
+  get defaults(): RouteOptions['defaults'] {
+    return this.#settings.defaults;
+  }
+
+  callsAt(number: string): number {
+    const calls = [...this.calls.values()];
+    return calls.filter(({ plan: { from, to } }) => from.dn === number || to.dn === number).length;
+  }
+
   reload(config: Config): void {
     this.#settings = settingsOf(config);
     this.strategist.reload(config);
@@ -148,6 +167,7 @@ export class Switch {
         const call = Call.restore(JSON.parse(state), context);
         this.calls.set(id, call);
         this.#converse(call);
+        this.#noteEngaged(call);
         this.#count('restored');
         void this.#checkMedia(call);
       } catch (thrown) {
@@ -237,9 +257,19 @@ export class Switch {
     if (this.calls.size >= MOST_CALLS) return this.#refuseBusy(invite);
     const caller = this.#identities.get(invite.message);
     if (caller === undefined) return invite.respond(403);
+    if (this.#isAgentCode(invite, caller)) return;
     const ruling = this.strategist.rule(invite, caller);
     if (ruling instanceof Promise) void this.#placeLater(invite, caller, ruling);
     else this.#place(invite, caller, ruling);
+  }
+
+  /** True when it was no call, but something that the switch is to do. A DN of the same number goes before. */
+  #isAgentCode(invite: IncomingInvite, caller: Caller): boolean {
+    const dialled = userOf(invite.message.uri) ?? '';
+    const code = caller.kind === 'dn' ? agentCodeOf(dialled, this.#settings.agentCodes) : undefined;
+    if (code === undefined || caller.kind !== 'dn' || this.store.dn(dialled) !== undefined) return false;
+    doAgentCode(invite, caller.dn.number, code, this.agents);
+    return true;
   }
 
   /** An external strategy decides: others' calls go on, and the caller may give up. */
@@ -261,7 +291,7 @@ export class Switch {
 
   #place(invite: IncomingInvite, caller: Caller, ruling: Ruling): void {
     const plan = planCall(invite, caller, this.#routing(), ruling);
-    if (plan.kind === 'refused') return invite.respond(plan.status, { reason: plan.reason });
+    if (plan.kind === 'refused') return this.#refuseCall(invite, caller, ruling, plan);
     if (this.#isLoop(plan.plan)) return this.#refuseLoop(invite);
     this.#begin(new Call({ invite, plan: plan.plan }, this.#context()));
   }
@@ -285,7 +315,24 @@ export class Switch {
       trunks: this.#settings.trunks,
       flowOf: this.#flows.of.bind(this.#flows),
       now: Date.now,
+      defaults: this.defaults,
+      isEngaged: (number: string) => this.#engaged.has(number),
     };
+  }
+
+  #refuseCall(invite: IncomingInvite, caller: Caller, ruling: Ruling, refused: RefusedRoute): void {
+    const { sessionId, decision } = ruling;
+    const { status, reason } = refused;
+    const rule = decision.rules.length === 0 ? undefined : decision.rules.join(' / ');
+    const dialled = userOf(invite.message.uri) ?? '';
+    const said = { status, reason: reason ?? reasonPhrase(status), rule };
+    const from = callerOf(invite, caller);
+    this.#journalEvent({ type: 'call.refused', call: uuidv7(), sessionId, from, dialled, ...said });
+    invite.respond(status, { reason });
+  }
+
+  #journalEvent(event: EventBody): void {
+    this.events.tell(isOfRecording(event) ? this.#journal.append(event) : this.#journal.appendSoon(event));
   }
 
   #begin(call: Call): void {
@@ -306,11 +353,11 @@ export class Switch {
       userAgent,
       log: this.#log,
       journal: (event) => {
-        if (event.type === 'call.answered') this.#count('answered');
+        if (event.type === 'call.answered') this.#noteAnswered(event.call);
+        if (event.type === 'call.released') this.#engaged.drop(event.call);
         if (event.type === 'recording.started') this.#count('recorded');
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
-        const entry = isOfRecording(event) ? this.#journal.append(event) : this.#journal.appendSoon(event);
-        this.events.tell(entry);
+        this.#journalEvent(event);
       },
       anchor: (call, legs) => this.mediaServers.anchor(call, legs),
       anchorOf: (media) => this.mediaServers.anchorOf(media),
@@ -351,6 +398,16 @@ export class Switch {
     invite.respond(482);
   }
 
+  #noteAnswered(call: string): void {
+    this.#count('answered');
+    const answered = this.calls.get(call);
+    if (answered !== undefined) this.#noteEngaged(answered);
+  }
+
+  #noteEngaged({ id, legs }: Call): void {
+    this.#engaged.note(id, [legs.a.party.dn, legs.b.party.dn]);
+  }
+
   #refuseBusy(invite: IncomingInvite): void {
     this.#count('refused-busy');
     this.#alarms.say(() =>
@@ -384,6 +441,11 @@ function settingsOf(config: Config): Settings {
     maxExpires: config.sip['max-expires'],
     ringTimeoutMs: config.sip['ring-timeout'] * 1000,
     featureCodes: featureCodesIn(config.switch),
+    defaults: config.switch.defaults,
+    agentCodes: {
+      login: config.switch['agent-login-code'],
+      logout: config.switch['agent-logout-code'],
+    },
   };
 }
 
@@ -469,6 +531,7 @@ function statusOf(parts: Switch): Record<string, unknown> {
     recording: calls.filter((call) => call.recording?.isRunning).length,
     registrations: parts.store.registeredCount(Date.now()),
     listeners: parts.events.listeners,
+    agents: parts.store.logins.all().length,
     strategy: parts.strategist.status(),
     counters: {
       ...parts.counters,
