@@ -46,6 +46,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'events',
     'ls',
     'show',
+    'why',
     'play',
     'export',
     'config',

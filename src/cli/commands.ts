@@ -221,6 +221,13 @@ function addRecordingCommands(program: Command, lazily: Lazily): void {
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[string]>> => (await import('./show.ts')).show));
   program
+    .command('why <id>')
+    .description(
+      'show what was decided on a call, and why; id: of a call or a recording, any part of it, or "last"',
+    )
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string]>> => (await import('./why.ts')).why));
+  program
     .command('play <id>')
     .description('hear a recording')
     .addOption(new Option('--left', 'the agent alone').conflicts('right'))

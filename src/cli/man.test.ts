@@ -98,6 +98,7 @@ t.test('each command has its options in a page, and each page only real options'
     'agent login': 'grec-agent.1',
     'agent logout': 'grec-agent.1',
     'agent list': 'grec-agent.1',
+    why: 'grec-why.1',
     calls: 'grec-calls.1',
     start: 'grec-calls.1',
     pause: 'grec-calls.1',

@@ -1,5 +1,6 @@
 // What the switch answers on its control socket: DNs, agents and calls.
 import type { ControlRoutes } from '../control.ts';
+import { partOfId } from '../spool/call-events.ts';
 import { callRoutes } from './call-routes.ts';
 import { dnRoutes } from './dn-routes.ts';
 import type { Switch } from './switch.ts';
@@ -8,5 +9,9 @@ export function switchRoutes(parts: Switch): ControlRoutes {
   return {
     ...dnRoutes(parts),
     ...callRoutes(parts),
+    'GET /decisions/:part': ({ params }) => {
+      const part = partOfId(params['part'] ?? '');
+      return { calls: part === undefined ? [] : parts.decisions.find(part) };
+    },
   };
 }

@@ -31,6 +31,7 @@ import { DnStore } from './dn-store.ts';
 import { EngagedDns } from './engaged.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
+import { LiveDecisions } from './live-decisions.ts';
 import { LiveEvents } from './live-events.ts';
 import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
 import { type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
@@ -79,6 +80,7 @@ export class Switch {
   readonly strategist: Strategist;
   readonly events = new LiveEvents();
   readonly agents: Agents;
+  readonly decisions = new LiveDecisions();
   readonly #engaged = new EngagedDns();
   readonly #identifier: Identifier;
   readonly #journal: Journal;
@@ -332,7 +334,10 @@ export class Switch {
   }
 
   #journalEvent(event: EventBody): void {
-    this.events.tell(isOfRecording(event) ? this.#journal.append(event) : this.#journal.appendSoon(event));
+    const isUrgent = isOfRecording(event);
+    const journaled = isUrgent ? this.#journal.append(event) : this.#journal.appendSoon(event);
+    this.decisions.note(journaled);
+    this.events.tell(journaled);
   }
 
   #begin(call: Call): void {
@@ -372,6 +377,7 @@ export class Switch {
       onReleased: (call) => {
         this.calls.delete(call.id);
         this.#endConversation(call);
+        this.decisions.drop(call.id);
         this.store.forgetOpenCall(call.id);
         this.#whenGone.get(call.id)?.();
       },
