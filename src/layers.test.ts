@@ -7,6 +7,7 @@ import t from 'tap';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const BASE = [
+  'feature-codes',
   'config',
   'dn-settings',
   'recording-name',

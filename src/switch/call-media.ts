@@ -7,7 +7,7 @@ import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
 import type { RecordingMetadata } from '../spool/segment.ts';
 import type { Legs } from './call-model.ts';
-import { type Label, otherLabel } from './leg.ts';
+import { isAgent, type Label, otherLabel } from './leg.ts';
 
 /** The media of one call. Every SDP that crosses the switch goes through it, in either direction. */
 export interface CallMedia {
@@ -52,9 +52,15 @@ const RECORDABLE = new Set(['PCMU', 'PCMA', 'TELEPHONE-EVENT', 'CN']);
 /**
  * Media through the media server.
  * @param callId the call's name in the ng protocol
+ * @param featureCodes what agents may dial as telephone events; the media server tells of it
  * @param legs each as it is when it is spoken of: parties come and go
  */
-export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string, legs: Legs): CallMedia {
+export function anchoredMedia(
+  client: Pick<NgClient, 'request'>,
+  callId: string,
+  legs: Legs,
+  featureCodes: readonly string[] = [],
+): CallMedia {
   const base = { 'call-id': callId };
   const ng = inTurn(client);
   let offerer: Label = 'a';
@@ -62,6 +68,9 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
     const address = legs[label].source;
     return { 'received-from': [isIPv6(address) ? 'IP6' : 'IP4', address] };
   };
+  /** What an agent may dial as telephone events. */
+  const codesOf = (label: Label) =>
+    isAgent(legs[label]) && featureCodes.length > 0 ? { 'feature-codes': [...featureCodes] } : {};
   return {
     anchored: true,
     async offer(from, sdp) {
@@ -72,6 +81,7 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
         'from-tag': legs[from].tag,
         'to-tag': legs[otherLabel(from)].tag,
         ...receivedFrom(from),
+        ...codesOf(from),
         sdp: text,
       });
       offerer = from;
@@ -86,6 +96,7 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
         'from-tag': legs[offerer].tag,
         'to-tag': legs[otherLabel(offerer)].tag,
         ...receivedFrom(from),
+        ...codesOf(from),
         sdp: sdp.toString('utf8'),
       });
       return sdpOf(reply.sdp);

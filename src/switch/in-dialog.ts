@@ -1,13 +1,14 @@
 // What happens within a call: its two dialogs are joined, and requests carried from one to the other.
+
+import type { FeatureCodes } from '../feature-codes.ts';
 import { KNOWN_METHODS } from '../sip/compose.ts';
 import type { SipMessage } from '../sip/message.ts';
 import type { Body, ExtraHeaders, IncomingRequest } from '../sip/user-agent.ts';
 import type { Call } from './call.ts';
-import type { FeatureCodes } from './feature-codes.ts';
+import { isAgent } from './leg.ts';
 import {
   type Feature,
   featureCodesOf,
-  isAgent,
   readDtmf,
   readRecordButton,
   requestByPhone,

@@ -82,3 +82,8 @@ export class Leg {
 export function otherLabel(label: Label): Label {
   return label === 'a' ? 'b' : 'a';
 }
+
+/** True for a party that may control the recording: one of ours, not whoever called from outside. */
+export function isAgent({ party }: Pick<Leg, 'party'>): boolean {
+  return party.dn !== undefined;
+}

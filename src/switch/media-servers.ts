@@ -27,6 +27,8 @@ export interface MediaServersOptions {
   onLost(server: MediaServer, reason: string): void;
   /** A server that was gone can be used. */
   onFound(server: MediaServer): void;
+  /** What agents may dial in a call. */
+  featureCodes?(): readonly string[];
   pingIntervalMs?: number;
 }
 
@@ -104,6 +106,11 @@ export class MediaServer {
   }
 }
 
+/** The id of the call that has this name in the ng protocol. */
+export function callOfName(name: string): string {
+  return name.split('.', 1)[0] ?? '';
+}
+
 /** Where a call's media is anchored. */
 interface Anchor {
   server: MediaServer;
@@ -130,6 +137,7 @@ const NO_SERVER: Pick<NgClient, 'request'> = {
 
 export class MediaServers {
   readonly #servers: MediaServer[];
+  readonly #options: MediaServersOptions;
   readonly #anchors = new WeakMap<CallMedia, Anchor>();
   /** Each anchoring after the first one of a call has a name of its own: what is late of an earlier one cannot end it. */
   readonly #anchored = new WeakSet<Legs>();
@@ -138,6 +146,7 @@ export class MediaServers {
   #serial = 0;
 
   constructor(options: MediaServersOptions) {
+    this.#options = options;
     this.#servers = options.clients.map(({ address, ng }) => new MediaServer(address, ng, options));
     for (const server of this.#servers) server.watch();
   }
@@ -152,7 +161,7 @@ export class MediaServers {
     const server = this.living;
     const name = this.#anchored.has(legs) ? `${call}.${this.#prefix}${++this.#serial}` : call;
     this.#anchored.add(legs);
-    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs);
+    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs, this.#options.featureCodes?.());
     if (server !== undefined) this.#anchors.set(media, { server, life: server.life, name });
     return media;
   }
@@ -166,7 +175,7 @@ export class MediaServers {
   restore({ server: wanted, name }: StoredAnchor, legs: Legs): CallMedia {
     const server = this.#servers.find((candidate) => candidate.name === wanted);
     this.#anchored.add(legs);
-    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs);
+    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs, this.#options.featureCodes?.());
     const [first] = this.#servers;
     const known = server ?? first;
     if (known !== undefined)

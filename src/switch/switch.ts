@@ -6,6 +6,7 @@ import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
+import type { NgEvent } from '../ng/reply.ts';
 import { KNOWN_METHODS } from '../sip/compose.ts';
 import type { SipRequest } from '../sip/message.ts';
 import { reasonPhrase } from '../sip/response.ts';
@@ -34,8 +35,8 @@ import { ALLOW_IN_CALL } from './in-dialog.ts';
 import { LiveDecisions } from './live-decisions.ts';
 import { LiveEvents } from './live-events.ts';
 import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
-import { type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
-import type { Feature } from './phone-requests.ts';
+import { callOfName, type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
+import { type Feature, takeFeatureCode } from './phone-requests.ts';
 import { routeRedirected } from './redirection.ts';
 import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
@@ -122,6 +123,7 @@ export class Switch {
       clients: parts.clients,
       log: parts.log,
       onLost: (server, reason) => this.#onMediaServerLost(server, reason),
+      featureCodes: () => [...this.#settings.featureCodes.keys()],
       onFound: () => void resumeInterrupted(this.calls.values(), this.#rescue),
     });
     this.#log = parts.log;
@@ -384,6 +386,12 @@ export class Switch {
     };
   }
 
+  /** A media server tells what a party has dialled. */
+  onMediaEvent({ 'call-id': name, tag, code }: NgEvent): void {
+    const call = this.calls.get(callOfName(name));
+    if (call !== undefined) takeFeatureCode(call, tag, code);
+  }
+
   #onMediaServerLost({ name }: MediaServer, reason: string): void {
     this.#count('mediaServersLost');
     void rescueCalls(this.calls.values(), this.#rescue, `media server ${name} is lost: ${reason}`);
@@ -473,10 +481,16 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
   const strategist = new Strategist(config, log);
   const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
   const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
+  let running: Switch | undefined;
   const clients = await Promise.all(
     config.media.server.map(async (address) => ({
       address,
-      ng: await createNgClient({ ...address, timeoutMs: config.media.timeout, log }),
+      ng: await createNgClient({
+        ...address,
+        timeoutMs: config.media.timeout,
+        log,
+        onEvent: (event) => running?.onMediaEvent(event),
+      }),
     })),
   );
   const callStore = new CallStore({
@@ -484,6 +498,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
     onTrouble: (reason) => reportStore(reason, log),
   });
   const parts = new Switch({ config, store, strategist, journal, clients, callStore, log });
+  running = parts;
   warnOfForeignRealms(store, parts.realm, log);
   try {
     await parts.listen(config);

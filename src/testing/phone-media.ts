@@ -30,6 +30,8 @@ export interface PhoneMedia {
    * want to receive is not sent.
    */
   play(audio: Uint8Array): Promise<SentAudio>;
+  /** Sends one packet as it stands. */
+  sendPacket(packet: Buffer): void;
   /** Ends playing; the ports stay open for what is still on its way. */
   stop(): void;
   close(): Promise<void>;
@@ -84,6 +86,10 @@ class SocketMedia implements PhoneMedia {
 
   async play(audio: Uint8Array): Promise<SentAudio> {
     return (await this.#sender?.play(audio)) ?? { packets: 0, samples: 0 };
+  }
+
+  sendPacket(packet: Buffer): void {
+    this.#put(packet);
   }
 
   stop(): void {
