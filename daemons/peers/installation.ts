@@ -18,6 +18,10 @@ const POLL_MS = 50;
 export interface InstallationOptions {
   /** More TOML: tables other than [state], [sip], [media], [mediad]. */
   toml?: string;
+  /** Where its switch listens; 127.0.0.1 when left out. */
+  host?: string;
+  /** Its port; a free one when left out. */
+  port?: number;
   /** More lines of [sip]. */
   sip?: string;
   /** UDP ports that the media server may use: four a call. */
@@ -52,7 +56,8 @@ export interface Installation {
 /** Starts one; `stop` must be called. */
 export async function install(options: InstallationOptions = {}): Promise<Installation> {
   const directory = mkdtempSync(join(tmpdir(), 'grec-peers-'));
-  const [sipPort, ngPort] = await Promise.all([freePort(), freePort()]);
+  const { host = '127.0.0.1' } = options;
+  const [sipPort, ngPort] = await Promise.all([options.port ?? freePort(host), freePort()]);
   const first = await freeRange(options.mediaPorts ?? 200);
   const configFile = join(directory, 'grec.toml');
   const last = first + (options.mediaPorts ?? 200) - 1;
@@ -80,7 +85,7 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
   return {
     config,
     configFile,
-    sip: { host: '127.0.0.1', port: sipPort },
+    sip: { host, port: sipPort },
     daemons,
     log,
     ask,
@@ -100,13 +105,14 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
 }
 
 function toml(sipPort: number, ngPort: number, ports: string, options: InstallationOptions): string {
+  const { host = '127.0.0.1' } = options;
   return `
 [state]
 directory = "state"
 [log]
 format = "json"
 [sip]
-listen = ["udp:127.0.0.1:${sipPort}", "tcp:127.0.0.1:${sipPort}"]
+listen = ["udp:${host}:${sipPort}", "tcp:${host}:${sipPort}"]
 ${options.sip ?? ''}
 [media]
 server = "127.0.0.1:${ngPort}"
