@@ -269,6 +269,7 @@ export class Switch {
     if (this.calls.size >= MOST_CALLS) return this.#refuseBusy(invite);
     const caller = this.#identities.get(invite.message);
     if (caller === undefined) return invite.respond(403);
+    if (headers['replaces'] !== undefined) return this.#replace(invite, caller);
     if (this.#isAgentCode(invite, caller)) return;
     if (headers['replaces'] !== undefined) return this.#replace(invite, caller);
     const ruling = this.strategist.rule(invite, caller);
