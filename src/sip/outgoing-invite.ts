@@ -4,6 +4,7 @@ import { type Core, guard } from './core.ts';
 import { DialogImpl } from './dialog.ts';
 import { dialogOfCaller } from './dialog-state.ts';
 import { aliasOfUri, DialogWay } from './dialog-way.ts';
+import { LateAnswers } from './late-answers.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { hasSdp } from './offers.ts';
 import { requires, SUPPORTED } from './option-tags.ts';
@@ -211,5 +212,15 @@ export class OutgoingInviteImpl implements OutgoingInvite {
       this.#options.onAccepted(response, dialog, (body, headers) => dialog.acknowledge(seq, body, headers)),
     );
     if (!done) void dialog.bye();
+    this.#passOn();
+  }
+
+  /** The transaction outlives a short call by far: it must not keep all that belongs to it. */
+  #passOn(): void {
+    const { request: invite, channel, transaction } = this.#outgoing;
+    const alias = channel && aliasOfUri(invite.uri, channel.peer);
+    const acks = new Map([...this.#dialogs].map(([tag, dialog]) => [tag, dialog.parts.acks]));
+    const { credentials } = this.#options;
+    transaction?.passOn?.(new LateAnswers(this.#core, { invite, alias, credentials, acks }));
   }
 }
