@@ -154,7 +154,9 @@ export class OutgoingInviteImpl implements OutgoingInvite {
 
   #newDialog(response: SipResponse, flow: Flow): DialogImpl {
     const { request, channel } = this.#outgoing;
-    const alias = channel && aliasOfUri(request.uri, channel.peer);
+    // Where routes lead, somebody else is reached than the URI names.
+    const isRouted = request.headers.route !== undefined;
+    const alias = channel && !isRouted ? aliasOfUri(request.uri, channel.peer) : undefined;
     const way = new DialogWay(this.#core, flow, alias);
     const data = dialogOfCaller(request, response);
     const dialog = new DialogImpl(this.#core, data, way, this.#options.credentials, 'early');

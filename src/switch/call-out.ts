@@ -43,6 +43,7 @@ export function callOut(
       ...shownHeaders(showing),
       'max-forwards': String(maxForwards),
       ...(body === undefined && !mayOfferEarly ? WITHOUT_100REL : {}),
+      ...(route.kind === 'dn' && route.path !== undefined ? { route: route.path } : {}),
     },
     body,
     ...handlers,
