@@ -186,10 +186,11 @@ export class OutgoingInviteImpl implements OutgoingInvite {
     const tag = response.headers.to.params['tag'] ?? '';
     const known = this.#dialogs.get(tag);
     const { request } = this.#outgoing;
-    if (known !== undefined && known.state !== 'early') return known.repeatAck(request.headers.cseq.seq);
+    if (known !== undefined && known.state !== 'early')
+      return known.parts.acks.repeat(request.headers.cseq.seq);
     const dialog = known ?? this.#newDialog(response, flow);
     dialog.confirm(response);
-    dialog.oweAck(request);
+    dialog.parts.acks.owe(request);
     if (this.#answered || this.#cancel !== undefined) this.#hangUp(dialog);
     else this.#handOver(response, dialog);
   }
@@ -211,7 +212,9 @@ export class OutgoingInviteImpl implements OutgoingInvite {
     timer.accepted(response);
     const { seq } = this.#outgoing.request.headers.cseq;
     const done = guard(this.#core, 'onAccepted', () =>
-      this.#options.onAccepted(response, dialog, (body, headers) => dialog.acknowledge(seq, body, headers)),
+      this.#options.onAccepted(response, dialog, (body, headers) =>
+        dialog.client.acknowledge(seq, body, headers),
+      ),
     );
     if (!done) void dialog.bye();
     this.#passOn();

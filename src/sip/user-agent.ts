@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 import { ALLOW, addTo, hostOf, nameAddr, newHeaders } from './compose.ts';
 import type { Core } from './core.ts';
 import type { DecodeResult } from './decode.ts';
-import { DialogImpl } from './dialog.ts';
+import type { DialogImpl } from './dialog.ts';
 import { encodeMessage } from './encode.ts';
 import { Locator, type Lookup } from './locate.ts';
 import { isRequest, type SipRequest, type SipResponse } from './message.ts';
@@ -11,6 +11,7 @@ import { Outgoing, wayOut } from './outgoing.ts';
 import { OutgoingInviteImpl } from './outgoing-invite.ts';
 import { makeResponse } from './response.ts';
 import { LEAST_MIN_SE } from './session-interval.ts';
+import { restoreDialog } from './stored-dialog.ts';
 import { type Clock, DEFAULT_TIMERS, systemClock } from './timers.ts';
 import { dialogKey, newCallId, newTag, statelessTag } from './transaction-keys.ts';
 import { Transactions } from './transactions.ts';
@@ -196,7 +197,7 @@ class Agent implements UserAgent {
   }
 
   restoreDialog(stored: StoredDialog): Dialog {
-    return DialogImpl.restore(this.#core, stored);
+    return restoreDialog(this.#core, stored);
   }
 
   /** Ends everything at once: no BYE is sent, requests under way end with a 503 made here. */

@@ -97,6 +97,8 @@ interface TalkingOptions {
   to?: string;
   /** A call at the same switch. */
   shared?: Talking;
+  /** It is not answered. */
+  isRinging?: boolean;
 }
 
 export interface Talking {
@@ -115,7 +117,7 @@ export async function talking(
   t: { teardown(run: () => void): void },
   options: TalkingOptions,
 ): Promise<Talking> {
-  const { record = false, from = '7002', to = '7001', shared } = options;
+  const { record = false, from = '7002', to = '7001', shared, isRinging = false } = options;
   const userAgent = shared?.userAgent ?? new Places();
   const calls: Call[] = shared?.calls ?? [];
   const invite = new FakeInvite(fakeRequest('INVITE', sdp('a')));
@@ -143,12 +145,13 @@ export async function talking(
   t.teardown(() => call.release('switch', 503, 'test over'));
   await call.begin();
   const callee = new FakeDialog();
-  userAgent.placed.at(-1)?.onAccepted(fakeResponse(200, sdp('b')), callee, () => {});
+  if (isRinging) userAgent.placed.at(-1)?.onProvisional?.(fakeResponse(180));
+  else userAgent.placed.at(-1)?.onAccepted(fakeResponse(200, sdp('b')), callee, () => {});
   await settle();
   const caller = invite.dialog;
   caller.answerTo = (method) => fakeResponse(200, method === 'INVITE' ? sdp('a') : '');
   callee.answerTo = (method) =>
     fakeResponse(200, method === 'INVITE' ? sdp(shared === undefined ? 'b' : 'c') : '');
-  if (shared !== undefined) userAgent.known.set('second', caller);
+  if (shared !== undefined) userAgent.known.set('second', isRinging ? (invite.early() ?? caller) : caller);
   return { call, caller, callee, userAgent, calls, events, media, sdp };
 }

@@ -227,6 +227,23 @@ t.test(
   },
 );
 
+t.test(
+  'attended while the consultation still rings: it is given up, and the target called for the other party',
+  async (t) => {
+    const first = await talking(t, {});
+    const second = await talking(t, { from: '7001', to: '7003', shared: first, isRinging: true });
+    const request = await refer(
+      first.callee,
+      '<sip:7003@switch?Replaces=second%3Bto-tag%3Dnear%3Bfrom-tag%3Dfar>',
+    );
+    t.same(request.sent, ['202']);
+    t.equal(second.call.state, 'released');
+    t.match(first.userAgent.placed.at(-1), { uri: 'sip:7003@phone', from: { uri: /7002/ } });
+    await answer(first.userAgent.placed.at(-1), new FakeDialog(), first.sdp('c'), []);
+    t.same(told(first.callee), ['100 Trying', '200 OK']);
+  },
+);
+
 t.test('nobody may take a call that is not its own', async (t) => {
   const { first } = await consulting(t, false);
   const request = await refer(
