@@ -1,5 +1,4 @@
 // Phones behind Kamailio: it stands in front of the switch, records itself in every route, and calls to the phones go back through it.
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { silentLogger } from '../../src/log.ts';
@@ -8,6 +7,7 @@ import { toLinear } from '../../src/testing/dialogue.ts';
 import { createPhone, type Phone, type PhoneCall } from '../../src/testing/phone.ts';
 import { install, readChannels } from './installation.ts';
 import { type Kamailio, noKamailio, startKamailio } from './kamailio.ts';
+import { noise } from './noise.ts';
 
 /** Each with an address of its own, so that who is taken for another is not reached by chance. */
 const [EDGE, CORE, PHONES] = ['127.0.0.21', '127.0.0.22', '127.0.0.23'] as const;
@@ -61,14 +61,6 @@ async function newPhone(t: Test, proxy: Kamailio, protocol: 'udp' | 'tcp', recor
   t.equal((await phone.register()).status, 200, `${number} registers through Kamailio`);
   return phone;
 }
-
-/** Sound that is nowhere like itself. */
-const noise = (seed: string) => {
-  const bytes = Buffer.alloc(8000);
-  for (let at = 0; at < bytes.length; at += 32)
-    createHash('sha256').update(`${seed}${at}`).digest().copy(bytes, at);
-  return bytes;
-};
 
 async function connected(caller: Phone, callee: Phone): Promise<[PhoneCall, PhoneCall]> {
   const out = await caller.call(callee.number);
@@ -133,8 +125,9 @@ for (const [what, front, phones] of [
     const edge = await newFront(t, EDGE, installation.sip, front);
     const agent = await newPhone(t, edge, phones, true);
     const customer = await newPhone(t, edge, phones);
+    const path = 'path' in front ? new RegExp(`^<sip:${EDGE}:${edge.port}(;transport=tcp)?;lr>$`) : null;
     const { registrations } = await dnOf(agent.number);
-    t.match(registrations, [{ contact: agent.contact, address: new RegExp(`^${EDGE}:`) }]);
+    t.match(registrations, [{ contact: agent.contact, address: new RegExp(`^${EDGE}:`), path }]);
     const first = await talk(t, customer, agent, 'callee', [edge]);
     await recordedExactly(t, agent.number, first.callee, first.caller);
     await talk(t, agent, customer, 'callee', [edge]);
