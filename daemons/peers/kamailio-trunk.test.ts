@@ -84,11 +84,20 @@ async function talk(t: Test, { installation, trunk }: Site, caller: Phone, calle
     direction === 'inbound' ? (['callee', 'caller'] as const) : (['caller', 'callee'] as const);
   t.match(findAudio(channels[0], toLinear(sent[agent])), { exact: true }, 'left is the agent');
   t.match(findAudio(channels[1], toLinear(sent[customer])), { exact: true }, 'right is the customer');
-  return { out, into, methodsOf: (call: PhoneCall) => methodsIn(trunk, call) };
+  // It is of two processes, and what they print comes in a little later.
+  const call = direction === 'inbound' ? out : into;
+  const methods = ['ACK', 'ACK', 'ACK', 'BYE', 'INVITE', 'INVITE', 'INVITE'];
+  await installation.until('all of it has passed', async () =>
+    methodsIn(trunk, call).join() === methods.join() ? true : undefined,
+  );
+  t.pass('all of it went by way of the Record-Route');
 }
 
 const methodsIn = ({ passed }: Kamailio, { callId }: PhoneCall) =>
-  passed.filter((request) => request.callId === callId).map(({ method }) => method);
+  passed
+    .filter((request) => request.callId === callId)
+    .map(({ method }) => method)
+    .sort();
 
 for (const transport of ['udp', 'tcp'] as const)
   t.test(`over ${transport}`, { skip: noKamailio, timeout: 60_000 }, async (t) => {
@@ -96,20 +105,11 @@ for (const transport of ['udp', 'tcp'] as const)
     const { installation, trunk, carrier, agent } = site;
 
     await t.test('a call in', async (t) => {
-      const { out, methodsOf } = await talk(t, site, carrier, agent, 'inbound');
-      t.same(
-        methodsOf(out),
-        ['INVITE', 'ACK', 'INVITE', 'ACK', 'INVITE', 'ACK', 'BYE'],
-        'by way of its Record-Route',
-      );
-      const ways = trunk.passed.map(({ protocol }) => protocol);
-      t.same(new Set(ways), new Set([transport]));
+      await talk(t, site, carrier, agent, 'inbound');
+      t.same(new Set(trunk.passed.map(({ protocol }) => protocol)), new Set([transport]));
     });
 
-    await t.test('a call out', async (t) => {
-      const { into, methodsOf } = await talk(t, site, agent, carrier, 'outbound');
-      t.same(methodsOf(into), ['INVITE', 'ACK', 'INVITE', 'ACK', 'INVITE', 'ACK', 'BYE']);
-    });
+    await t.test('a call out', (t) => talk(t, site, agent, carrier, 'outbound'));
 
     await t.test('refused, or sent on', async (t) => {
       for (const [dialled, status] of [
