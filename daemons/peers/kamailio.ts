@@ -20,6 +20,8 @@ export interface KamailioOptions {
   configuration: string;
   /** Its own numeric address; 127.0.0.1 when left out. */
   host?: string;
+  /** A free one when left out. */
+  port?: number;
   /** Words of the configuration, written `{name}` there. */
   words: Record<string, string>;
 }
@@ -41,10 +43,10 @@ export interface Kamailio {
   stop(): Promise<void>;
 }
 
-/** Starts one on a free port, UDP and TCP; it takes requests when this resolves. */
+/** Starts one, on UDP and TCP; it takes requests when this resolves. */
 export async function startKamailio(options: KamailioOptions): Promise<Kamailio> {
   const { host = '127.0.0.1' } = options;
-  const port = await freePort(host);
+  const port = options.port ?? (await freePort(host));
   const directory = mkdtempSync(join(tmpdir(), 'grec-kamailio-'));
   const file = join(directory, 'kamailio.cfg');
   writeFileSync(file, fill(options.configuration, { ...options.words, host, listen: `${host}:${port}` }));

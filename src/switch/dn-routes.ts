@@ -158,13 +158,14 @@ function showDn(directory: Directory, dn: Dn) {
 }
 
 function showRegistration(registration: Registration, now: number) {
-  const { contact, protocol, address, port, expiresAt, userAgent } = registration;
+  const { contact, protocol, address, port, expiresAt, userAgent, path = null } = registration;
   return {
     contact,
     transport: protocol,
     address: `${address}:${port}`,
     expiresInS: Math.round((expiresAt - now) / 1000),
     userAgent,
+    path,
   };
 }
 
