@@ -3,7 +3,7 @@ import { GrecError } from '../errors.ts';
 import type { Channel } from './channel.ts';
 import { scanContact, scanMaxForwards, scanNameAddrs, scanUint32 } from './decode-headers.ts';
 import type { Headers, NameAddr, SipRequest, Via } from './message.ts';
-import { quote, Scanner } from './scan.ts';
+import { emptyParams, quote, Scanner } from './scan.ts';
 import { newBranch } from './transaction-keys.ts';
 import { formatUri, parseUri } from './uri.ts';
 import type { Body, ExtraHeaders, Peer } from './user-agent-types.ts';
@@ -33,16 +33,16 @@ export function topVia(channel: Channel): Via {
     protocol: protocol.toUpperCase(),
     host: hostOf(address),
     port,
-    params: Object.assign(Object.create(null), { branch: newBranch(), rport: null }),
+    params: Object.assign(emptyParams(), { branch: newBranch(), rport: null }),
   };
 }
 
 /** The Contact at which we take requests of a dialog. */
 export function contactAt(user: string | undefined, local: Peer): NameAddr {
-  const params = Object.assign(Object.create(null), local.protocol === 'tcp' ? { transport: 'tcp' } : {});
+  const params = Object.assign(emptyParams(), local.protocol === 'tcp' ? { transport: 'tcp' } : {});
   const { address, port } = local;
   const uri = formatUri({ scheme: 'sip', user, host: hostOf(address), port, params, headers: undefined });
-  return { name: undefined, uri, params: Object.create(null) };
+  return { name: undefined, uri, params: emptyParams() };
 }
 
 /** The user part of a URI as text; undefined when there is none. */
@@ -52,7 +52,8 @@ export function userOf(uri: string): string | undefined {
 
 /** An address with a tag, or without one. */
 export function nameAddr(uri: string, name: string | undefined, tag?: string): NameAddr {
-  const params = Object.assign(Object.create(null), tag === undefined ? {} : { tag });
+  const params = emptyParams();
+  if (tag !== undefined) params['tag'] = tag;
   return { name: name === undefined || name === '' ? undefined : quoted(name), uri, params };
 }
 

@@ -7,7 +7,7 @@ import { encodeMessage, stringifyHead } from './encode.ts';
 import type { NameAddr, Params, SipMessage, Via } from './message.ts';
 import { printHead } from './print-head.ts';
 import { makeResponse } from './response.ts';
-import { quote } from './scan.ts';
+import { emptyParams, quote } from './scan.ts';
 import { StreamDecoder } from './stream.ts';
 
 const token = fc.string({ unit: fc.constantFrom(..."abzAZ09-.!%*_+`'~"), minLength: 1, maxLength: 8 });
@@ -18,7 +18,7 @@ const params = fc
   })
   .map((entries) => {
     const lower = Object.entries(entries).map(([name, value]) => [name.toLowerCase(), value]);
-    return Object.assign(Object.create(null), Object.fromEntries(lower)) as Params;
+    return Object.assign(emptyParams(), Object.fromEntries(lower)) as Params;
   });
 const uri = fc.constantFrom(
   'sip:a@h',

@@ -24,12 +24,14 @@ interface Started {
   readonly name: string;
   /** Ends it before its time; of no effect afterwards. */
   revoke: () => void;
+  readonly next: Started | undefined;
 }
 
 /** The named timers of one state machine, two or three: at most one runs under each name, and all end together. */
 export class TimerSet {
   readonly #clock: Clock;
-  #started: Started[] = [];
+  /** A list, for nothing is smaller. */
+  #first: Started | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -37,12 +39,11 @@ export class TimerSet {
 
   /** Starts a timer, in place of the one of that name. */
   start(name: string, milliseconds: number, run: () => void): void {
-    const before = this.#started.find((one) => one.name === name);
+    const before = this.#find(name);
     before?.revoke();
     const revoke = this.#clock.after(milliseconds, run);
     if (before !== undefined) before.revoke = revoke;
-    // Not pushed: an array that grows takes room for sixteen more.
-    else this.#started = [...this.#started, { name, revoke }];
+    else this.#first = { name, revoke, next: this.#first };
   }
 
   /** Runs at once and then after intervals that double from T1: up to `cap` milliseconds, until stopped. */
@@ -54,11 +55,17 @@ export class TimerSet {
   }
 
   stop(name: string): void {
-    this.#started.find((one) => one.name === name)?.revoke();
+    this.#find(name)?.revoke();
+  }
+
+  #find(name: string): Started | undefined {
+    let started = this.#first;
+    while (started !== undefined && started.name !== name) started = started.next;
+    return started;
   }
 
   clear(): void {
-    for (const { revoke } of this.#started) revoke();
-    this.#started = [];
+    for (let started = this.#first; started !== undefined; started = started.next) started.revoke();
+    this.#first = undefined;
   }
 }
