@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
+import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { GrecError, messageOf, systemCode } from './errors.ts';
 import { LOG_LEVELS } from './log-levels.ts';
 import {
@@ -21,7 +22,7 @@ export type { ConfigProblem } from './toml-schema.ts';
 
 /** One address a daemon listens on, written `udp:127.0.0.1:5060`. */
 export interface ListenAddress {
-  protocol: 'udp' | 'tcp';
+  protocol: 'udp' | 'tcp' | 'tls';
   host: string;
   port: number;
 }
@@ -71,18 +72,17 @@ const hostPorts = v.pipe(
 );
 
 function readListen(text: string): ListenAddress | undefined {
-  const match = /^(udp|tcp):(.+)$/.exec(text);
-  const address = readHostPort(match?.[2] ?? '');
+  const [, protocol, place = ''] = /^(udp|tcp|tls):(.+)$/.exec(text) ?? [];
+  const address = readHostPort(place);
   if (address === undefined) return undefined;
-  return { protocol: match?.[1] === 'tcp' ? 'tcp' : 'udp', ...address };
+  return { protocol: protocol === 'tcp' || protocol === 'tls' ? protocol : 'udp', ...address };
 }
 
+const EXPECTED_LISTEN = 'expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT"';
+
 const listenAddress = v.pipe(
-  v.string('expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"'),
-  v.check(
-    (text) => readListen(text) !== undefined,
-    'expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", such as "udp:127.0.0.1:5060"',
-  ),
+  v.string(EXPECTED_LISTEN),
+  v.check((text) => readListen(text) !== undefined, `${EXPECTED_LISTEN}, such as "udp:127.0.0.1:5060"`),
   v.transform((text): ListenAddress => readListen(text) ?? { protocol: 'udp', host: '127.0.0.1', port: 0 }),
 );
 
@@ -112,13 +112,17 @@ const featureCode = v.pipe(
   v.regex(/^[0-9*#A-D]{0,8}$/, 'expected up to 8 of 0-9 * # A-D, or "" for none'),
 );
 
-const trunk = v.strictObject({
-  name: text('the name of the trunk'),
-  host: ipAddress,
-  port: v.optional(within(1, 65535, 'a port'), 5060),
-  transport: v.optional(oneOf(['udp', 'tcp']), 'udp'),
-  record: v.optional(flag, false),
-});
+const trunk = v.pipe(
+  v.strictObject({
+    name: text('the name of the trunk'),
+    host: ipAddress,
+    port: v.optional(within(1, 65535, 'a port')),
+    transport: v.optional(oneOf(['udp', 'tcp', 'tls']), 'udp'),
+    'tls-name': v.optional(text('the name in its certificate')),
+    record: v.optional(flag, false),
+  }),
+  v.transform((values) => ({ ...values, port: values.port ?? (values.transport === 'tls' ? 5061 : 5060) })),
+);
 
 const written = v.strictObject({
   state: section({ directory: v.optional(text('a directory')) }),
@@ -138,6 +142,7 @@ const written = v.strictObject({
     realm: v.optional(text('a realm'), 'grec'),
     'ring-timeout': v.optional(within(5, 600, 'a whole number of seconds'), 180),
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
+    tls: tlsSection,
   }),
   trunk: v.optional(
     v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),
@@ -192,6 +197,8 @@ export interface Paths {
   switchDb: string;
   /** The routing strategy; it need not exist unless `[switch] strategy` names it. */
   strategy: string;
+  /** Undefined when there is no certificate. */
+  tls: TlsFiles | undefined;
 }
 
 export interface Config extends ConfigValues {
@@ -229,7 +236,7 @@ export function parseConfig(toml: string, file: string): ConfigValues {
 
 /** The values of a configuration text, or every mistake in it. */
 export function checkConfig(toml: string): { values?: ConfigValues; problems: ConfigProblem[] } {
-  return checkToml(schema, toml);
+  return checkToml(schema, toml, findTlsMistakes);
 }
 
 function findFile(named: string | undefined, env: NodeJS.ProcessEnv, uid: number | undefined) {
@@ -295,6 +302,7 @@ function placePaths(
     catalog: join(state, 'catalog.db'),
     switchDb: join(state, 'switch.db'),
     strategy: resolve(configurationDirectory(file, env, uid), values.switch.strategy ?? 'strategy.toml'),
+    tls: placeTlsFiles(base, values.sip.tls),
   };
 }
 

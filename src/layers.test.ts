@@ -8,6 +8,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const BASE = [
   'config',
+  'config-tls',
   'errors',
   'log',
   'log-levels',
@@ -50,8 +51,10 @@ const LIVE = new Set([
   'sip/locate.ts',
   'sip/transport.ts',
   'sip/transport-udp.ts',
-  'sip/transport-tcp.ts',
-  'sip/tcp-connection.ts',
+  'sip/transport-stream.ts',
+  'sip/stream-connection.ts',
+  'sip/tls.ts',
+  'sip/tls-door.ts',
   'ng/client.ts',
   'ng/server.ts',
 ]);

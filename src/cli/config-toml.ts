@@ -14,7 +14,11 @@ export function printConfig(config: Config): string {
     state: { ...state, directory: config.paths.state },
     log,
     control,
-    sip: { ...sip, listen: sip.listen.map((address) => `${address.protocol}:${showHostPort(address)}`) },
+    sip: {
+      ...sip,
+      listen: sip.listen.map((address) => `${address.protocol}:${showHostPort(address)}`),
+      tls: { ...sip.tls, ...defined(config.paths.tls) },
+    },
     // A file that is named must exist.
     ...(config.switch.strategy === undefined && !existsSync(config.paths.strategy)
       ? {}
@@ -29,6 +33,11 @@ export function printConfig(config: Config): string {
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),
   });
+}
+
+/** TOML has no word for what is not there. */
+function defined(values: object | undefined): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values ?? {}).filter(([, value]) => value !== undefined));
 }
 
 /** `127.0.0.1:5060`, `[::1]:5060`. */

@@ -19,13 +19,14 @@ function acceptedIn(toml: string): string[] {
 
 t.test('grec.toml.5 has every table and key', async (t) => {
   const text = page('grec.toml.5');
-  const tables = acceptedIn('unheard-of = 1');
+  const inner = ['sip.tls'];
+  const tables = [...acceptedIn('unheard-of = 1'), ...inner];
   t.ok(tables.length >= 9);
   for (const table of tables) {
     const header = table === 'trunk' ? '[[trunk]]' : `[${table}]`;
     const [, section = ''] = text.split(`.Ss ${header}\n`);
     t.ok(section, header);
-    const keys = acceptedIn(`${header}\nunheard-of = 1`);
+    const keys = acceptedIn(`${header}\nunheard-of = 1`).filter((key) => !inner.includes(`${table}.${key}`));
     const described = [...(section.split(/^\.S[sh] /m)[0]?.matchAll(/^\.It Ic (\S+)/gm) ?? [])].map(
       ([, key]) => key,
     );

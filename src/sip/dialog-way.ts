@@ -4,13 +4,14 @@ import type { Core } from './core.ts';
 import { nextHop } from './dialog-state.ts';
 import { isLoopback } from './local-address.ts';
 import type { SipRequest } from './message.ts';
+import { isStream } from './protocol.ts';
 import { parseUri } from './uri.ts';
 import type { Flow, Peer } from './user-agent-types.ts';
 
 /**
  * A host and port as the peer writes them, and the address at which it was really found. A phone behind NAT writes its
  * private address into Contact; a request to just that address goes to where the phone was heard. UDP only: the port from
- * which a TCP connection came takes none.
+ * which a connection came takes none.
  */
 export interface Alias {
   host: string;
@@ -43,16 +44,17 @@ export class DialogWay {
     this.#alias = alias;
   }
 
-  /** The peer has been heard from on a new flow: a TCP phone that has connected again. */
+  /** The peer has been heard from on a new flow: a phone on TCP or TLS that has connected again. */
   moveTo(flow: Flow, alias: Alias | undefined): void {
     this.#flow = flow;
     if (alias !== undefined) this.#alias = alias;
   }
 
-  /** The open TCP connection of the dialog, else the first route or the remote target. */
+  /** The open connection of the dialog, else the first route or the remote target. */
   async channel(request: SipRequest): Promise<Channel | { reason: string }> {
     const { transport, locator } = this.#core;
-    const open = this.#flow?.peer.protocol === 'tcp' ? transport.channelOf(this.#flow) : undefined;
+    const flow = this.#flow;
+    const open = flow && isStream(flow.peer.protocol) ? transport.channelOf(flow) : undefined;
     if (open !== undefined) return open;
     const hop = nextHop(request);
     const peer = this.#known(hop) ?? (await locator.locate(hop));

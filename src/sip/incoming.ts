@@ -1,5 +1,5 @@
 // A request that came, and the responses that its user gives (RFC 3261 section 8.2.6).
-import { ALLOW, contactAt, userOf } from './compose.ts';
+import { ALLOW, contactAt, isSecure, userOf } from './compose.ts';
 import type { Core } from './core.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { makeResponse } from './response.ts';
@@ -28,7 +28,8 @@ export function compose(
     ...(body === undefined ? {} : { body }),
   });
   const hasContact = request.method === 'INVITE' && status > 100 && status < 300;
-  if (hasContact) response.headers.contact ??= [contactAt(userOf(request.uri), channel.local)];
+  if (hasContact)
+    response.headers.contact ??= [contactAt(userOf(request.uri), channel.local, isSecure(request))];
   if (hasContact && status >= 200) response.headers['allow'] ??= ALLOW;
   return response;
 }

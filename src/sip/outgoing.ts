@@ -4,7 +4,7 @@ import { answerTo } from './challenge.ts';
 import type { Channel } from './channel.ts';
 import { buildCancel } from './client-requests.ts';
 import type { ClientFailure, ClientTransaction } from './client-transaction.ts';
-import { contactAt } from './compose.ts';
+import { contactAt, isSips } from './compose.ts';
 import type { Core } from './core.ts';
 import { nextHop } from './dialog-state.ts';
 import type { SipRequest, SipResponse } from './message.ts';
@@ -69,7 +69,8 @@ export class Outgoing {
     this.channel = channel;
     const { headers } = this.request;
     const { contactUser } = this.#options;
-    if (contactUser !== undefined) headers.contact ??= [contactAt(contactUser || undefined, channel.local)];
+    if (contactUser !== undefined)
+      headers.contact ??= [contactAt(contactUser || undefined, channel.local, isSips(this.request.uri))];
     this.transaction = this.#core.transactions.request(this.request, channel, {
       onResponse: (response, flow) => this.#receive(response, flow),
       onFailure: (failure, reason) => this.#fail(statusOf(failure), reason),

@@ -1,19 +1,23 @@
-// The transport layer: listeners of both protocols behind one door, and the way out to each peer (RFC 3261 section 18).
+// The transport layer: listeners of all protocols behind one door, and the way out to each peer (RFC 3261 section 18).
 import { isIP } from 'node:net';
 import type { Channel } from './channel.ts';
 import { type DecodeResult, decodeMessage } from './decode.ts';
 import type { ListenAddress } from './listen-error.ts';
 import { isUnicast, isWildcard, LocalAddresses, sameFamily } from './local-address.ts';
 import type { Via } from './message.ts';
-import { DEFAULT_TCP_LIMITS, type TcpLimits } from './tcp-connection.ts';
-import { TcpConnections } from './transport-tcp.ts';
+import { askedFor, defaultPort, isStream } from './protocol.ts';
+import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from './stream-connection.ts';
+import { StreamConnections } from './transport-stream.ts';
 import { UdpListener } from './transport-udp.ts';
-import type { Flow, Peer } from './user-agent-types.ts';
+import type { Flow, Peer, TlsIdentity } from './user-agent-types.ts';
 
 export interface TransportOptions {
   listen: readonly ListenAddress[];
-  limits?: Partial<TcpLimits>;
+  tls?: TlsIdentity | undefined;
+  limits?: Partial<ConnectionLimits>;
   count(reason: string): void;
+  /** A TLS connection of ours came to nothing. */
+  onTlsFailure(peer: Peer, reason: string): void;
   /** What was read, whole or refused. */
   onMessage(result: DecodeResult, flow: Flow): void;
 }
@@ -27,23 +31,28 @@ export class Transport {
   /** The addresses as bound, in the order of the configuration. */
   readonly listening: Peer[] = [];
   readonly #udp: UdpListener[] = [];
-  readonly #tcp: TcpConnections;
-  readonly #tcpListening: Peer[] = [];
+  readonly #streams: StreamConnections;
   readonly #addresses = new LocalAddresses();
   readonly #options: TransportOptions;
 
   private constructor(options: TransportOptions) {
     this.#options = options;
-    this.#tcp = new TcpConnections(
-      { ...DEFAULT_TCP_LIMITS, ...options.limits },
-      { onMessage: options.onMessage, count: options.count, onError: () => options.count('listener-error') },
+    this.#streams = new StreamConnections(
+      { ...DEFAULT_CONNECTION_LIMITS, ...options.limits },
+      {
+        onMessage: options.onMessage,
+        count: options.count,
+        onTlsFailure: options.onTlsFailure,
+        onError: () => options.count('listener-error'),
+      },
     );
   }
 
-  /** Binds every address, or none. @throws GrecError PORT_IN_USE, PORT_UNUSABLE */
+  /** Binds every address, or none. @throws GrecError PORT_IN_USE, PORT_UNUSABLE, TLS_UNUSABLE */
   static async open(options: TransportOptions): Promise<Transport> {
     const transport = new Transport(options);
     try {
+      if (options.tls !== undefined) transport.useTls(options.tls);
       if (options.listen.some(({ host }) => isWildcard(host))) await transport.#addresses.learn();
       for (const address of options.listen) await transport.#listen(address);
     } catch (thrown) {
@@ -53,13 +62,13 @@ export class Transport {
     return transport;
   }
 
+  /** The certificate of every connection to come. @throws GrecError TLS_UNUSABLE, and the old one stays in use */
+  useTls(identity: TlsIdentity): void {
+    this.#streams.useTls(identity);
+  }
+
   async #listen(address: ListenAddress): Promise<void> {
-    if (address.protocol === 'tcp') {
-      const local = await this.#tcp.listen(address);
-      this.#tcpListening.push(local);
-      this.listening.push(local);
-      return;
-    }
+    if (isStream(address.protocol)) return void this.listening.push(await this.#streams.listen(address));
     const listener = await UdpListener.open(address, {
       onDatagram: (bytes, peer, local) => this.#receiveDatagram(bytes, peer, local),
       onError: () => this.#options.count('listener-error'),
@@ -84,24 +93,24 @@ export class Transport {
   }
 
   /**
-   * The way to a peer. For UDP it leaves from the address at which `near` arrived, when that fits; for TCP it takes the
-   * connection that is open to the peer, or opens one.
+   * The way to a peer. For UDP it leaves from the address at which `near` arrived, when that fits; for TCP and TLS it
+   * takes the connection that is open to the peer, or opens one.
    */
   channelTo(peer: Peer, near?: Flow): Channel | NoWay {
     if (isIP(peer.address) === 0) return { reason: 'the address is not numeric' };
     if (!isUnicast(peer.address)) return { reason: 'the address is not that of one host' };
     if (!(peer.port > 0 && peer.port < 65536)) return { reason: 'the port is none' };
-    return peer.protocol === 'tcp' ? this.#tcpChannel(peer) : this.#udpChannel(peer, near);
+    return isStream(peer.protocol) ? this.#streamChannel(peer) : this.#udpChannel(peer, near);
   }
 
   /** The way back along a flow; undefined when its connection has ended. */
   channelOf(flow: Flow): Channel | undefined {
     const { peer } = flow;
-    if (peer.protocol === 'udp') {
+    if (!isStream(peer.protocol)) {
       const channel = this.#udpChannel(peer, flow);
       return 'send' in channel ? channel : undefined;
     }
-    const connection = this.#tcp.find(flow.id);
+    const connection = this.#streams.find(flow.id);
     if (connection === undefined) return undefined;
     return {
       reliable: true,
@@ -112,14 +121,14 @@ export class Transport {
   }
 
   /**
-   * The way of the responses to a request (RFC 3261 section 18.2.2, RFC 3581): to where it came from; over TCP on its
-   * connection, or, when that has ended, on a new one to the port of its Via.
+   * The way of the responses to a request (RFC 3261 section 18.2.2, RFC 3581): to where it came from; over TCP and TLS on
+   * its connection, or, when that has ended, on a new one to the port of its Via.
    */
   replyTo(flow: Flow, via: Via): Channel {
     const { peer, local } = flow;
-    const elsewhere: Peer = { ...peer, port: via.port ?? 5060 };
+    const elsewhere = askedFor(via.host, { ...peer, port: via.port ?? defaultPort(peer.protocol) });
     return {
-      reliable: peer.protocol === 'tcp',
+      reliable: isStream(peer.protocol),
       local,
       peer,
       send: (bytes, onError) => {
@@ -149,11 +158,14 @@ export class Transport {
     );
   }
 
-  #tcpChannel(peer: Peer): Channel | NoWay {
-    const fitting = this.#tcpListening.filter(({ address }) => sameFamily(address, peer.address));
+  #streamChannel(peer: Peer): Channel | NoWay {
+    const fitting = this.listening.filter(
+      ({ protocol, address }) => protocol === peer.protocol && sameFamily(address, peer.address),
+    );
     const reaching = fitting.length > 1 ? this.#addresses.reaching(peer.address) : '';
     const bound = fitting.find(({ address }) => fits({ address }, reaching)) ?? fitting[0];
-    if (bound === undefined) return { reason: 'no TCP listener of that address family' };
+    if (bound === undefined)
+      return { reason: `no ${peer.protocol.toUpperCase()} listener of that address family` };
     const local = this.#advertise(bound, peer);
     const bindTo = isWildcard(bound.address) ? undefined : bound.address;
     return {
@@ -161,7 +173,7 @@ export class Transport {
       local,
       peer,
       send: (bytes, onError) => {
-        const connection = this.#tcp.reach(peer, local, bindTo);
+        const connection = this.#streams.reach(peer, local, bindTo);
         if (typeof connection !== 'string') connection.send(bytes, onError);
         else queueMicrotask(() => onError(connection));
       },
@@ -169,7 +181,7 @@ export class Transport {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#tcp.close(), ...this.#udp.map((listener) => listener.close())]);
+    await Promise.all([this.#streams.close(), ...this.#udp.map((listener) => listener.close())]);
   }
 }
 

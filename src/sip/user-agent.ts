@@ -21,6 +21,7 @@ import type {
   OutgoingInviteOptions,
   OutgoingRequestOptions,
   Peer,
+  TlsIdentity,
   UserAgent,
   UserAgentOptions,
 } from './user-agent-types.ts';
@@ -38,7 +39,7 @@ export interface Surroundings {
 
 /**
  * A user agent that listens.
- * @throws GrecError PORT_IN_USE, PORT_UNUSABLE
+ * @throws GrecError PORT_IN_USE, PORT_UNUSABLE, TLS_UNUSABLE
  */
 export async function createUserAgent(
   options: UserAgentOptions,
@@ -51,6 +52,12 @@ export async function createUserAgent(
     listen: options.listen,
     count: (reason) => counters.count(reason),
     onMessage: (result, flow) => agent?.receive(result, flow),
+    tls: options.tls,
+    onTlsFailure: (peer, reason) => {
+      counters.count('tls-refused');
+      const { address, port, name } = peer;
+      options.log.warn({ address, port, name, reason }, `no TLS connection to ${name ?? address}: ${reason}`);
+    },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   agent = new Agent(options, transport, counters, surroundings);
@@ -147,6 +154,10 @@ class Agent implements UserAgent {
     });
     const channel = this.#transport.replyTo(flow, via);
     channel.send(encodeMessage(response), () => this.#core.count('response-unsent'));
+  }
+
+  useTls(identity: TlsIdentity): void {
+    this.#transport.useTls(identity);
   }
 
   request(options: OutgoingRequestOptions): Promise<SipResponse> {

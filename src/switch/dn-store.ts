@@ -1,6 +1,7 @@
 // The switch's own small database: DNs, registrations, and which calls are up (SQLite, WAL; survives kill -9).
 import Database from 'better-sqlite3';
 import { GrecError, messageOf } from '../errors.ts';
+import type { Protocol } from '../sip/user-agent.ts';
 import type { Dn } from './dn.ts';
 import { LateWrites } from './late-writes.ts';
 import { Remembered } from './remembered.ts';
@@ -10,7 +11,7 @@ export interface Registration {
   number: string;
   /** The Contact URI as registered: the Request-URI of calls to it. */
   contact: string;
-  protocol: 'udp' | 'tcp';
+  protocol: Protocol;
   /** Source of the REGISTER, which is where calls are sent (the phone may sit behind NAT). */
   address: string;
   port: number;

@@ -1,4 +1,5 @@
-// The TCP connections over which contacts registered: a call to a phone takes the one that the phone opened (RFC 5626 in spirit).
+// The connections, TCP or TLS, over which contacts registered: a call to a phone takes the one that the phone opened (RFC 5626 in spirit).
+import { isStream } from '../sip/protocol.ts';
 import type { Flow, IncomingRequest } from '../sip/user-agent.ts';
 import type { Registration } from './dn-store.ts';
 
@@ -13,13 +14,13 @@ export class RegisteredFlows {
   note(number: string, { message, flow }: IncomingRequest, registrations: readonly Registration[]): void {
     const { contact = [] } = message.headers;
     const fresh = new Set(
-      contact === '*' || flow.peer.protocol !== 'tcp' ? [] : contact.map(({ uri }) => uri),
+      contact === '*' || !isStream(flow.peer.protocol) ? [] : contact.map(({ uri }) => uri),
     );
     const before = this.#byNumber.get(number);
     const flows = new Map<string, Flow>();
     for (const registration of registrations) {
       const known = fresh.has(registration.contact) ? flow : before?.get(registration.contact);
-      if (registration.protocol === 'tcp' && known !== undefined) flows.set(registration.contact, known);
+      if (isStream(registration.protocol) && known !== undefined) flows.set(registration.contact, known);
     }
     if (flows.size === 0) this.#byNumber.delete(number);
     else this.#byNumber.set(number, flows);
@@ -27,6 +28,6 @@ export class RegisteredFlows {
 
   /** The connection, which may have ended since. */
   of({ number, contact, protocol }: Registration): Flow | undefined {
-    return protocol === 'tcp' ? this.#byNumber.get(number)?.get(contact) : undefined;
+    return isStream(protocol) ? this.#byNumber.get(number)?.get(contact) : undefined;
   }
 }

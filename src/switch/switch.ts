@@ -18,6 +18,7 @@ import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import { Call, type CallContext } from './call.ts';
 import { planCall, type Ruling } from './call-plan.ts';
+import { Certificate } from './certificate.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
@@ -63,6 +64,7 @@ export class Switch {
   readonly realm: string;
   readonly strategist: Strategist;
   readonly events = new LiveEvents();
+  readonly certificate: Certificate;
   readonly #identifier: Identifier;
   readonly #journal: Journal;
   readonly mediaServers: MediaServers;
@@ -86,12 +88,14 @@ export class Switch {
     config: Config;
     store: DnStore;
     strategist: Strategist;
+    certificate: Certificate;
     journal: Journal;
     clients: MediaServersOptions['clients'];
     log: Logger;
   }) {
     this.store = parts.store;
     this.strategist = parts.strategist;
+    this.certificate = parts.certificate;
     this.realm = parts.config.sip.realm;
     this.#journal = parts.journal;
     this.mediaServers = new MediaServers({
@@ -108,6 +112,7 @@ export class Switch {
   async listen(config: Config): Promise<void> {
     this.#userAgent = await createUserAgent({
       listen: config.sip.listen,
+      tls: this.certificate.identity,
       log: this.#log,
       product: `grec/${VERSION}`,
       admit: (request, flow) => this.#admit(request, flow),
@@ -123,6 +128,7 @@ export class Switch {
   reload(config: Config): void {
     this.#settings = settingsOf(config);
     this.strategist.reload(config);
+    if (this.#userAgent !== undefined) this.certificate.reload(config, this.#userAgent);
   }
 
   /** Says of calls that an earlier life left open that they are over, and frees what the media server holds of them. */
@@ -160,6 +166,7 @@ export class Switch {
     await this.mediaServers.close();
     this.store.close();
     this.strategist.close();
+    this.certificate.close();
   }
 
   /** Only registrations and calls of who is known are worth a transaction. */
@@ -320,6 +327,7 @@ function featureCodesIn(codes: Config['switch']): Settings['featureCodes'] {
 
 /** Starts grec-sipd. */
 export async function startSwitch({ config, log }: DaemonContext): Promise<RunningDaemon> {
+  const certificate = new Certificate(config, log);
   const strategist = new Strategist(config, log);
   const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
   const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
@@ -329,7 +337,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
       ng: await createNgClient({ ...address, timeoutMs: config.media.timeout, log }),
     })),
   );
-  const parts = new Switch({ config, store, strategist, journal, clients, log });
+  const parts = new Switch({ config, store, strategist, certificate, journal, clients, log });
   warnOfForeignRealms(store, parts.realm, log);
   try {
     await parts.listen(config);
@@ -337,6 +345,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
     await Promise.allSettled([journal.close(), parts.mediaServers.close()]);
     store.close();
     strategist.close();
+    certificate.close();
     throw thrown;
   }
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
@@ -383,6 +392,7 @@ function statusOf(parts: Switch): Record<string, unknown> {
     registrations: parts.store.registeredCount(Date.now()),
     listeners: parts.events.listeners,
     strategy: parts.strategist.status(),
+    tls: parts.certificate.status(),
     counters: {
       ...parts.counters,
       ...prefixed('strategy', parts.strategist.counters),

@@ -139,5 +139,7 @@ export class FakeUserAgent implements UserAgent {
     );
   }
 
+  useTls(): void {}
+
   async close(): Promise<void> {}
 }

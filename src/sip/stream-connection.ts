@@ -1,22 +1,25 @@
-// One TCP connection: framing, time and size limits, and the CRLF keep-alive (RFC 3261 section 18.3, RFC 5626 section 4.4.1).
+// One TCP or TLS connection: framing, time and size limits, and the CRLF keep-alive (RFC 3261 section 18.3, RFC 5626 section 4.4.1).
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { messageOf } from '../errors.ts';
 import type { DecodeResult } from './decode.ts';
-import { StreamDecoder } from './stream.ts';
+import { StreamDecoder, type StreamItem } from './stream.ts';
+import type { Turns } from './turns.ts';
 import type { Flow, Limits } from './user-agent-types.ts';
 
-export interface TcpLimits extends Omit<Limits, 'transactions'> {
+export interface ConnectionLimits extends Omit<Limits, 'transactions'> {
   /** How long close() waits for what is still to be written, in milliseconds. */
   lingerMs: number;
 }
 
-export const DEFAULT_TCP_LIMITS: TcpLimits = {
+export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   connections: 4096,
   connectionsPerAddress: 512,
   writeBufferBytes: 1024 * 1024,
   idleMs: 65 * 60_000,
   messageMs: 30_000,
   connectMs: 5000,
+  handshakeMs: 10_000,
   lingerMs: 1000,
 };
 
@@ -25,25 +28,30 @@ export interface ConnectionEvents {
   count(reason: string): void;
 }
 
-export class TcpConnection {
+export class StreamConnection {
   readonly flow: Flow;
+  /** Resolves when it is open, false when it never will be. */
+  readonly opened: Promise<boolean>;
   readonly #socket: Socket;
-  readonly #limits: TcpLimits;
+  readonly #limits: ConnectionLimits;
   readonly #events: ConnectionEvents;
+  readonly #turns: Turns;
   readonly #decoder = new StreamDecoder();
   #deadline: NodeJS.Timeout | undefined;
+  #isWaiting = false;
 
-  constructor(socket: Socket, flow: Flow, limits: TcpLimits, events: ConnectionEvents) {
+  constructor(socket: Socket, flow: Flow, limits: ConnectionLimits, events: ConnectionEvents, turns: Turns) {
     this.flow = flow;
     this.#socket = socket;
     this.#limits = limits;
     this.#events = events;
+    this.#turns = turns;
     socket.setTimeout(limits.idleMs, () => this.#drop('connection-idle'));
     socket.on('error', () => events.count('connection-error'));
-    socket.on('data', (chunk: Buffer) => this.#receiveGuarded(chunk));
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.once('close', () => clearTimeout(this.#deadline));
-    if (socket.connecting) this.#connectWithin();
-    else this.#expectMessage();
+    this.opened = socket.connecting ? this.#connectWithin() : Promise.resolve(true);
+    if (!socket.connecting) this.#expectMessage();
   }
 
   /** False once either side has ended it. */
@@ -51,9 +59,21 @@ export class TcpConnection {
     return this.#socket.writable && !this.#socket.readableEnded;
   }
 
-  #connectWithin(): void {
+  /** The peer has shown a certificate that we trust. */
+  get isProved(): boolean {
+    return this.#socket instanceof TLSSocket && this.#socket.authorized;
+  }
+
+  #connectWithin(): Promise<boolean> {
     this.#deadline = setTimeout(() => this.#drop('connect-timeout'), this.#limits.connectMs);
-    this.#socket.once('connect', () => this.#expectNothing());
+    const done = this.#socket instanceof TLSSocket ? 'secureConnect' : 'connect';
+    return new Promise((resolve) => {
+      this.#socket.once('close', () => resolve(false));
+      this.#socket.once(done, () => {
+        this.#expectNothing();
+        resolve(true);
+      });
+    });
   }
 
   #expectMessage(): void {
@@ -65,24 +85,45 @@ export class TcpConnection {
     this.#deadline = undefined;
   }
 
+  #receive(chunk: Buffer): void {
+    this.#decoder.add(chunk);
+    // Behind what waits already: messages stay in order.
+    if (!this.#isWaiting) this.#work();
+  }
+
+  /** Takes message after message while this turn lasts; the rest, and what the peer sends on, waits for the next. */
+  #work(): void {
+    this.#isWaiting = false;
+    while (!this.#socket.destroyed) {
+      if (this.#turns.isOver) return this.#wait();
+      const item = this.#take();
+      if (item === undefined) break;
+      this.#expectNothing();
+      this.#receiveItem(item);
+    }
+    if (this.#decoder.pending > 0) this.#expectMessage();
+    this.#socket.resume();
+  }
+
+  #wait(): void {
+    this.#isWaiting = true;
+    this.#socket.pause();
+    this.#turns.later(() => this.#work());
+  }
+
   /** The decoder does not throw; should it ever, one connection is lost and not the process. */
-  #receiveGuarded(chunk: Buffer): void {
+  #take(): StreamItem | undefined {
     try {
-      this.#receive(chunk);
+      return this.#decoder.take();
     } catch {
-      this.#drop('internal-error');
+      return { fatal: 'internal-error' };
     }
   }
 
-  #receive(chunk: Buffer): void {
-    const results = this.#decoder.push(chunk);
-    if (results.length > 0) this.#expectNothing();
-    for (const result of results) {
-      if ('fatal' in result) return this.#drop(`stream: ${result.fatal}`);
-      if (!result.ok && result.reason === 'keep-alive') this.#answerPing();
-      else this.#events.onMessage(result, this.flow);
-    }
-    if (this.#decoder.pending > 0) this.#expectMessage();
+  #receiveItem(item: StreamItem): void {
+    if ('fatal' in item) this.#drop(`stream: ${item.fatal}`);
+    else if (!item.ok && item.reason === 'keep-alive') this.#answerPing();
+    else this.#events.onMessage(item, this.flow);
   }
 
   #answerPing(): void {
