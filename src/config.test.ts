@@ -121,6 +121,13 @@ tls-name = "sip.carrier.example"
   t.equal(loadConfig({ file: join(directory, 'none.toml') }).paths.tls, undefined);
 });
 
+t.test('an IPv6 address for media is one', async (t) => {
+  t.equal(parseConfig('mediad.address-ipv6 = "::1"', 'f').mediad['address-ipv6'], '::1');
+  t.match(problems('mediad.address-ipv6 = "127.0.0.1"'), [
+    /^1 mediad\.address-ipv6: expected an IPv6 address/,
+  ]);
+});
+
 t.test('TLS: what belongs together and is not', async (t) => {
   t.match(problems('[sip]\nlisten = ["udp:127.0.0.1:5060", "tls:127.0.0.1:5061"]'), [
     /^2 sip\.listen\[1\]: TLS needs certificate and key in \[sip\.tls\]/,

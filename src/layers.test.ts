@@ -8,6 +8,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const BASE = [
   'config',
+  'config-addresses',
   'config-tls',
   'errors',
   'log',

@@ -25,6 +25,8 @@ export interface InstallationOptions {
   tls?: boolean;
   /** More addresses to listen on, by UDP and TCP (and TLS). */
   alsoOn?: readonly string[];
+  /** More lines of [mediad]. */
+  mediad?: string;
   /** UDP ports that the media server may use: four a call. */
   mediaPorts?: number;
   /** Called with its directory (the state goes into `state/` there) before the daemons start. */
@@ -149,6 +151,7 @@ server = "127.0.0.1:${ngPort}"
 [mediad]
 ng = "127.0.0.1:${ngPort}"
 ports = "${ports}"
+${options.mediad ?? ''}
 ${options.toml ?? ''}`;
 }
 

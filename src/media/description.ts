@@ -20,10 +20,10 @@ export interface Description {
 
 /**
  * Reads the description in an ng request.
- * @param address our own media address, whose family must be the party's
+ * @param addresses our own media addresses, one of which must be of the party's family
  * @throws GrecError SDP_INVALID with the reason
  */
-export function readDescription(request: NgOffer | NgAnswer, address: string): Description {
+export function readDescription(request: NgOffer | NgAnswer, addresses: readonly string[]): Description {
   const parsed = parseSdp(request.sdp);
   if (!parsed.ok) throw refused(parsed.reason);
   const { sdp } = parsed;
@@ -34,19 +34,26 @@ export function readDescription(request: NgOffer | NgAnswer, address: string): D
   const place = mediaAddress(sdp, audio);
   if (place === undefined) throw refused('no c= line covers its audio');
   const host = request['media address'] ?? place.address;
-  checkHost(host, address);
+  checkHost(host, addresses);
   const [, alsoFrom] = request['received-from'] ?? [];
   const remote: Remote = { address: canonical(host), rtpPort: place.rtpPort, rtcpPort: place.rtcpPort };
   if (alsoFrom !== undefined && isIP(alsoFrom) !== 0) remote.alsoFrom = canonical(alsoFrom);
   return { sdp, remote, formats: rtpFormats(audio), protocol: audio.protocol };
 }
 
-function checkHost(host: string, address: string): void {
+function checkHost(host: string, addresses: readonly string[]): void {
   if (isIP(host) === 0) throw refused(`its address ${host} is not numeric`);
-  if (!isReachable(host, address)) throw refused(`nothing may be sent to its address ${host}`);
-  if (isIPv6(host) !== isIPv6(address)) {
-    throw refused(`its address ${host} and the media server's, ${address}, are of different families`);
+  if (!addresses.some((address) => isReachable(host, address)))
+    throw refused(`nothing may be sent to its address ${host}`);
+  if (addressFor(isIPv6(host), addresses) === undefined) {
+    const own = addresses.join(' and ');
+    throw refused(`its address ${host} and the media server's, ${own}, are of different families`);
   }
+}
+
+/** Our address of a family. */
+export function addressFor(isV6: boolean, addresses: readonly string[]): string | undefined {
+  return addresses.find((address) => isIPv6(address) === isV6);
 }
 
 const MULTICAST = new BlockList();

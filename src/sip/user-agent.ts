@@ -216,5 +216,10 @@ function markSource({ headers }: SipRequest, { peer }: Flow): void {
   if (via === undefined) return;
   const isAsked = 'rport' in via.params;
   if (isAsked) via.params['rport'] = String(peer.port);
-  if (isAsked || via.host !== hostOf(peer.address)) via.params['received'] = peer.address;
+  if (isAsked || via.host !== hostOf(peer.address)) via.params['received'] = withoutZone(peer.address);
+}
+
+/** A zone means something on our machine alone (RFC 4007 section 11.2). */
+function withoutZone(address: string): string {
+  return address.split('%', 1)[0] ?? address;
 }

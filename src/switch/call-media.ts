@@ -55,10 +55,8 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
   const base = { 'call-id': callId };
   const ng = inTurn(client);
   let offerer: Label = 'a';
-  const receivedFrom = (label: Label) => {
-    const address = legs[label].source;
-    return { 'received-from': [isIPv6(address) ? 'IP6' : 'IP4', address] };
-  };
+  const familyOf = (label: Label) => (isIPv6(legs[label].source) ? 'IP6' : 'IP4');
+  const receivedFrom = (label: Label) => ({ 'received-from': [familyOf(label), legs[label].source] });
   return {
     anchored: true,
     async offer(from, sdp) {
@@ -69,6 +67,7 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
         'from-tag': legs[from].tag,
         'to-tag': legs[otherLabel(from)].tag,
         ...receivedFrom(from),
+        'address family': familyOf(otherLabel(from)),
         sdp: text,
       });
       offerer = from;
