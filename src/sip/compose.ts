@@ -3,7 +3,7 @@ import { GrecError } from '../errors.ts';
 import type { Channel } from './channel.ts';
 import { scanContact, scanMaxForwards, scanNameAddrs, scanUint32 } from './decode-headers.ts';
 import type { Headers, NameAddr, SipRequest, Uri, Via } from './message.ts';
-import { transportParams } from './protocol.ts';
+import { isStream, transportParams } from './protocol.ts';
 import { emptyParams, quote, Scanner } from './scan.ts';
 import { newBranch } from './transaction-keys.ts';
 import { formatUri, parseUri } from './uri.ts';
@@ -26,15 +26,19 @@ export function hostOf(address: string): string {
   return address.includes(':') ? `[${address.split('%')[0]}]` : address;
 }
 
-/** A Via of ours; `rport` asks for the answer at the port that we send from (RFC 3581). */
+/**
+ * A Via of ours; `rport` asks for the answer at the port that we send from (RFC 3581), `alias` says that requests to our
+ * address may come back over the connection (RFC 5923).
+ */
 export function topVia(channel: Channel): Via {
   const { protocol, address, port } = channel.local;
+  const alias = isStream(protocol) ? { alias: null } : {};
   return {
     version: '2.0',
     protocol: protocol.toUpperCase(),
     host: hostOf(address),
     port,
-    params: Object.assign(Object.create(null), { branch: newBranch(), rport: null }),
+    params: Object.assign(emptyParams(), { branch: newBranch(), rport: null, ...alias }),
   };
 }
 

@@ -53,14 +53,31 @@ export class DialogWay {
   /** The open connection of the dialog, else the first route or the remote target. */
   async channel(request: SipRequest): Promise<Channel | { reason: string }> {
     const { transport, locator } = this.#core;
-    const flow = this.#flow;
-    const open = flow && isStream(flow.peer.protocol) ? transport.channelOf(flow) : undefined;
+    const open = this.#openConnection(request);
     if (open !== undefined) return open;
     const hop = nextHop(request);
     const peer = this.#known(hop) ?? (await locator.locate(hop));
     if ('reason' in peer) return peer;
     if (this.#isOfThisMachine(peer)) return { reason: 'a peer elsewhere names an address of this machine' };
     return transport.channelTo(peer, this.#flow);
+  }
+
+  /** Over TCP and TLS: the dialog's, or the one with which its phone has registered again since. */
+  #openConnection({ headers }: SipRequest): Channel | undefined {
+    if (this.#flow === undefined || !isStream(this.#flow.peer.protocol)) return undefined;
+    const open = this.#core.transport.channelOf(this.#flow);
+    if (open !== undefined) return open;
+    const next = this.#core.user.successorOf?.(this.#flow, headers.to.uri);
+    if (next === undefined) return undefined;
+    this.#flow = next;
+    return this.#core.transport.channelOf(next);
+  }
+
+  /** A request of the peer: when its connection has ended, this is the new one. */
+  heardOn(flow: Flow): void {
+    if (this.#flow === undefined || !isStream(flow.peer.protocol) || !isStream(this.#flow.peer.protocol))
+      return;
+    if (this.#core.transport.channelOf(this.#flow) === undefined) this.#flow = flow;
   }
 
   /** Services that listen on loopback trust who reaches them: no peer from elsewhere may have us write to them. */

@@ -236,6 +236,7 @@ export class DialogImpl implements Dialog {
     if (this.#data.remoteSeq !== undefined && seq < this.#data.remoteSeq)
       return this.#answer(transaction, 500);
     this.#data.remoteSeq = seq;
+    this.#way.heardOn(transaction.flow);
     if (method === 'BYE') this.#receiveBye(transaction);
     else if (this.#state === 'terminated') this.#answer(transaction, 481);
     else if (method === 'INVITE') this.#receiveReinvite(transaction);

@@ -1,6 +1,6 @@
 // One TCP or TLS connection: framing, time and size limits, and the CRLF keep-alive (RFC 3261 section 18.3, RFC 5626 section 4.4.1).
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { checkServerIdentity, TLSSocket } from 'node:tls';
 import { messageOf } from '../errors.ts';
 import type { DecodeResult } from './decode.ts';
 import { StreamDecoder, type StreamItem } from './stream.ts';
@@ -39,6 +39,7 @@ export class StreamConnection {
   readonly #decoder = new StreamDecoder();
   #deadline: NodeJS.Timeout | undefined;
   #isWaiting = false;
+  #isOpening: boolean;
 
   constructor(socket: Socket, flow: Flow, limits: ConnectionLimits, events: ConnectionEvents, turns: Turns) {
     this.flow = flow;
@@ -50,6 +51,7 @@ export class StreamConnection {
     socket.on('error', () => events.count('connection-error'));
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.once('close', () => clearTimeout(this.#deadline));
+    this.#isOpening = socket.connecting;
     this.opened = socket.connecting ? this.#connectWithin() : Promise.resolve(true);
     if (!socket.connecting) this.#expectMessage();
   }
@@ -59,9 +61,16 @@ export class StreamConnection {
     return this.#socket.writable && !this.#socket.readableEnded;
   }
 
-  /** The peer has shown a certificate that we trust. */
-  get isProved(): boolean {
-    return this.#socket instanceof TLSSocket && this.#socket.authorized;
+  /** True when the peer has shown a certificate that we trust, with that name or address in it. */
+  proves(name: string): boolean {
+    const socket = this.#socket;
+    if (!(socket instanceof TLSSocket) || !socket.authorized) return false;
+    return checkServerIdentity(name, socket.getPeerCertificate()) === undefined;
+  }
+
+  /** Connected; what fails now is the fault of the connection and not of the way. */
+  get isOpen(): boolean {
+    return !this.#isOpening;
   }
 
   #connectWithin(): Promise<boolean> {
@@ -70,6 +79,7 @@ export class StreamConnection {
     return new Promise((resolve) => {
       this.#socket.once('close', () => resolve(false));
       this.#socket.once(done, () => {
+        this.#isOpening = false;
         this.#expectNothing();
         resolve(true);
       });

@@ -26,6 +26,8 @@ export class StreamConnections {
   readonly #byId = new Map<string, StreamConnection>();
   /** The usable connection to each peer, by {@link peerKey}. */
   readonly #byPeer = new Map<string, StreamConnection>();
+  /** Under which keys a connection stands there. */
+  readonly #keys = new WeakMap<StreamConnection, string[]>();
   /** Sockets of each address, and of all: those in a handshake count too. */
   readonly #perAddress = new Map<string, number>();
   readonly #door: TlsDoor;
@@ -108,17 +110,27 @@ export class StreamConnections {
     );
     this.#byId.set(id, connection);
     this.#byPeer.set(key, connection);
-    socket.once('end', () => this.#retire(key, connection));
+    this.#keys.set(connection, [key]);
+    socket.once('end', () => this.#retire(connection));
     socket.once('close', () => {
-      this.#retire(key, connection);
+      this.#retire(connection);
       this.#byId.delete(id);
     });
     return connection;
   }
 
+  /** Requests to `peer` may take this connection, which its peer has opened (RFC 5923). */
+  alias(connection: StreamConnection, peer: Peer): void {
+    const key = peerKey(peer);
+    if (this.#byPeer.get(key)?.usable) return;
+    this.#byPeer.set(key, connection);
+    this.#keys.get(connection)?.push(key);
+  }
+
   /** A connection that the peer has ended takes no more requests. */
-  #retire(key: string, connection: StreamConnection): void {
-    if (this.#byPeer.get(key) === connection) this.#byPeer.delete(key);
+  #retire(connection: StreamConnection): void {
+    for (const key of this.#keys.get(connection) ?? [])
+      if (this.#byPeer.get(key) === connection) this.#byPeer.delete(key);
   }
 
   /** The connection of a flow while it is usable. */

@@ -2,10 +2,11 @@
 import { isIP } from 'node:net';
 import type { Channel } from './channel.ts';
 import { type DecodeResult, decodeMessage } from './decode.ts';
+import { UdpOnly } from './large-requests.ts';
 import type { ListenAddress } from './listen-error.ts';
 import { isUnicast, isWildcard, LocalAddresses, sameFamily } from './local-address.ts';
 import type { Via } from './message.ts';
-import { askedFor, defaultPort, isStream } from './protocol.ts';
+import { askedFor, defaultPort, isStream, unbracketed } from './protocol.ts';
 import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from './stream-connection.ts';
 import { StreamConnections } from './transport-stream.ts';
 import { UdpListener } from './transport-udp.ts';
@@ -27,12 +28,21 @@ export interface NoWay {
   reason: string;
 }
 
+interface StreamChannel extends Channel {
+  /** Connects; false when that fails or takes too long. */
+  opens(limitMs: number): Promise<boolean>;
+}
+
+/** A call waits for it. */
+const LONGEST_CONNECT_MS = 1000;
+
 export class Transport {
   /** The addresses as bound, in the order of the configuration. */
   readonly listening: Peer[] = [];
   readonly #udp: UdpListener[] = [];
   readonly #streams: StreamConnections;
   readonly #addresses = new LocalAddresses();
+  readonly #udpOnly = new UdpOnly();
   readonly #options: TransportOptions;
 
   private constructor(options: TransportOptions) {
@@ -103,6 +113,20 @@ export class Transport {
     return isStream(peer.protocol) ? this.#streamChannel(peer) : this.#udpChannel(peer, near);
   }
 
+  /** The way by TCP to a peer of UDP, connected; undefined when it does not take it. */
+  async streamTo(peer: Peer): Promise<Channel | undefined> {
+    const channel = this.#udpOnly.has(peer) ? undefined : this.#streamChannel({ ...peer, protocol: 'tcp' });
+    if (channel === undefined || 'reason' in channel) return undefined;
+    if (await channel.opens(LONGEST_CONNECT_MS)) return channel;
+    this.shunStream(peer);
+    return undefined;
+  }
+
+  /** Nothing goes by TCP to this peer of UDP for a while. */
+  shunStream(peer: Peer): void {
+    this.#udpOnly.note(peer);
+  }
+
   /** The way back along a flow; undefined when its connection has ended. */
   channelOf(flow: Flow): Channel | undefined {
     const { peer } = flow;
@@ -118,6 +142,17 @@ export class Transport {
       peer,
       send: (bytes, onError) => connection.send(bytes, onError),
     };
+  }
+
+  /**
+   * A request has come over a connection whose peer says in Via that requests to it may go there too (RFC 5923). That is
+   * believed of its own address alone, and in TLS of a peer that has shown a certificate for it.
+   */
+  noteAlias({ id, peer }: Flow, via: Via): void {
+    if (!('alias' in via.params) || unbracketed(via.host) !== peer.address) return;
+    const connection = this.#streams.find(id);
+    if (connection === undefined || (peer.protocol === 'tls' && !connection.proves(peer.address))) return;
+    this.#streams.alias(connection, { ...peer, port: via.port ?? defaultPort(peer.protocol) });
   }
 
   /**
@@ -158,7 +193,7 @@ export class Transport {
     );
   }
 
-  #streamChannel(peer: Peer): Channel | NoWay {
+  #streamChannel(peer: Peer): StreamChannel | NoWay {
     const fitting = this.listening.filter(
       ({ protocol, address }) => protocol === peer.protocol && sameFamily(address, peer.address),
     );
@@ -168,14 +203,25 @@ export class Transport {
       return { reason: `no ${peer.protocol.toUpperCase()} listener of that address family` };
     const local = this.#advertise(bound, peer);
     const bindTo = isWildcard(bound.address) ? undefined : bound.address;
+    const reach = () => this.#streams.reach(peer, local, bindTo);
     return {
       reliable: true,
       local,
       peer,
+      opens: async (limitMs) => {
+        const connection = reach();
+        return typeof connection !== 'string' && (await within(limitMs, connection.opened));
+      },
       send: (bytes, onError) => {
-        const connection = this.#streams.reach(peer, local, bindTo);
-        if (typeof connection !== 'string') connection.send(bytes, onError);
-        else queueMicrotask(() => onError(connection));
+        const connection = reach();
+        if (typeof connection === 'string') return queueMicrotask(() => onError(connection));
+        // One that was open and fails may have been ended by the peer just now: a new one is worth a try.
+        const isRetryable = connection.isOpen;
+        connection.send(bytes, (reason) => {
+          const again = isRetryable ? reach() : connection;
+          if (typeof again === 'string' || again === connection) onError(reason);
+          else again.send(bytes, onError);
+        });
       },
     };
   }
@@ -187,4 +233,14 @@ export class Transport {
 
 function fits(bound: { address: string }, address: string): boolean {
   return bound.address === address || isWildcard(bound.address);
+}
+
+async function within(limitMs: number, opened: Promise<boolean>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
+  });
+  const isOpen = await Promise.race([opened, late]);
+  clearTimeout(timer);
+  return isOpen;
 }

@@ -74,6 +74,13 @@ export interface UserAgentOptions {
    * sections 8.2.7 and 26.3.2.4).
    */
   admit?(request: SipRequest, flow: Flow): Refusal | undefined;
+  /**
+   * True for who may have requests to its own address and port sent over a connection that it has opened (RFC 5923).
+   * Others on the same address could take them from it: a trunk, not a phone behind NAT.
+   */
+  mayAlias?(flow: Flow): boolean;
+  /** The connection that has taken the place of one that has ended: the same phone of `uri`, registered again. */
+  successorOf?(flow: Flow, uri: string): Flow | undefined;
   timers?: Partial<Timers>;
   limits?: Partial<Limits>;
 }

@@ -9,6 +9,7 @@ import { Locator, type Lookup } from './locate.ts';
 import { isRequest, type SipRequest, type SipResponse } from './message.ts';
 import { Outgoing, wayOut } from './outgoing.ts';
 import { OutgoingInviteImpl } from './outgoing-invite.ts';
+import { isStream } from './protocol.ts';
 import { makeResponse } from './response.ts';
 import { type Clock, DEFAULT_TIMERS, systemClock } from './timers.ts';
 import { newCallId, newTag, statelessTag } from './transaction-keys.ts';
@@ -137,6 +138,8 @@ class Agent implements UserAgent {
     const via = request.headers.via[0];
     if (via === undefined) return this.#core.count('via-missing');
     markSource(request, flow);
+    if (isStream(flow.peer.protocol) && this.#core.user.mayAlias?.(flow))
+      this.#transport.noteAlias(flow, via);
     this.#core.transactions.receiveRequest(request, flow, this.#transport.replyTo(flow, via));
   }
 

@@ -118,6 +118,8 @@ export class Switch {
       admit: (request, flow) => this.#admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),
       onRequest: (request) => this.#onRegister(request),
+      mayAlias: ({ peer }) => this.#settings.trunks.some(({ host }) => host === peer.address),
+      successorOf: (flow, uri) => this.#flows.successorOf(flow, userOf(uri) ?? ''),
     });
   }
 
