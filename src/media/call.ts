@@ -73,7 +73,7 @@ export class Call {
     const other = this.#otherThan(party);
     this.#adopt(party, description);
     this.#noteWish(request);
-    return { result: 'ok', sdp: describeFor(other.leg, description) };
+    return { result: 'ok', sdp: describeFor(other.leg, description, request.replace) };
   }
 
   /**
@@ -91,7 +91,7 @@ export class Call {
     if (this.#isRecordedWhenAnswered) this.#record();
     this.#adopt(party, description);
     this.recording?.update(this.#streams());
-    return { result: 'ok', sdp: describeFor(offerer.leg, description) };
+    return { result: 'ok', sdp: describeFor(offerer.leg, description, request.replace) };
   }
 
   /** @throws GrecError SPOOL_WRITE when the segment cannot be opened; NG_REFUSED before there is an offer */

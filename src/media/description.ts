@@ -5,6 +5,7 @@ import type { NgAnswer, NgOffer } from '../ng/request.ts';
 import { audioOf, isSecure, mediaAddress, redirectAudio, rtpFormats } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
+import { connectionTo } from '../sdp/redirect.ts';
 import type { SessionDescription } from '../sdp/session-description.ts';
 import type { Format } from '../spool/segment.ts';
 import type { Leg, Remote } from './io/engine.ts';
@@ -83,7 +84,12 @@ function refused(reason: string): GrecError {
   });
 }
 
-/** The description for the other party, which sends to its own `leg`. */
-export function describeFor(leg: Leg, { sdp }: Description): string {
-  return printSdp(redirectAudio(sdp, leg));
+/**
+ * The description for the other party, which sends to its own `leg`.
+ * @param replace `origin`: the address of the o= line is ours too, so that it is of the party's family, and hides the other's
+ */
+export function describeFor(leg: Leg, { sdp }: Description, replace: readonly string[] = []): string {
+  const redirected = redirectAudio(sdp, leg);
+  if (!replace.includes('origin')) return printSdp(redirected);
+  return printSdp({ ...redirected, origin: { ...redirected.origin, ...connectionTo(leg.address) } });
 }

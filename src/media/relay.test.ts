@@ -231,8 +231,10 @@ t.test('an IPv6 party and an IPv4 one hear each other, each on an address of its
   const [a, b] = [await openParty(t, '::1'), await openParty(t)];
   const toB = await server.ng.request({ command: 'offer', ...ids, sdp: a.sdp(), 'address family': 'IP4' });
   t.match(toB.sdp, /c=IN IP4 127\.0\.0\.1/);
-  const toA = await server.ng.request({ command: 'answer', ...ids, sdp: b.sdp() });
-  t.match(toA.sdp, /c=IN IP6 ::1/);
+  t.match(toB.sdp, /o=.* IN IP6 ::1/, 'the origin is left alone');
+  const replace = ['origin'];
+  const toA = await server.ng.request({ command: 'answer', ...ids, sdp: b.sdp(), replace });
+  t.match(toA.sdp, /o=.* IN IP6 ::1\r\n[^]*c=IN IP6 ::1/, 'unless it is asked for');
   await server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
   a.sendRtp(audioPort(toA.sdp), 1);
   await b.until({ rtp: 1 });

@@ -68,6 +68,7 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
         'to-tag': legs[otherLabel(from)].tag,
         ...receivedFrom(from),
         'address family': familyOf(otherLabel(from)),
+        replace: ['origin'],
         sdp: text,
       });
       offerer = from;
@@ -82,6 +83,7 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
         'from-tag': legs[offerer].tag,
         'to-tag': legs[otherLabel(offerer)].tag,
         ...receivedFrom(from),
+        replace: ['origin'],
         sdp: sdp.toString('utf8'),
       });
       return sdpOf(reply.sdp);

@@ -1,6 +1,7 @@
 // What the switch answers on its control socket: DNs and calls.
 import type { ControlRoutes } from '../control.ts';
 import { GrecError } from '../errors.ts';
+import { hostOf } from '../sip/compose.ts';
 import { ha1 } from '../sip/digest.ts';
 import { callRoutes } from './call-routes.ts';
 import { checkNumber, type Dn, readDnChange } from './dn.ts';
@@ -63,7 +64,7 @@ function showRegistration(registration: Registration, now: number) {
   return {
     contact,
     transport: protocol,
-    address: `${address}:${port}`,
+    address: `${hostOf(address)}:${port}`,
     expiresInS: Math.round((expiresAt - now) / 1000),
     userAgent,
   };

@@ -4,7 +4,7 @@ import type { Config, TrunkConfig } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
-import { KNOWN_METHODS } from '../sip/compose.ts';
+import { hostOf, KNOWN_METHODS } from '../sip/compose.ts';
 import type { SipRequest } from '../sip/message.ts';
 import {
   createUserAgent,
@@ -386,7 +386,9 @@ function statusOf(parts: Switch): Record<string, unknown> {
   const calls = [...parts.calls.values()];
   return {
     listen:
-      parts.userAgent?.listening.map(({ protocol, address, port }) => `${protocol}:${address}:${port}`) ?? [],
+      parts.userAgent?.listening.map(
+        ({ protocol, address, port }) => `${protocol}:${hostOf(address)}:${port}`,
+      ) ?? [],
     mediaServers: parts.mediaServers.status(),
     mediaServer: parts.mediaServers.living?.name ?? 'none',
     calls: calls.length,
