@@ -12,6 +12,7 @@ const BASE = [
   'config-tls',
   'errors',
   'log',
+  'log-destination',
   'log-levels',
   'toml-lines',
   'toml-schema',

@@ -1,6 +1,7 @@
 // Logs: pino, JSON lines on a pipe, readable lines on a terminal. Call and leg ids ride on child loggers.
 import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
+import { LogDestination } from './log-destination.ts';
 import type { LogLevel } from './log-levels.ts';
 
 export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
@@ -8,8 +9,6 @@ export type Logger = PinoLogger;
 
 /** Keys whose values are secrets; pino replaces them wherever they stand in a logged object. */
 const SECRET_KEYS = ['password', 'ha1', 'secret', 'token', 'authorization'];
-
-const MOST_WAITING_BYTES = 1 << 20;
 
 export interface LogOptions {
   name: string;
@@ -24,7 +23,7 @@ export interface LogOptions {
  */
 export function createLogger(options: LogOptions): Logger {
   const readable = options.readable ?? process.stderr.isTTY === true;
-  const destination = options.destination ?? (readable ? prettyStream() : standardError());
+  const destination = options.destination ?? (readable ? prettyStream() : new LogDestination());
   return pino(
     {
       name: options.name,
@@ -38,15 +37,9 @@ export function createLogger(options: LogOptions): Logger {
   );
 }
 
-/** A log that cannot be written, on a full disk say, must not end a daemon: lines wait, and beyond a limit they are lost. */
-function standardError() {
-  const stream = pino.destination({ fd: 2, sync: true, maxLength: MOST_WAITING_BYTES });
-  return stream.on('error', () => undefined);
-}
-
 function prettyStream(): DestinationStream {
   return pretty({
-    destination: standardError(),
+    destination: new LogDestination(),
     colorize: process.stderr.isTTY === true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid',

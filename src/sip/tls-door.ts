@@ -1,10 +1,8 @@
-// The door of a TLS port: lets in who begins a handshake, a few in each turn of the event loop, and nobody for ever.
+// The door of a TLS port: lets in who begins a handshake, one in each turn of the event loop, and nobody for ever.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { socketName } from './tls.ts';
 
-/** A handshake costs a signature, about a millisecond with RSA: so many in one turn. */
-const HANDSHAKES_PER_TURN = 4;
 /** The content type of a handshake record (RFC 8446 section 5.1). */
 const HANDSHAKE = 22;
 
@@ -55,9 +53,10 @@ export class TlsDoor {
     if (this.#waiting.push(guest) === 1) setImmediate(() => this.#letIn());
   }
 
+  /** A handshake costs a signature, about a millisecond with RSA: one a turn. */
   #letIn(): void {
-    for (const { socket } of this.#waiting.splice(0, HANDSHAKES_PER_TURN))
-      if (!socket.destroyed) this.#shake(socket);
+    const next = this.#waiting.shift();
+    if (next !== undefined && !next.socket.destroyed) this.#shake(next.socket);
     if (this.#waiting.length > 0) setImmediate(() => this.#letIn());
   }
 

@@ -5,7 +5,7 @@ import { type ListenAddress, listenError } from './listen-error.ts';
 import { type ConnectionEvents, type ConnectionLimits, StreamConnection } from './stream-connection.ts';
 import { TlsEndpoint } from './tls.ts';
 import { TlsDoor } from './tls-door.ts';
-import { Turns } from './turns.ts';
+import type { Turns } from './turns.ts';
 import type { Peer, TlsIdentity } from './user-agent-types.ts';
 
 export interface StreamEvents extends ConnectionEvents {
@@ -21,7 +21,7 @@ const KEEP_ALIVE_MS = 120_000;
 export class StreamConnections {
   readonly #limits: ConnectionLimits;
   readonly #events: StreamEvents;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   readonly #servers: Server[] = [];
   readonly #byId = new Map<string, StreamConnection>();
   /** The usable connection to each peer, by {@link peerKey}. */
@@ -36,7 +36,8 @@ export class StreamConnections {
   #count = 0;
   #closed = false;
 
-  constructor(limits: ConnectionLimits, events: StreamEvents) {
+  constructor(limits: ConnectionLimits, events: StreamEvents, turns: Turns) {
+    this.#turns = turns;
     this.#limits = limits;
     this.#events = events;
     this.#door = new TlsDoor(

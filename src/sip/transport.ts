@@ -1,6 +1,7 @@
 // The transport layer: listeners of all protocols behind one door, and the way out to each peer (RFC 3261 section 18).
 import { isIP } from 'node:net';
 import type { Channel } from './channel.ts';
+import { type Datagram, DatagramQueue } from './datagram-queue.ts';
 import { type DecodeResult, decodeMessage } from './decode.ts';
 import { UdpOnly } from './large-requests.ts';
 import type { ListenAddress } from './listen-error.ts';
@@ -10,6 +11,7 @@ import { askedFor, defaultPort, isStream, unbracketed } from './protocol.ts';
 import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from './stream-connection.ts';
 import { StreamConnections } from './transport-stream.ts';
 import { UdpListener } from './transport-udp.ts';
+import { Turns } from './turns.ts';
 import type { Flow, Peer, TlsIdentity } from './user-agent-types.ts';
 
 export interface TransportOptions {
@@ -43,6 +45,8 @@ export class Transport {
   readonly #streams: StreamConnections;
   readonly #addresses = new LocalAddresses();
   readonly #udpOnly = new UdpOnly();
+  readonly #turns = new Turns();
+  readonly #datagrams: DatagramQueue;
   readonly #options: TransportOptions;
 
   private constructor(options: TransportOptions) {
@@ -55,6 +59,12 @@ export class Transport {
         onTlsFailure: options.onTlsFailure,
         onError: () => options.count('listener-error'),
       },
+      this.#turns,
+    );
+    this.#datagrams = new DatagramQueue(
+      this.#turns,
+      (datagram) => this.#receiveDatagram(datagram),
+      () => options.count('datagram-lost'),
     );
   }
 
@@ -80,14 +90,14 @@ export class Transport {
   async #listen(address: ListenAddress): Promise<void> {
     if (isStream(address.protocol)) return void this.listening.push(await this.#streams.listen(address));
     const listener = await UdpListener.open(address, {
-      onDatagram: (bytes, peer, local) => this.#receiveDatagram(bytes, peer, local),
+      onDatagram: (bytes, peer, local) => this.#datagrams.take({ bytes, peer, local }),
       onError: () => this.#options.count('listener-error'),
     });
     this.#udp.push(listener);
     this.listening.push(listener.local);
   }
 
-  #receiveDatagram(bytes: Buffer, peer: Peer, bound: Peer): void {
+  #receiveDatagram({ bytes, peer, local: bound }: Datagram): void {
     try {
       const local = this.#advertise(bound, peer);
       const id = `udp:${local.address}:${local.port}:${peer.address}:${peer.port}`;

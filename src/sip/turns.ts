@@ -1,9 +1,9 @@
-// Shares each turn of the event loop among connections: what does not fit into one waits for the next, in order.
+// Shares each turn of the event loop among what peers send: what does not fit into one waits for the next, in order.
 
-/** Milliseconds that the streams may take of one turn: timers, datagrams and control wait for no longer. */
+/** Milliseconds that messages may take of one turn: timers and control wait for no longer. */
 const BUDGET_MS = 5;
 
-/** One for all connections of a transport. */
+/** One for all sockets of a transport. */
 export class Turns {
   readonly #budget: number;
   #waiting: (() => void)[] = [];
