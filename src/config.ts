@@ -14,6 +14,7 @@ import {
   portRange,
 } from './config-addresses.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
+import { defaultEntries } from './dn-settings.ts';
 import { GrecError, messageOf, systemCode } from './errors.ts';
 import { LOG_LEVELS } from './log-levels.ts';
 import {
@@ -65,6 +66,8 @@ const written = v.strictObject({
     realm: v.optional(text('a realm'), 'grec'),
     'ring-timeout': v.optional(within(5, 600, 'a whole number of seconds'), 180),
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
+    'session-expires': v.optional(within(90, 86400, 'a whole number of seconds'), 1800),
+    'min-se': v.optional(within(90, 86400, 'a whole number of seconds'), 90),
     tls: tlsSection,
   }),
   trunk: v.optional(
@@ -75,6 +78,9 @@ const written = v.strictObject({
     strategy: v.optional(text('the path of a strategy file')),
     'record-code': v.optional(featureCode, '*1'),
     'pause-code': v.optional(featureCode, ''),
+    'agent-login-code': v.optional(featureCode, '*22'),
+    'agent-logout-code': v.optional(featureCode, '*23'),
+    defaults: section(defaultEntries),
   }),
   media: section({
     server: v.optional(hostPorts),
@@ -119,6 +125,8 @@ export interface Paths {
   archive: string;
   catalog: string;
   switchDb: string;
+  /** The calls that are up. */
+  callsDb: string;
   /** The routing strategy; it need not exist unless `[switch] strategy` names it. */
   strategy: string;
   /** Undefined when there is no certificate. */
@@ -225,6 +233,7 @@ function placePaths(
     archive,
     catalog: join(state, 'catalog.db'),
     switchDb: join(state, 'switch.db'),
+    callsDb: join(state, 'calls.db'),
     strategy: resolve(configurationDirectory(file, env, uid), values.switch.strategy ?? 'strategy.toml'),
     tls: placeTlsFiles(base, values.sip.tls),
   };

@@ -45,6 +45,7 @@ const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
   CALL_UNKNOWN: 404,
   CALL_AMBIGUOUS: 409,
   RECORDING_STATE: 409,
+  AGENT_LOGGED_IN: 409,
   INTERNAL: 500,
 };
 

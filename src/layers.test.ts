@@ -7,13 +7,18 @@ import t from 'tap';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const BASE = [
+  'feature-codes',
   'config',
   'config-addresses',
   'config-tls',
+  'dn-settings',
+  'recording-name',
   'errors',
   'log',
   'log-destination',
   'log-levels',
+  'log-output',
+  'log-secrets',
   'toml-lines',
   'toml-schema',
   'version',

@@ -15,6 +15,7 @@ const STUCK_MS = 200;
 export class LogDestination extends Writable {
   #waiting: Buffer[] = [];
   #size = 0;
+  #turn: NodeJS.Immediate | undefined;
   /** Since when a write has been under way. */
   #writingSince: number | undefined;
 
@@ -27,12 +28,14 @@ export class LogDestination extends Writable {
     if (this.#size + line.length <= MOST_WAITING) {
       this.#waiting.push(line);
       this.#size += line.length;
-      if (this.#writingSince === undefined) this.#writeNext();
+      // Not at once: what a process says before it ends has to wait where it can still be written.
+      if (this.#writingSince === undefined) this.#turn ??= setImmediate(() => this.#writeNext());
     }
     done();
   }
 
   #writeNext(): void {
+    this.#turn = undefined;
     const bytes = Buffer.concat(this.#waiting);
     this.#waiting = [];
     this.#size = 0;

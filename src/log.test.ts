@@ -1,8 +1,69 @@
-// The log of a daemon: nobody who reads it slowly, or not at all, holds the daemon up; its last lines are not lost.
-import { spawn } from 'node:child_process';
+// Logs: no secret in a line, lines of one turn together, and all of them when the process exits.
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
+import { createLogger } from './log.ts';
+import { inTurns } from './log-output.ts';
+
+function lines() {
+  const written: string[] = [];
+  const destination = { write: (line: string) => void written.push(line) };
+  return { written, log: createLogger({ name: 'test', level: 'info', readable: false, destination }) };
+}
+
+t.test('secrets are masked wherever they stand', async (t) => {
+  const { written, log } = lines();
+  const error = Object.assign(new Error('refused'), { token: 'hidden' });
+  log.info({ password: 'hidden', dn: '7001' }, 'one');
+  log.info({ dn: { number: '7001', ha1: 'hidden' } }, 'two');
+  log.info({ request: { headers: { authorization: 'hidden' } } }, 'three');
+  log.info({ list: [{ secret: 'hidden' }] }, 'four');
+  log.error({ err: error }, 'five');
+  log.error(error, 'six');
+  log.child({ token: 'hidden', call: 'c' }).info('seven');
+  t.equal(written.length, 7);
+  t.notMatch(written.join(''), 'hidden');
+  for (const line of written) t.match(line, '[secret]');
+  t.match(JSON.parse(written[4] ?? ''), {
+    level: 'error',
+    err: { message: 'refused', type: 'Error' },
+    msg: 'five',
+  });
+  t.match(JSON.parse(written[6] ?? ''), { call: 'c', msg: 'seven' });
+});
+
+t.test('a line without secrets is as it was', async (t) => {
+  const { written, log } = lines();
+  const error = new Error('refused');
+  log.warn({ call: 'c', n: 1, bytes: Buffer.from('password'), err: error }, 'text');
+  t.match(JSON.parse(written[0] ?? ''), { call: 'c', n: 1, err: { message: 'refused' }, msg: 'text' });
+});
+
+t.test('what one turn logs is written at once, at its end', async (t) => {
+  const written: string[] = [];
+  const output = inTurns((text) => void written.push(text));
+  output.write('one\n');
+  output.write('two\n');
+  t.same(written, []);
+  await new Promise((resolve) => setImmediate(resolve));
+  t.same(written, ['one\ntwo\n']);
+  output.write('three\n');
+  output.flush();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.same(written, ['one\ntwo\n', 'three\n']);
+});
+
+t.test('a process that exits, or ends by a mistake, leaves all its lines', async (t) => {
+  const module = JSON.stringify(new URL('./log.ts', import.meta.url).href);
+  const start = `const { createLogger } = await import(${module});
+    const log = createLogger({ name: 'test', level: 'info', readable: false });
+    log.info('the last line');`;
+  for (const end of ['process.exit(3)', 'throw new Error("mistake")', '']) {
+    const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', `${start}\n${end}`]);
+    t.match(stderr.toString(), 'the last line', end);
+  }
+});
 
 const LOG = new URL('./log.ts', import.meta.url).href;
 

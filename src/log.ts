@@ -3,12 +3,11 @@ import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctio
 import pretty from 'pino-pretty';
 import { LogDestination } from './log-destination.ts';
 import type { LogLevel } from './log-levels.ts';
+import { standardErrorInTurns } from './log-output.ts';
+import { withoutSecrets } from './log-secrets.ts';
 
 export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
 export type Logger = PinoLogger;
-
-/** Keys whose values are secrets; pino replaces them wherever they stand in a logged object. */
-const SECRET_KEYS = ['password', 'ha1', 'secret', 'token', 'authorization'];
 
 export interface LogOptions {
   name: string;
@@ -23,18 +22,28 @@ export interface LogOptions {
  */
 export function createLogger(options: LogOptions): Logger {
   const readable = options.readable ?? process.stderr.isTTY === true;
-  const destination = options.destination ?? (readable ? prettyStream() : new LogDestination());
-  return pino(
+  const destination = options.destination ?? (readable ? prettyStream() : standardErrorInTurns());
+  const log = pino(
     {
       name: options.name,
       level: options.level,
       base: { name: options.name, pid: process.pid },
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[secret]' },
+      formatters: { level: (label) => ({ level: label }), log: withoutSecrets },
     },
     destination,
   );
+  return withChildren(log);
+}
+
+/** Children's fields are printed once, when a child is made: they are looked at then. */
+function withChildren(log: Logger): Logger {
+  const { child } = log;
+  return Object.assign(log, {
+    child(this: Logger, bindings: Record<string, unknown>, options?: Record<string, unknown>) {
+      return child.call(this, withoutSecrets(bindings), options);
+    },
+  });
 }
 
 function prettyStream(): DestinationStream {

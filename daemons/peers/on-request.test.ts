@@ -214,6 +214,43 @@ t.test('the record button and a feature code', { timeout: 60_000 }, async (t) =>
   await near.bye();
 });
 
+/** A digit as telephone events: while it is pressed, and its end. */
+function pressed(digit: string, timestamp: number): Buffer[] {
+  return Array.from({ length: 6 }, (_, index) => {
+    const bytes = Buffer.alloc(16);
+    bytes.set([0x80, 101 | (index === 0 ? 0x80 : 0), 0, index]);
+    bytes.writeUInt32BE(timestamp, 4);
+    bytes.writeUInt32BE(7, 8);
+    bytes.set(['0123456789*#'.indexOf(digit), index < 3 ? 10 : 0x8a, 3, 0x20], 12);
+    return bytes;
+  });
+}
+
+t.test(
+  'a feature code as telephone events, which the other party does not hear',
+  { timeout: 60_000 },
+  async (t) => {
+    const { agent, out, into } = await connected(t);
+    await request(agent.number, 'start');
+    const spoken = Promise.all([out.speak(noise(6, 'a')), into.speak(noise(6, 'b'))]);
+    await hear(out, 20);
+    for (const [index, digit] of [...'5*17'].entries())
+      for (const packet of pressed(digit, 1_000_000 + index * 800)) into.media.sendPacket(packet);
+    await installation.until('the recording is stopped', async () => {
+      const call = await installation.ask<Answer>('grec-sipd', 'GET', `/calls/${agent.number}`);
+      return call.recordingState === 'stopped' ? true : undefined;
+    });
+    await hear(out, 20);
+    const events = out.media.receiver.streams
+      .flatMap(({ packets }) => packets)
+      .filter(({ payloadType }) => payloadType === 101);
+    t.same([...new Set(events.map(({ payload }) => payload[0]))], [5, 7]);
+    t.equal(events.length, 12);
+    await out.hangup();
+    await spoken.catch(() => undefined);
+  },
+);
+
 t.test('a desktop hears of its calls as they happen', { timeout: 60_000 }, async (t) => {
   const [caller, agent] = [await newPhone(t), await newPhone(t)];
   const types: string[] = [];

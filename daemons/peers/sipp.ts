@@ -48,7 +48,8 @@ export function runSipp(options: SippOptions): SippRun {
     ...['-sf', scenario, '-i', local.host, '-mi', local.host, '-p', `${local.port}`],
     ...['-m', `${calls}`, '-r', `${rate}`, '-l', `${Math.max(calls, 10)}`],
     ...['-t', transport === 'tcp' ? 't1' : 'u1', '-timeout', `${timeoutS}`, '-timeout_error'],
-    ...['-trace_err', '-error_file', errors, '-nostdin'],
+    // OPTIONS, by which the switch asks whether a party is still there, is answered.
+    ...['-trace_err', '-error_file', errors, '-nostdin', '-aa'],
     `${remote.host}:${remote.port}`,
   ];
   const process = spawn('sipp', argv, { cwd: directory, stdio: 'ignore' });

@@ -10,6 +10,8 @@ export const archivedPartySchema = v.object({
   uri: v.string(),
   name: v.optional(v.string()),
   dn: v.optional(v.string()),
+  /** The agent who was logged in on the DN. */
+  agentId: v.optional(v.string()),
 });
 
 /** What one channel's capture was like. Counts of packets; times in milliseconds. */
@@ -50,6 +52,12 @@ export const metadataSchema = v.object({
   duration: v.number(),
   /** The DN that is recorded. */
   recordDn: v.optional(v.string()),
+  /** The agent who was logged in there. */
+  agentId: v.optional(v.string()),
+  /** How a copy of the audio is to be called: one part of a path, without an ending. */
+  fileName: v.optional(v.string()),
+  /** The class that says how long it is kept. */
+  retention: v.optional(v.string()),
   /** Why it was recorded, and which side. */
   decision: v.optional(v.object({ reason: v.string(), side: v.optional(v.string()) })),
   /** What the routing strategy attached to the call. */

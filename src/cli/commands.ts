@@ -1,10 +1,13 @@
 // The subcommands with their options. Each is loaded only when it is called, so that `grec ls` starts fast.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { DN_TYPES } from '../dn-settings.ts';
+import type { AgentLoginOptions } from './agent.ts';
 import type { CallsOptions, Operation, RequestOptions } from './calls.ts';
 import type { RunAction } from './cli.ts';
 import type { CliContext, GlobalOptions } from './context.ts';
 import type { DemoOptions } from './demo.ts';
-import type { DnListOptions, DnPasswordOptions } from './dn.ts';
+import type { DnChangeOptions, DnListOptions } from './dn.ts';
+import type { DnExportOptions, DnImportOptions } from './dn-file.ts';
 import type { ExportOptions } from './export.ts';
 import type { LsOptions } from './ls.ts';
 import type { PlayOptions } from './play.ts';
@@ -25,6 +28,8 @@ export function addCommands(program: Command, run: RunAction): void {
     };
   addDaemonCommands(program, lazily);
   addDnCommands(program, lazily);
+  addDnFileCommands(program, lazily);
+  addAgentCommands(program, lazily);
   addStrategyCommands(program, lazily);
   addCallCommands(program, lazily);
   addRecordingCommands(program, lazily);
@@ -63,24 +68,21 @@ function addDnCommands(program: Command, lazily: Lazily): void {
   program.commandsGroup('Numbers:');
   const dn = program.command('dn').description('the directory numbers (DNs) of the switch');
   const dnFile = () => import('./dn.ts');
-  const passwordOptions = (command: Command) =>
+  const changeOptions = (command: Command) =>
     command
+      .addOption(new Option('--type <type>', 'the kind of DN (default: extension)').choices(DN_TYPES))
       .option('--password-stdin', 'read the password from the first line of standard input')
       .option('--password-file <file>', 'read the password from the first line of a file')
       .option('--json', 'print JSON');
-  passwordOptions(dn.command('add <number> [settings...]'))
+  changeOptions(dn.command('add <number> [settings...]'))
     .description(
-      'add a DN; settings: record=true|false name=TEXT. Without a password one is made and shown once',
+      'add a DN; settings: record=true|false name=TEXT …, see man grec-dn. Without a password one is made and shown once',
     )
-    .action(
-      lazily(async (): Promise<Action<[string, string[], DnPasswordOptions]>> => (await dnFile()).dnAdd),
-    );
-  passwordOptions(dn.command('set <number> [settings...]'))
+    .action(lazily(async (): Promise<Action<[string, string[], DnChangeOptions]>> => (await dnFile()).dnAdd));
+  changeOptions(dn.command('set <number> [settings...]'))
     .description('change a DN; settings as for add')
     .option('--new-password', 'make a new password and show it once')
-    .action(
-      lazily(async (): Promise<Action<[string, string[], DnPasswordOptions]>> => (await dnFile()).dnSet),
-    );
+    .action(lazily(async (): Promise<Action<[string, string[], DnChangeOptions]>> => (await dnFile()).dnSet));
   dn.command('list')
     .alias('ls')
     .description('list the DNs and their registrations')
@@ -94,6 +96,46 @@ function addDnCommands(program: Command, lazily: Lazily): void {
     .description('remove a DN; no error when there is none')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[string]>> => (await dnFile()).dnRemove));
+}
+
+function addDnFileCommands(program: Command, lazily: Lazily): void {
+  const dn = program.commands.find((command) => command.name() === 'dn');
+  const dnFile = () => import('./dn-file.ts');
+  dn?.command('export [file]')
+    .description('write the DNs to a file, or to standard output; without passwords')
+    .option('--force', 'replace an existing file')
+    .option('--json', 'print what was written as JSON')
+    .action(
+      lazily(async (): Promise<Action<[string | undefined, DnExportOptions]>> => (await dnFile()).dnExport),
+    );
+  dn?.command('import <file>')
+    .description('make the DNs of a file what it says, all or none; - is standard input')
+    .option('--dry-run', 'check the file, and change nothing')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string, DnImportOptions]>> => (await dnFile()).dnImport));
+}
+
+function addAgentCommands(program: Command, lazily: Lazily): void {
+  const agent = program.command('agent').description('agents: who is logged in on which DN');
+  const agentFile = () => import('./agent.ts');
+  agent
+    .command('login <agent>')
+    .description('log an agent in on a DN: its settings hold there from the next call on')
+    .requiredOption('--dn <number>', 'the DN: an extension or an ACD position')
+    .option('--force', 'log out whoever stands in the way')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string, AgentLoginOptions]>> => (await agentFile()).agentLogin));
+  agent
+    .command('logout <agent>')
+    .description('log an agent out; no error when they are not logged in')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string]>> => (await agentFile()).agentLogout));
+  agent
+    .command('list')
+    .alias('ls')
+    .description('list the agents, and where they are logged in')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await agentFile()).agentList));
 }
 
 function addStrategyCommands(program: Command, lazily: Lazily): void {
@@ -178,6 +220,13 @@ function addRecordingCommands(program: Command, lazily: Lazily): void {
     .description('show a recording; id: as `grec ls` shows it, any part of it, or "last"')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[string]>> => (await import('./show.ts')).show));
+  program
+    .command('why <id>')
+    .description(
+      'show what was decided on a call, and why; id: of a call or a recording, any part of it, or "last"',
+    )
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string]>> => (await import('./why.ts')).why));
   program
     .command('play <id>')
     .description('hear a recording')

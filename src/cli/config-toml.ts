@@ -19,10 +19,7 @@ export function printConfig(config: Config): string {
       listen: sip.listen.map((address) => `${address.protocol}:${showHostPort(address)}`),
       tls: { ...sip.tls, ...defined(config.paths.tls) },
     },
-    // A file that is named must exist.
-    ...(config.switch.strategy === undefined && !existsSync(config.paths.strategy)
-      ? {}
-      : { switch: { strategy: config.paths.strategy } }),
+    switch: { ...config.switch, ...strategyOf(config) },
     media: { ...media, server: media.server.map(showHostPort) },
     mediad: {
       ...mediad,
@@ -38,6 +35,11 @@ export function printConfig(config: Config): string {
 /** TOML has no word for what is not there. */
 function defined(values: object | undefined): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values ?? {}).filter(([, value]) => value !== undefined));
+}
+
+/** A file that is named must exist. */
+function strategyOf({ switch: { strategy }, paths }: Config): { strategy?: string } {
+  return strategy === undefined && !existsSync(paths.strategy) ? {} : { strategy: paths.strategy };
 }
 
 /** `127.0.0.1:5060`, `[::1]:5060`. */

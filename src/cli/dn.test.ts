@@ -1,66 +1,17 @@
-// `grec dn`: against a switch that keeps its DNs in memory.
+// `grec dn`: against the DNs of a switch.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import { loadConfig } from '../config.ts';
-import { type ControlRoutes, serveControl, socketOf } from '../control.ts';
-import { GrecError } from '../errors.ts';
-import { emptyState, grec, type State } from './fixtures/state.ts';
+import t from 'tap';
+import type { DnStore } from '../switch/dn-store.ts';
+import { emptyState, grec } from './fixtures/state.ts';
+import { withSwitch } from './fixtures/switch.ts';
 
-interface Put {
-  create: boolean;
-  password?: string;
-  settings: { record?: boolean; name?: string | null };
-}
-
-/** A state directory with a switch at its control socket; `puts` are the bodies it got. */
-async function withSwitch(t: Test): Promise<{ state: State; puts: Put[] }> {
-  const state = emptyState(t);
-  const puts: Put[] = [];
-  const config = loadConfig({ file: state.configFile });
-  const server = await serveControl(socketOf(config, 'grec-sipd'), switchRoutes(puts));
-  t.teardown(() => server.close());
-  return { state, puts };
-}
-
-function switchRoutes(puts: Put[]): ControlRoutes {
-  const dns = new Map<string, { record: boolean; name: string | null; password: string | undefined }>();
-  const show = (number: string) => {
-    const dn = dns.get(number);
-    if (dn === undefined)
-      throw new GrecError('DN_UNKNOWN', `there is no DN ${number}`, { hint: 'grec dn list' });
-    const { record, name, password } = dn;
-    const registration = {
-      contact: 'sip:x',
-      transport: 'UDP',
-      address: '127.0.0.1:5062',
-      expiresInS: 60,
-      userAgent: 'Phone/1',
-    };
-    return {
-      number,
-      record,
-      name,
-      hasPassword: password !== undefined,
-      registrations: name === null ? [] : [registration],
-      calls: 0,
-    };
-  };
-  return {
-    'GET /dns': () => ({ dns: [...dns.keys()].map(show) }),
-    'GET /dns/:number': ({ params }) => show(params['number'] ?? ''),
-    'PUT /dns/:number': ({ params, body }) => {
-      const number = params['number'] ?? '';
-      const put = body as Put;
-      puts.push(put);
-      const before = dns.get(number);
-      if (before === undefined && !put.create) show(number);
-      const after = { record: false, name: null, password: undefined, ...before, ...put.settings };
-      dns.set(number, { ...after, password: put.password ?? after.password });
-      return { dn: show(number), created: before === undefined, changed: true };
-    },
-    'DELETE /dns/:number': ({ params }) => ({ removed: dns.delete(params['number'] ?? '') }),
-  };
+/** A phone at a DN. */
+function register(store: DnStore, number: string): void {
+  const place = { protocol: 'udp', address: '127.0.0.1', port: 5062 } as const;
+  const life = { expiresAt: Date.now() + 60_500, callId: 'c', cseq: 1 };
+  const contact = `sip:${number}@127.0.0.1:5062`;
+  store.replaceRegistrations(number, [{ number, contact, ...place, ...life, userAgent: 'Phone/1' }]);
 }
 
 t.test('add makes a password and shows it once', async (t) => {
@@ -68,7 +19,7 @@ t.test('add makes a password and shows it once', async (t) => {
   const first = await grec(state, ['dn', 'add', '7001', 'record=true']);
   t.equal(first.code, 0);
   t.match(first.out, /^7001 added: recorded\npassword [A-Za-z0-9]{16}\n$/);
-  t.match(first.out, puts[0]?.password ?? 'none');
+  t.match(first.out, String(puts[0]?.['password']));
   const again = await grec(state, ['dn', 'add', '7001', 'record=true']);
   t.strictSame({ code: again.code, out: again.out }, { code: 0, out: '7001 unchanged: recorded\n' });
   t.equal(puts.length, 1);
@@ -80,11 +31,19 @@ t.test('add of one that differs is refused, with the command that changes it', a
   const { code, err } = await grec(state, ['dn', 'add', '7001', 'record=true']);
   t.equal(code, 5);
   t.match(err, 'grec: 7001 exists already, with record=false');
+  t.equal(
+    (await grec(state, ['dn', 'add', '7001', 'record=false'])).code,
+    0,
+    'it is not recorded, by default',
+  );
   t.match(err, `grec --config ${state.configFile} dn set 7001 record=true`);
   t.equal(puts.length, 1);
   const unnamed = await grec(state, ['dn', 'add', '7001', 'name=Alice B']);
   t.match(unnamed.err, 'grec: 7001 exists already, with no name\n');
   t.match(unnamed.err, "dn set 7001 'name=Alice B'");
+  const kind = await grec(state, ['dn', 'add', '7001', 'mandatory=yes', '--type', 'acd-position']);
+  t.match(kind.err, 'grec: 7001 exists already, as an extension with mandatory=false\n');
+  t.match(kind.err, 'dn set 7001 --type acd-position mandatory=true');
 });
 
 t.test('a given password is sent and never shown', async (t) => {
@@ -106,48 +65,70 @@ t.test('a given password is sent and never shown', async (t) => {
 });
 
 t.test('set changes one that exists, and only such', async (t) => {
-  const { state, puts } = await withSwitch(t);
+  const { state, store, puts } = await withSwitch(t);
   const unknown = await grec(state, ['dn', 'set', '7001', 'record=true']);
-  t.strictSame([unknown.code, unknown.err], [3, 'grec: there is no DN 7001\n  grec dn list\n']);
+  t.strictSame([unknown.code, unknown.err.split('\n')[0]], [3, 'grec: there is no DN 7001']);
   await grec(state, ['dn', 'add', '7001']);
   const { code, out } = await grec(state, ['dn', 'set', '7001', 'record=yes', 'name=Front = desk']);
   t.strictSame([code, out], [0, '7001 changed: recorded, Front = desk\n']);
   t.strictSame(puts.at(-1), { create: false, settings: { record: true, name: 'Front = desk' } });
-  await grec(state, ['dn', 'set', '7001', 'name=']);
-  t.strictSame(puts.at(-1)?.settings, { name: null }, 'an empty name takes it away');
+  await grec(state, ['dn', 'set', '7001', 'name=', 'record=']);
+  t.match(store.dn('7001'), { name: null, record: undefined }, 'an empty word takes a setting away');
+  const words = [
+    'record-consult-calls=off',
+    'mandatory=on',
+    'recording-filename=$ani$_$id$',
+    'retention=year',
+  ];
+  t.equal((await grec(state, ['dn', 'set', '7001', ...words, 'anchor=always'])).code, 0);
+  t.match(store.dn('7001'), {
+    'record-consult-calls': false,
+    mandatory: true,
+    'recording-filename': '$ani$_$id$',
+    retention: 'year',
+    anchor: 'always',
+  });
   const renewed = await grec(state, ['dn', 'set', '7001', '--new-password', '--json']);
-  t.equal(JSON.parse(renewed.out).password, puts.at(-1)?.password);
+  t.equal(JSON.parse(renewed.out).password, puts.at(-1)?.['password']);
 });
 
 t.test('list and show', async (t) => {
-  const { state } = await withSwitch(t);
+  const { state, store } = await withSwitch(t);
   const none = await grec(state, ['dn', 'list']);
   t.strictSame([none.code, none.out], [0, '']);
   t.match(none.err, 'dn add 7001 record=true');
   await grec(state, ['dn', 'add', '7001', 'name=Ann', 'record=true']);
-  await grec(state, ['dn', 'add', '7002']);
-  const list = await grec(state, ['dn', 'list']);
+  await grec(state, ['dn', 'add', '7002', '--type', 'acd-position']);
+  await grec(state, ['dn', 'add', '2201', '--type', 'agent-login', 'name=Bea', 'record=true']);
+  const point = await grec(state, ['dn', 'add', '7900', '--type', 'routing-point']);
+  t.equal(point.out, '7900 added: routing-point\n', 'no phone, no password');
+  register(store, '7001');
+  t.equal((await grec(state, ['agent', 'login', '2201', '--dn', '7002'])).code, 0);
   t.equal(
-    list.out,
+    (await grec(state, ['dn', 'list'])).out,
     [
-      'NUMBER  RECORD  CALLS  REGISTERED AT       NAME',
-      '7001    yes         0  udp:127.0.0.1:5062  Ann',
-      '7002    no          0  -',
+      'NUMBER  TYPE           RECORD  CALLS  AGENT  REACHED AT          NAME',
+      '2201    agent-login    yes         0  -      DN 7002             Bea',
+      '7001    extension      yes         0  -      udp:127.0.0.1:5062  Ann',
+      '7002    acd-position   yes         0  2201   -',
+      '7900    routing-point  -           0  -      -',
       '',
     ].join('\n'),
   );
-  t.match(
-    (await grec(state, ['dn', 'show', '7001'])).out,
-    'registered  udp:127.0.0.1:5062, Phone/1, for another 60 s',
-  );
-  t.match((await grec(state, ['dn', 'show', '7002'])).out, 'registered  no');
-  t.match(JSON.parse((await grec(state, ['dn', 'list', '--json'])).out), [
-    { number: '7001' },
-    { number: '7002' },
-  ]);
-  t.match(JSON.parse((await grec(state, ['dn', 'show', '7001', '--json'])).out), {
-    number: '7001',
-    name: 'Ann',
+  const show = async (number: string) => (await grec(state, ['dn', 'show', number])).out;
+  t.match(await show('7001'), 'Phone/1, for another 60 s');
+  t.match(await show('7001'), /record +yes, every call\n.*record-consult-calls +yes \(by default\)\n/);
+  t.match(await show('7002'), /record +yes, every call \(with agent 2201 logged in\)/);
+  t.match(await show('7002'), /registered +no/);
+  t.match(await show('2201'), /logged in +on DN 7002/);
+  t.match(await show('7900'), /calls to it +as the routing strategy says/);
+  t.match(JSON.parse((await grec(state, ['dn', 'show', '7002', '--json'])).out), {
+    number: '7002',
+    type: 'acd-position',
+    record: true,
+    settings: { record: null },
+    agent: '2201',
+    hasPassword: true,
   });
   t.equal((await grec(state, ['dn', 'show', '9'])).code, 3);
 });
@@ -171,6 +152,12 @@ t.test('mistakes are found before the switch is asked', async (t) => {
     [['add', '7001', 'colour=red'], 'no setting of a DN'],
     [['add', '7001', 'record'], 'no setting of a DN'],
     [['add', '7001', 'password=secret'], 'seen by others'],
+    [['add', '7001', 'mandatory=perhaps'], 'expected mandatory=true or mandatory=false'],
+    [['add', '7001', 'recording-filename=../$id$'], 'without directories'],
+    [['add', '7001', 'recording-filename=$who$'], '$who$ is no variable'],
+    [['add', '7001', 'retention=7 years'], 'the name of a retention class'],
+    [['add', '7001', 'anchor=never'], 'expected one of "recording", "always"'],
+    [['add', '7001', '--type', 'trunk'], 'Allowed choices are extension'],
     [['add', '7001', '--password-stdin'], 'the password is empty'],
     [['add', '7001', '--password-file', '/nonexistent'], 'cannot read the password file'],
     [['add', '7001', '--password-stdin', '--password-file', 'x'], 'give one of'],
@@ -179,9 +166,23 @@ t.test('mistakes are found before the switch is asked', async (t) => {
   ] as const) {
     const { code, err } = await grec(state, ['dn', ...argv]);
     t.equal(code, 2, argv.join(' '));
-    t.match(err, said);
+    t.ok(err.includes(said), err);
   }
   t.equal(puts.length, 0);
+});
+
+t.test('what no kind of DN can have is refused by the switch', async (t) => {
+  const { state, store } = await withSwitch(t);
+  for (const [argv, said] of [
+    [['add', '7900', '--type', 'routing-point', 'record=true'], 'takes a name alone'],
+    [['add', '2201', '--type', 'agent-login', '--password-stdin'], 'it takes no password'],
+    [['add', 'no number'], 'cannot be a DN'],
+  ] as const) {
+    const { code, err } = await grec(state, ['dn', ...argv], { stdin: 'secret\n' });
+    t.equal(code, 2, argv.join(' '));
+    t.ok(err.includes(said), err);
+  }
+  t.same(store.dns(), []);
 });
 
 t.test('without a switch: status 4 and what to do', async (t) => {

@@ -1,26 +1,32 @@
 // `grec dn`: the directory numbers of the switch, through the control socket of grec-sipd.
-import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { askDaemon, socketOf } from '../control.ts';
-import { GrecError, messageOf } from '../errors.ts';
+import { article, type DnType, hasPhone, SETTING_NAMES, type SettingDefaults } from '../dn-settings.ts';
+import { GrecError } from '../errors.ts';
 import { type CliContext, quote } from './context.ts';
+import { type DnPasswordOptions, makePassword, readPassword } from './dn-password.ts';
+import { type AskedSettings, readSettings } from './dn-words.ts';
 import { EXIT } from './exit-codes.ts';
 import { renderPairs, roughDuration } from './table.ts';
 
-export interface DnPasswordOptions {
-  passwordStdin?: boolean;
-  passwordFile?: string;
-  newPassword?: boolean;
+export type { DnPasswordOptions } from './dn-password.ts';
+
+export interface DnChangeOptions extends DnPasswordOptions {
+  type?: DnType;
 }
 
 export type DnListOptions = Record<string, never>;
 
-/** A DN as grec-sipd answers it. */
-interface Dn {
+/** A DN as grec-sipd answers it; the settings beside `settings` are those that hold for its next call. */
+export interface Dn extends SettingDefaults {
   number: string;
-  record: boolean;
+  type: DnType;
   name: string | null;
+  /** What is said of the DN itself; null: nothing, so that it is inherited. */
+  settings: AskedSettings;
+  /** Who is logged in on it. */
+  agent: string | null;
+  /** Where this agent is logged in. */
+  loggedInOn: string | null;
   hasPassword: boolean;
   registrations: Registration[];
   /** Calls under way. */
@@ -33,12 +39,6 @@ interface Registration {
   address: string;
   expiresInS: number;
   userAgent: string | null;
-}
-
-interface DnSettings {
-  record?: boolean;
-  /** Null takes the name away. */
-  name?: string | null;
 }
 
 interface DnChange {
@@ -56,17 +56,18 @@ export async function dnAdd(
   context: CliContext,
   number: string,
   words: string[],
-  options: DnPasswordOptions,
+  options: DnChangeOptions,
 ): Promise<number> {
+  const { type = 'extension' } = options;
   const settings = readSettings(words);
   const given = await readPassword(context, options);
   const present = await findDn(context, number);
-  if (present !== undefined) refuseOther(context, present, settings);
+  if (present !== undefined) refuseOther(context, present, options.type, settings);
   if (present !== undefined && given === undefined) {
     return report(context, { dn: present, created: false, changed: false }, undefined);
   }
-  const made = given === undefined ? makePassword() : undefined;
-  const change = await putDn(context, number, { create: true, password: given ?? made, settings });
+  const made = given === undefined && hasPhone(type) ? makePassword() : undefined;
+  const change = await putDn(context, number, { create: true, type, password: given ?? made, settings });
   // Somebody else may have made it in between: then the switch has this password now, and it must be shown.
   return report(context, change, made);
 }
@@ -79,21 +80,20 @@ export async function dnSet(
   context: CliContext,
   number: string,
   words: string[],
-  options: DnPasswordOptions,
+  options: DnChangeOptions,
 ): Promise<number> {
+  const { type } = options;
   const settings = readSettings(words);
   const given = await readPassword(context, options);
-  if (words.length === 0 && given === undefined && options.newPassword !== true) {
+  const isPassword = given !== undefined || options.newPassword === true;
+  if (words.length === 0 && type === undefined && !isPassword) {
     throw new GrecError('USAGE', `nothing to set on ${number}`, {
-      hint: 'name a setting, such as record=true, or give a password option',
+      hint: 'name a setting, such as record=true, or give --type or a password option',
     });
   }
   const made = options.newPassword === true ? makePassword() : undefined;
-  return report(
-    context,
-    await putDn(context, number, { create: false, password: given ?? made, settings }),
-    made,
-  );
+  const change = await putDn(context, number, { create: false, type, password: given ?? made, settings });
+  return report(context, change, made);
 }
 
 export async function dnList(context: CliContext): Promise<number> {
@@ -106,15 +106,17 @@ export async function dnList(context: CliContext): Promise<number> {
     context.note(`no number exists; make one: ${context.command('dn add 7001 record=true')}`);
   else
     context.printTable(
-      ['NUMBER', 'RECORD', 'CALLS', 'REGISTERED AT', 'NAME'],
+      ['NUMBER', 'TYPE', 'RECORD', 'CALLS', 'AGENT', 'REACHED AT', 'NAME'],
       dns.map((dn) => [
         dn.number,
-        dn.record ? 'yes' : 'no',
+        dn.type,
+        dn.type === 'routing-point' ? '-' : dn.record ? 'yes' : 'no',
         String(dn.calls),
-        dn.registrations.map((registration) => showPlace(registration)).join(', ') || '-',
+        dn.agent ?? '-',
+        showPlaces(dn),
         dn.name ?? '',
       ]),
-      ['left', 'left', 'right'],
+      ['left', 'left', 'left', 'right'],
     );
   return EXIT.ok;
 }
@@ -135,18 +137,54 @@ export async function dnRemove(context: CliContext, number: string): Promise<num
 }
 
 function describeDn(dn: Dn): string[] {
+  const common: [string, string][] = [
+    ['number', dn.number],
+    ['type', dn.type],
+    ['name', dn.name ?? '-'],
+  ];
+  if (dn.type === 'routing-point')
+    return renderPairs([...common, ['calls to it', 'as the routing strategy says, else refused']]);
+  return renderPairs([
+    ...common,
+    ['record', dn.record ? `yes, every call${inherited(dn, 'record')}` : `no${inherited(dn, 'record')}`],
+    ...(['record-consult-calls', 'mandatory'] as const).map((name): [string, string] => [
+      name,
+      `${dn[name] ? 'yes' : 'no'}${inherited(dn, name)}`,
+    ]),
+    ...(['recording-filename', 'retention', 'anchor'] as const).map((name): [string, string] => [
+      name,
+      `${dn[name] ?? '-'}${inherited(dn, name)}`,
+    ]),
+    ...(dn.type === 'agent-login' ? describeAgent(dn) : describePhone(dn)),
+  ]);
+}
+
+/** Where a value comes from that the DN itself does not say. */
+function inherited({ settings, agent }: Dn, name: (typeof SETTING_NAMES)[number]): string {
+  if (settings[name] !== null && agent === null) return '';
+  return agent === null ? ' (by default)' : ` (with agent ${agent} logged in)`;
+}
+
+function describeAgent({ loggedInOn }: Dn): [string, string][] {
+  return [['logged in', loggedInOn === null ? 'no' : `on DN ${loggedInOn}`]];
+}
+
+function describePhone(dn: Dn): [string, string][] {
   const registrations = dn.registrations.map((registration): [string, string] => [
     'registered',
     `${showPlace(registration)}, ${registration.userAgent ?? 'unknown phone'}, for another ${roughDuration(registration.expiresInS * 1000)}`,
   ]);
-  return renderPairs([
-    ['number', dn.number],
-    ['name', dn.name ?? '-'],
-    ['record', dn.record ? 'yes, every call' : 'no'],
+  return [
+    ['agent', dn.agent ?? '-'],
     ['password', dn.hasPassword ? 'set' : 'none: it cannot register'],
     ['calls', String(dn.calls)],
     ...(registrations.length === 0 ? ([['registered', 'no']] as [string, string][]) : registrations),
-  ]);
+  ];
+}
+
+function showPlaces({ type, loggedInOn, registrations }: Dn): string {
+  if (type === 'agent-login') return loggedInOn === null ? '-' : `DN ${loggedInOn}`;
+  return registrations.map((registration) => showPlace(registration)).join(', ') || '-';
 }
 
 function showPlace({ transport, address }: Registration): string {
@@ -163,86 +201,47 @@ function report(
     return EXIT.ok;
   }
   const done = created ? 'added' : changed || password !== undefined ? 'changed' : 'unchanged';
-  context.print(
-    `${dn.number} ${done}: ${dn.record ? 'recorded' : 'not recorded'}${dn.name ? `, ${dn.name}` : ''}`,
-  );
+  const recorded = dn.type === 'routing-point' ? [] : [dn.record ? 'recorded' : 'not recorded'];
+  const kind = dn.type === 'extension' ? [] : [dn.type];
+  const said = [...kind, ...recorded, ...(dn.name ? [dn.name] : [])];
+  context.print(`${dn.number} ${done}: ${said.join(', ')}`);
   if (password !== undefined) context.print(`password ${password}`);
   if (password !== undefined) context.note('  the password is shown this once: only its hash is kept');
   return EXIT.ok;
 }
 
-function refuseOther(context: CliContext, present: Dn, settings: DnSettings): void {
-  const others = (['record', 'name'] as const).filter(
-    (key) => settings[key] !== undefined && settings[key] !== present[key],
+function refuseOther(context: CliContext, present: Dn, type: DnType | undefined, asked: AskedSettings): void {
+  const is: AskedSettings = { ...present.settings, name: present.name };
+  const others = (['name', ...SETTING_NAMES] as const).filter(
+    (key) => asked[key] !== undefined && asked[key] !== is[key] && !isInherited(present, key, asked),
   );
-  if (others.length === 0) return;
-  const found = others
-    .map((key) => (present[key] === null ? `no ${key}` : `${key}=${present[key]}`))
-    .join(', ');
-  throw new GrecError('DN_EXISTS', `${present.number} exists already, with ${found}`, {
-    hint: `change it: ${context.command(`dn set ${present.number} ${others.map((key) => quote(`${key}=${settings[key] ?? ''}`)).join(' ')}`)}`,
-  });
+  const isOther = type !== undefined && type !== present.type;
+  if (others.length === 0 && !isOther) return;
+  const found = others.map((key) => showSetting(present, key));
+  const kind = isOther ? [`as ${article(present.type)}`] : [];
+  const words = others.map((key) => quote(`${key}=${asked[key] ?? ''}`));
+  const change = [...(isOther ? [`--type ${type}`] : []), ...words].join(' ');
+  throw new GrecError(
+    'DN_EXISTS',
+    `${present.number} exists already, ${[...kind, ...(found.length === 0 ? [] : [`with ${found.join(', ')}`])].join(' ')}`,
+    { hint: `change it: ${context.command(`dn set ${present.number} ${change}`)}` },
+  );
 }
 
-/** @throws GrecError USAGE */
-export function readSettings(words: readonly string[]): DnSettings {
-  const settings: DnSettings = {};
-  for (const word of words) {
-    const [, key, value = ''] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
-    if (key === 'record') settings.record = readFlag(word, value);
-    else if (key === 'name') settings.name = value === '' ? null : value;
-    else
-      throw new GrecError('USAGE', `${JSON.stringify(word)} is no setting of a DN`, {
-        hint:
-          key === 'password'
-            ? 'a password on the command line is seen by others: use --password-stdin or --password-file'
-            : 'settings: record=true, record=false, name=TEXT',
-      });
-  }
-  return settings;
+/** `record=false` of a DN that says nothing, and is not recorded: it is what was asked for. */
+function isInherited(
+  present: Dn,
+  key: 'name' | (typeof SETTING_NAMES)[number],
+  asked: AskedSettings,
+): boolean {
+  return (
+    key !== 'name' && present.settings[key] === null && present.agent === null && present[key] === asked[key]
+  );
 }
 
-function readFlag(word: string, value: string): boolean {
-  if (['true', 'yes', 'on'].includes(value)) return true;
-  if (['false', 'no', 'off'].includes(value)) return false;
-  throw new GrecError('USAGE', `${JSON.stringify(word)}: expected record=true or record=false`);
-}
-
-async function readPassword(context: CliContext, options: DnPasswordOptions): Promise<string | undefined> {
-  const ways = [options.passwordStdin, options.passwordFile !== undefined, options.newPassword];
-  if (ways.filter(Boolean).length > 1)
-    throw new GrecError('USAGE', 'give one of --password-stdin, --password-file and --new-password');
-  if (options.passwordFile !== undefined) return firstLine(readPasswordFile(options.passwordFile));
-  return options.passwordStdin === true ? firstLine(await readFirstLine(context.stdin)) : undefined;
-}
-
-function readPasswordFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (thrown) {
-    throw new GrecError('USAGE', `cannot read the password file: ${messageOf(thrown)}`, { cause: thrown });
-  }
-}
-
-async function readFirstLine(stdin: NodeJS.ReadableStream): Promise<string> {
-  for await (const line of createInterface({ input: stdin })) return line;
-  return '';
-}
-
-function firstLine(text: string): string {
-  const line = text.split(/\r?\n/, 1)[0] ?? '';
-  if (line === '') throw new GrecError('USAGE', 'the password is empty');
-  return line;
-}
-
-/** Letters and digits that are not mistaken for one another when typed into a phone. */
-const PASSWORD_ALPHABET = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
-/** 16 characters of 57: over 93 bits. */
-const PASSWORD_LENGTH = 16;
-
-function makePassword(): string {
-  const pick = () => PASSWORD_ALPHABET[randomInt(PASSWORD_ALPHABET.length)];
-  return Array.from({ length: PASSWORD_LENGTH }, pick).join('');
+function showSetting(present: Dn, key: 'name' | (typeof SETTING_NAMES)[number]): string {
+  const value = key === 'name' ? present.name : (present.settings[key] ?? present[key]);
+  return value === null || value === undefined ? `no ${key}` : `${key}=${value}`;
 }
 
 async function findDn(context: CliContext, number: string): Promise<Dn | undefined> {
@@ -257,7 +256,7 @@ async function findDn(context: CliContext, number: string): Promise<Dn | undefin
 function putDn(
   context: CliContext,
   number: string,
-  body: { create: boolean; password: string | undefined; settings: DnSettings },
+  body: { create: boolean; type: DnType | undefined; password: string | undefined; settings: AskedSettings },
 ): Promise<DnChange> {
   return askSwitch<DnChange>(context, 'PUT', pathOf(number), body);
 }
@@ -266,7 +265,8 @@ function pathOf(number: string): string {
   return `/dns/${encodeURIComponent(number)}`;
 }
 
-function askSwitch<T>(
+/** One question to grec-sipd. */
+export function askSwitch<T>(
   context: CliContext,
   method: 'GET' | 'PUT' | 'DELETE',
   path: string,

@@ -26,6 +26,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   DAEMON_NOT_RUNNING: EXIT.notRunning,
   CONTROL_TIMEOUT: EXIT.notRunning,
   DN_EXISTS: EXIT.exists,
+  AGENT_LOGGED_IN: EXIT.exists,
   FILE_EXISTS: EXIT.exists,
   FFMPEG_MISSING: EXIT.missingProgram,
   PLAYER_MISSING: EXIT.missingProgram,

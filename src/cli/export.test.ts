@@ -2,7 +2,8 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { FIRST_ID, grec, stateWithRecordings } from './fixtures/state.ts';
+import { hashFile } from '../archive/read.ts';
+import { FIRST_ID, grec, metadata, stateWithRecordings } from './fixtures/state.ts';
 
 process.env.TZ = 'UTC';
 const NAME = 'grec-20260131-090507-7002-7001-1a2b3c4d';
@@ -22,6 +23,35 @@ t.test('into a directory: a name that says when and who, byte for byte the archi
       readFileSync(join(out, `${NAME}.${made}`)).equals(readFileSync(join(state.recording, original ?? ''))),
     );
 });
+
+t.test(
+  "a recording with a name of its DN's template gets that; one that leads elsewhere does not",
+  async (t) => {
+    const state = stateWithRecordings(t);
+    const out = join(state.directory, 'out');
+    mkdirSync(out);
+    for (const [fileName, expected] of [
+      ['2026-01-31 Ann 1a2b3c4d', '2026-01-31 Ann 1a2b3c4d.wav'],
+      ['../escaped', `${NAME}.wav`],
+    ] as const) {
+      rewriteMetadata(state.recording, { fileName });
+      const { code, out: printed } = await grec(state, ['export', '1a2b', '-o', out]);
+      t.strictSame([code, printed], [0, `${out}/${expected}\n`]);
+    }
+    t.equal(existsSync(join(state.directory, 'escaped.wav')), false);
+    t.equal((await grec(state, ['export', '1a2b', '-o', out])).code, 5, 'nothing is replaced');
+  },
+);
+
+/** Changes metadata and manifest together, as nobody but an attacker does. */
+function rewriteMetadata(directory: string, changes: object): void {
+  const file = join(directory, 'metadata.json');
+  writeFileSync(file, JSON.stringify({ ...metadata(), ...changes }));
+  const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+  for (const entry of manifest.files)
+    if (entry.path === 'metadata.json') Object.assign(entry, hashFile(file));
+  writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
+}
 
 t.test('an existing file is kept, unless --force', async (t) => {
   const state = stateWithRecordings(t);

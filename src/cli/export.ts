@@ -3,9 +3,10 @@ import { createReadStream, statSync } from 'node:fs';
 import { basename, extname, join, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { METADATA_FILE } from '../archive/metadata.ts';
-import { verifyFiles } from '../archive/read.ts';
+import { readMetadata, verifyFiles } from '../archive/read.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError } from '../errors.ts';
+import { isRecordingName } from '../recording-name.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId } from './ls.ts';
@@ -107,7 +108,7 @@ async function exportToFile(
   format: ExportFormat,
   { output, force = false, metadata = false }: ExportOptions,
 ): Promise<void> {
-  const target = resolve(isDirectory(output) ? join(output, fileName(row, format)) : output);
+  const target = resolve(isDirectory(output) ? join(output, `${nameOf(row, files)}.${format}`) : output);
   const beside = metadata ? `${target.slice(0, target.length - extname(target).length)}.json` : undefined;
   if (beside === target)
     throw new GrecError('USAGE', `the audio would have the name of the metadata, ${target}`);
@@ -148,13 +149,19 @@ async function writeAudio(
   }
 }
 
-/** `grec-20260131-090507-7001-7002-1a2b3c4d.wav`: sorts by time, and says who spoke. */
-function fileName({ id, startTime, caller, callee }: RecordingRow, format: ExportFormat): string {
+/** As the recorded DN's template said; a name that leads elsewhere was not made by grec. */
+function nameOf(row: RecordingRow, { directory }: RecordingFiles): string {
+  const { fileName } = readMetadata(directory);
+  return fileName !== undefined && isRecordingName(fileName) ? fileName : usualName(row);
+}
+
+/** `grec-20260131-090507-7001-7002-1a2b3c4d`: sorts by time, and says who spoke. */
+function usualName({ id, startTime, caller, callee }: RecordingRow): string {
   const time = localTime(startTime).replaceAll(/[-:]/g, '').replace(' ', '-');
   const numbers = [caller, callee].map(
     (number) => number.replaceAll(/[^\w+]/g, '_').slice(0, 40) || 'unknown',
   );
-  return `grec-${time}-${numbers.join('-')}-${shortId(id)}.${format}`;
+  return `grec-${time}-${numbers.join('-')}-${shortId(id)}`;
 }
 
 function report(

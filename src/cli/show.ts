@@ -77,11 +77,23 @@ function describeRow(
     ['length', `${clockDuration(row.duration)} (${(row.duration / 1000).toFixed(2)} s)`],
     ['state', row.reason === null ? row.state : `${row.state}: ${row.reason}`],
     ['recorded DN', row.dn ?? '-'],
+    ...describeTerms(metadata),
     ...(metadata?.decision === undefined ? [] : ([['why', metadata.decision.reason]] as [string, string][])),
     ...describeData(metadata),
     ['session', row.sessionId ?? '-'],
     ['file', files === undefined ? 'none' : `${files.audio} (${byteSize(row.size)})`],
   ];
+}
+
+/** What is left out of most recordings. */
+function describeTerms(metadata: Metadata | undefined): [string, string][] {
+  const { agentId, retention, fileName } = metadata ?? {};
+  const terms: [string, string | undefined][] = [
+    ['agent', agentId],
+    ['retention', retention],
+    ['file name', fileName],
+  ];
+  return terms.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]]));
 }
 
 function describeData(metadata: Metadata | undefined): [string, string][] {

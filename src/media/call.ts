@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { NgOk } from '../ng/reply.ts';
+import type { NgEvent, NgOk } from '../ng/reply.ts';
 import type { NgAnswer, NgOffer } from '../ng/request.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { Format, RecordingMetadata, Stream } from '../spool/segment.ts';
@@ -15,8 +15,12 @@ import {
   readMetadata,
 } from './call-recording.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
+import { DtmfGate } from './dtmf-gate.ts';
 import type { Leg } from './io/engine.ts';
 import type { PortPool } from './port-pool.ts';
+
+const FEATURE_CODE = /^[0-9A-D*#]{1,8}$/;
+const MOST_CODES = 16;
 
 export interface CallContext extends RecordingContext {
   /** Our media addresses, bound and shown in SDP: one, or one of each family. The first is the preferred one. */
@@ -25,12 +29,17 @@ export interface CallContext extends RecordingContext {
   log: Logger;
 }
 
+/** Tells the controller of a call something that it has not asked for. */
+export type Tell = (event: NgEvent) => void;
+
 /** A party, which the ng protocol knows by its tag. Its packets arrive at its own leg, whoever else comes and goes. */
 export interface CallParty {
   /** Empty until the party has answered, when the offer did not name it. */
   tag: string;
   leg: Leg;
   description: Description | undefined;
+  /** Takes out the feature codes that it dials. */
+  gate?: DtmfGate;
   /** Seconds since 1970. */
   created: number;
 }
@@ -66,12 +75,13 @@ export class Call {
    * The offer of one party, rewritten for the other.
    * @throws GrecError SDP_INVALID, PORTS_EXHAUSTED, PORT_UNUSABLE, NG_REFUSED
    */
-  async offer(request: NgOffer): Promise<NgOk> {
+  async offer(request: NgOffer, tell: Tell): Promise<NgOk> {
     const description = readDescription(request, this.#context.addresses);
     await this.#openParties(request, description);
     const party = this.#party(request['from-tag'], request['to-tag']);
     const other = this.#otherThan(party);
     this.#adopt(party, description);
+    this.#watchCodes(party, request, tell);
     this.#noteWish(request);
     return { result: 'ok', sdp: describeFor(other.leg, description, request.replace) };
   }
@@ -80,7 +90,7 @@ export class Call {
    * The answer of the other party, rewritten for the offerer.
    * @throws GrecError SDP_INVALID, NG_REFUSED
    */
-  async answer(request: NgAnswer): Promise<NgOk> {
+  async answer(request: NgAnswer, tell: Tell): Promise<NgOk> {
     const offerer = this.parties.find(({ tag }) => tag === request['from-tag']);
     if (offerer?.description === undefined) throw refused(`no offer from tag ${request['from-tag']}`);
     const description = readDescription(request, this.#context.addresses);
@@ -89,6 +99,8 @@ export class Call {
     this.#noteWish(request);
     // Before the answerer's held packets are let in, so that they are recorded too.
     if (this.#isRecordedWhenAnswered) this.#record();
+    party.description = description;
+    this.#watchCodes(party, request, tell);
     this.#adopt(party, description);
     this.recording?.update(this.#streams());
     return { result: 'ok', sdp: describeFor(offerer.leg, description, request.replace) };
@@ -114,9 +126,11 @@ export class Call {
     await nextTurn();
     this.stopRecording(reason);
     this.#warnOfSilence();
+    for (const { gate } of this.parties) gate?.end();
     const legs = this.parties.map(({ leg }) => leg);
     this.parties = [];
     for (const leg of legs) {
+      leg.filterEvents(undefined);
       await leg.close();
       this.#context.ports.release(leg.rtpPort);
     }
@@ -171,6 +185,20 @@ export class Call {
     refuseOtherFamily(party.leg, description);
     party.description = description;
     party.leg.expect(description.remote);
+  }
+
+  /** What the party may dial that is for the controller alone. */
+  #watchCodes(party: CallParty, request: NgOffer | NgAnswer, tell: Tell): void {
+    const codes = (request['feature-codes'] ?? [])
+      .filter((code) => FEATURE_CODE.test(code))
+      .slice(0, MOST_CODES);
+    if (codes.length > 0 && party.gate === undefined) {
+      const onCode = (code: string) => tell({ event: 'dtmf', 'call-id': this.id, tag: party.tag, code });
+      party.gate = new DtmfGate(codes, onCode);
+      party.leg.filterEvents(party.gate);
+    }
+    const types = this.parties.flatMap(({ description }) => eventTypes(description));
+    for (const { gate } of this.parties) if (gate !== undefined) gate.payloadTypes = new Set(types);
   }
 
   /** A description that names our own ports of this call would send each packet round for ever. */
@@ -247,6 +275,14 @@ function refuseOtherFamily({ address }: Leg, { remote }: Description): void {
   const isHold = /^[0.:]+$/.test(remote.address);
   if (!isHold && isIPv6(address) !== isIPv6(remote.address))
     throw refused(`the party was shown ${address}, and names ${remote.address}: different families`);
+}
+
+/** Payload types of telephone events. */
+function eventTypes(description: Description | undefined): number[] {
+  const formats = description?.formats ?? [];
+  return formats.flatMap(({ encoding, payloadType }) =>
+    encoding === 'TELEPHONE-EVENT' ? [payloadType] : [],
+  );
 }
 
 /** Seconds since 1970, by the clock of the packets: a wall clock that is set must not make calls look silent for an hour. */

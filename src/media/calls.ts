@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { GrecError } from '../errors.ts';
 import type { NgReply } from '../ng/reply.ts';
 import type { NgDelete, NgOffer, NgRequest } from '../ng/request.ts';
-import { Call, type CallContext, secondsNow } from './call.ts';
+import { Call, type CallContext, secondsNow, type Tell } from './call.ts';
 import type { EndReason } from './call-recording.ts';
 import { describeCall } from './query.ts';
 
@@ -16,8 +16,8 @@ const LONGEST_SILENCE_S = 3600;
 export interface Calls {
   readonly size: number;
   readonly recording: number;
-  /** One ng request. @throws GrecError, which becomes an error reply */
-  handle(request: NgRequest): Promise<NgReply>;
+  /** One ng request; `tell` tells its controller something later, unasked. @throws GrecError, which becomes an error reply */
+  handle(request: NgRequest, tell?: Tell): Promise<NgReply>;
   /** Ends every call. */
   close(reason: EndReason): Promise<void>;
 }
@@ -46,9 +46,9 @@ class CallTable implements Calls {
     return count;
   }
 
-  async handle(request: NgRequest): Promise<NgReply> {
+  async handle(request: NgRequest, tell: Tell = () => {}): Promise<NgReply> {
     if (request.command === 'ping') return { result: 'pong', instance: INSTANCE };
-    if (request.command === 'offer') return this.#offer(request);
+    if (request.command === 'offer') return this.#offer(request, tell);
     if (request.command === 'delete') return this.#delete(request);
     const call = this.#calls.get(request['call-id']);
     if (call === undefined) return { result: 'error', 'error-reason': 'Unknown call-id' };
@@ -56,7 +56,7 @@ class CallTable implements Calls {
     return call.inTurn(async () => {
       switch (request.command) {
         case 'answer':
-          return call.answer(request);
+          return call.answer(request, tell);
         case 'start recording':
           return call.startRecording(request.metadata);
         case 'stop recording':
@@ -68,7 +68,7 @@ class CallTable implements Calls {
     });
   }
 
-  async #offer(request: NgOffer): Promise<NgReply> {
+  async #offer(request: NgOffer, tell: Tell): Promise<NgReply> {
     const id = request['call-id'];
     const known = this.#calls.get(id);
     const call = known ?? new Call(id, this.#context);
@@ -77,7 +77,7 @@ class CallTable implements Calls {
     return call.inTurn(async () => {
       if (this.#calls.get(id) !== call) throw new GrecError('NG_REFUSED', 'the call was deleted');
       try {
-        return await call.offer(request);
+        return await call.offer(request, tell);
       } catch (thrown) {
         // A first offer that fails leaves nothing behind.
         if (call.parties.every(({ description }) => description === undefined))

@@ -53,7 +53,13 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
 
   async function listen() {
     await tryAddresses(context);
-    return createNgServer({ host, port, log, handle: (request) => calls.handle(request) });
+    const server = await createNgServer({
+      host,
+      port,
+      log,
+      handle: (request, from) => calls.handle(request, (event) => server.tell(from, event)),
+    });
+    return server;
   }
 
   return {

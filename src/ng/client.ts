@@ -4,8 +4,9 @@ import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { BencodeDict } from './bencode.ts';
 import { decodeNg, encodeNg, LARGEST_DATAGRAM_BYTES } from './message.ts';
-import { type NgOk, readNgReply } from './reply.ts';
+import { type NgEvent, type NgOk, readNgEvent, readNgReply } from './reply.ts';
 import { type NgRequest, requestDict } from './request.ts';
 
 export interface NgClientOptions {
@@ -17,6 +18,8 @@ export interface NgClientOptions {
   log: Logger;
   /** Wait before the first retransmission, doubled before each further one; 100 ms when left out. */
   retransmitMs?: number;
+  /** What the media server tells unasked; once, however often it was sent. */
+  onEvent?(event: NgEvent): void;
 }
 
 export interface NgCounters {
@@ -55,6 +58,7 @@ interface Pending {
   reject(error: GrecError): void;
 }
 
+const MOST_HEARD = 1000;
 const FIRST_RETRANSMISSION_MS = 100;
 /** One may be the trace of a server that is just starting again. */
 const UNREACHABLE_LIMIT = 2;
@@ -103,6 +107,8 @@ class Client implements NgClient {
   readonly #pending = new Map<string, Pending>();
   /** Tells this client's cookies from those of an earlier one on the same port. */
   readonly #prefix = randomBytes(6).toString('hex');
+  /** Cookies of events. */
+  readonly #heard = new Set<string>();
   #serial = 0;
   #closed = false;
 
@@ -163,6 +169,7 @@ class Client implements NgClient {
 
   #receive(bytes: Buffer): void {
     const decoded = decodeNg(bytes);
+    if (decoded.ok && this.#receiveEvent(decoded.cookie, decoded.dict)) return;
     const reply = decoded.ok ? readNgReply(decoded.dict) : undefined;
     const pending = decoded.ok && reply !== undefined ? this.#take(decoded.cookie) : undefined;
     if (pending === undefined || reply === undefined) {
@@ -173,6 +180,16 @@ class Client implements NgClient {
     if (reply.result !== 'error') return pending.resolve(reply);
     const reason = `the media server refused ${pending.command}: ${reply['error-reason']}`;
     pending.reject(new GrecError('NG_REFUSED', reason));
+  }
+
+  #receiveEvent(cookie: string, dict: BencodeDict): boolean {
+    const event = readNgEvent(dict);
+    if (event === undefined) return false;
+    if (this.#heard.has(cookie)) return true;
+    if (this.#heard.size >= MOST_HEARD) this.#heard.clear();
+    this.#heard.add(cookie);
+    this.#options.onEvent?.(event);
+    return true;
   }
 
   /** A connected UDP socket learns by ICMP that nothing listens; not which datagram met that. */

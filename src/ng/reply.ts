@@ -97,3 +97,19 @@ export function readNgReply(dict: BencodeDict): NgReply | undefined {
   const reason = reply['error-reason'] ?? reply.message;
   return { result: 'error', 'error-reason': typeof reason === 'string' ? reason : result };
 }
+
+/** What a media server tells unasked: a party has dialled a feature code. Sent three times under one cookie, never answered. */
+export interface NgEvent {
+  event: 'dtmf';
+  'call-id': string;
+  tag: string;
+  code: string;
+}
+
+/** @returns undefined when the dictionary is no event */
+export function readNgEvent(dict: BencodeDict): NgEvent | undefined {
+  const { event, 'call-id': call, tag, code } = dict;
+  if (!Buffer.isBuffer(event) || textOf(event) !== 'dtmf') return undefined;
+  if (!Buffer.isBuffer(call) || !Buffer.isBuffer(tag) || !Buffer.isBuffer(code)) return undefined;
+  return { event: 'dtmf', 'call-id': textOf(call), tag: textOf(tag), code: textOf(code) };
+}

@@ -25,6 +25,11 @@ interface SdpFields {
   'record call'?: string;
   metadata?: string;
   label?: string;
+  /**
+   * Of grec-mediad: what the sender of the description may dial as telephone events (RFC 4733) that are not to be passed on, such
+   * as `*1`. When one is dialled, the controller gets an event, see {@link NgEvent}.
+   */
+  'feature-codes'?: string[];
 }
 
 export interface NgPing {
@@ -100,6 +105,7 @@ const SDP: Fields = {
   'record call': 'text?',
   metadata: 'text?',
   label: 'text?',
+  'feature-codes': 'texts?',
 };
 const FIELDS: Record<NgCommand, Fields> = {
   ping: {},

@@ -1,11 +1,12 @@
 // The media server's side of the ng protocol: each request handled once, however often it is sent.
+import { randomBytes } from 'node:crypto';
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { BencodableDict } from './bencode.ts';
 import { decodeNg, encodeNg, LARGEST_DATAGRAM_BYTES } from './message.ts';
-import type { NgReply } from './reply.ts';
+import type { NgEvent, NgReply } from './reply.ts';
 import { ReplyCache } from './reply-cache.ts';
 import { type NgRequest, readNgRequest } from './request.ts';
 
@@ -42,6 +43,8 @@ export interface NgServerCounters {
 export interface NgServer {
   readonly port: number;
   readonly counters: Readonly<NgServerCounters>;
+  /** Tells a controller something unasked, three times: it does not answer. */
+  tell(to: NgSource, event: NgEvent): void;
   /** Closes the socket; requests still under way stay unanswered. */
   close(): Promise<void>;
 }
@@ -79,6 +82,8 @@ function explain({ host, port }: NgServerOptions, thrown: unknown): GrecError {
   });
 }
 
+const EVENT_TIMES_MS = [0, 100, 300];
+
 class Server implements NgServer {
   readonly counters: NgServerCounters = {
     requests: 0,
@@ -92,6 +97,9 @@ class Server implements NgServer {
   readonly #socket: Socket;
   readonly #options: NgServerOptions;
   readonly #cache = new ReplyCache();
+  /** Tells the events of this life from those of another one. */
+  readonly #prefix = randomBytes(6).toString('hex');
+  #events = 0;
   #closed = false;
 
   constructor(socket: Socket, options: NgServerOptions) {
@@ -100,6 +108,14 @@ class Server implements NgServer {
     this.port = socket.address().port;
     socket.on('message', (bytes, from) => void this.#receive(bytes, from));
     socket.on('error', (error) => options.log.warn(`ng: ${messageOf(error)}`));
+  }
+
+  tell({ address, port }: NgSource, event: NgEvent): void {
+    const datagram = encodeNg(`event_${this.#prefix}_${++this.#events}`, { ...event });
+    for (const afterMs of EVENT_TIMES_MS)
+      setTimeout(() => {
+        if (!this.#closed) this.#socket.send(datagram, port, address, () => undefined);
+      }, afterMs).unref();
   }
 
   async close(): Promise<void> {

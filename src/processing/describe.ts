@@ -36,6 +36,7 @@ export function describeRecording(described: Described): Metadata {
   const duration = Math.round((mixdown.frames * 1000) / SAMPLE_RATE);
   const decided = decisionOn(id, call);
   const created = eventOf(call, 'call.created');
+  const ordered = segments.flatMap(({ opened }) => opened.metadata ?? [])[0];
   return {
     version: 1,
     id,
@@ -49,6 +50,9 @@ export function describeRecording(described: Described): Metadata {
     stopTime: iso((Math.floor(start) + duration) * 1000),
     duration,
     recordDn: decided?.dn ?? parties.find(({ role }) => role === 'agent')?.dn,
+    agentId: decided?.agentId ?? parties.find(({ role }) => role === 'agent')?.agentId,
+    fileName: ordered?.fileName,
+    retention: ordered?.retention,
     decision: decided && { reason: decided.reason, side: decided.side },
     attachedData: attachedData(call),
     parties,
@@ -150,9 +154,9 @@ function archivedParties(segments: readonly SegmentFacts[]): ArchivedParty[] {
     const channels = bindChannels(segment);
     const { metadata, streams } = segment.opened;
     for (const party of metadata?.parties ?? streams.map(strangerOf)) {
-      const { label, role, number, uri, name, dn } = party;
+      const { label, role, number, uri, name, dn, agentId } = party;
       const channel = channels[label];
-      parties.set(`${channel} ${label} ${uri}`, { label, role, channel, number, uri, name, dn });
+      parties.set(`${channel} ${label} ${uri}`, { label, role, channel, number, uri, name, dn, agentId });
     }
   }
   return [...parties.values()].sort((one, other) => one.channel - other.channel);

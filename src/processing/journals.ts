@@ -147,7 +147,9 @@ function keepSwitchStart(catalog: CatalogWriter, event: JournalEvent): void {
   catalog.keepEvent(SWITCH_START, event);
 }
 
+/** Of a call that was refused nothing more is to come. */
 function callOf(event: JournalEvent): string | undefined {
+  if (event.type === 'call.refused') return undefined;
   return 'call' in event ? event.call : undefined;
 }
 

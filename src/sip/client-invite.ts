@@ -15,7 +15,8 @@ export interface ClientInviteCore extends ClientCore {
 export class ClientInvite implements ClientTransaction {
   #state: ClientInviteState = 'calling';
   readonly #channel: Channel;
-  readonly #bytes: Buffer;
+  /** As long as it may have to be sent again. */
+  #bytes: Buffer | undefined;
   readonly #core: ClientInviteCore;
   readonly #timers: TimerSet;
   #ack: Buffer | undefined;
@@ -49,6 +50,7 @@ export class ClientInvite implements ClientTransaction {
 
   #progress(response: SipResponse, flow: Flow): void {
     this.#timers.clear();
+    this.#bytes = undefined;
     if (response.status < 200) this.#state = 'proceeding';
     else if (isSuccess(response)) this.#accept();
     else this.#complete(response);
@@ -74,6 +76,7 @@ export class ClientInvite implements ClientTransaction {
   }
 
   #send(): void {
+    if (this.#bytes === undefined) return;
     this.#channel.send(this.#bytes, (reason) => {
       if (this.#state === 'calling') this.fail('transport', reason);
     });

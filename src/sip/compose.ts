@@ -9,8 +9,8 @@ import { newBranch } from './transaction-keys.ts';
 import { formatUri, parseUri } from './uri.ts';
 import type { Body, ExtraHeaders, Peer } from './user-agent-types.ts';
 
-/** What every user agent of this kind understands; a user that takes more says so in an Allow of its own. */
-export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS';
+/** What every user agent of this kind understands; a user that takes more says so. */
+export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE';
 
 /** The methods that have a name in an RFC: others are answered 501, these 405. */
 export const KNOWN_METHODS = new Set(

@@ -2,8 +2,8 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { DialogImpl } from './dialog.ts';
-import type { IncomingInviteImpl } from './incoming-invite.ts';
 import type { Locator } from './locate.ts';
+import type { IntervalPolicy } from './session-interval.ts';
 import type { Clock } from './timers.ts';
 import type { ServerTransaction, Transactions } from './transactions.ts';
 import type { Transport } from './transport.ts';
@@ -12,6 +12,9 @@ import type { Timers, UserAgentOptions } from './user-agent-types.ts';
 export interface Core {
   readonly user: Pick<UserAgentOptions, 'onInvite' | 'onRequest' | 'admit' | 'mayAlias' | 'successorOf'>;
   readonly product: string;
+  /** What Allow says. */
+  readonly allow: string;
+  readonly sessionPolicy: IntervalPolicy;
   readonly log: Logger;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -20,10 +23,8 @@ export interface Core {
   readonly locator: Pick<Locator, 'locate'>;
   /** By {@link dialogKey}. */
   readonly dialogs: Map<string, DialogImpl>;
-  /** INVITEs without a final answer, by the dialog that they may become. */
-  readonly pending: Map<string, IncomingInviteImpl>;
   /** What CANCEL means for an INVITE: the tag of its responses, and what ends it. */
-  readonly cancellable: WeakMap<ServerTransaction, { tag: string; cancel(): void }>;
+  readonly cancellable: WeakMap<Pick<ServerTransaction, 'flow'>, { tag: string; cancel(): void }>;
   count(reason: string): void;
 }
 

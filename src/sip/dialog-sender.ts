@@ -14,8 +14,8 @@ export interface Content {
   body?: Body | undefined;
 }
 
-/** Requests whose Contact moves the peer's remote target (section 12.2). */
-const REFRESHING = new Set(['INVITE', 'UPDATE']);
+/** Requests that must carry a Contact (RFC 3261 section 12.2, RFC 3311, RFC 3515, RFC 6665). */
+const WITH_CONTACT = new Set(['INVITE', 'UPDATE', 'REFER', 'SUBSCRIBE', 'NOTIFY']);
 
 export class DialogSender {
   readonly #core: Core;
@@ -37,7 +37,7 @@ export class DialogSender {
     return new Outgoing(this.#core, request, {
       prepare: () => addTo(request, content.headers, content.body),
       channel: (sending) => this.#way.channel(sending),
-      contactUser: REFRESHING.has(method) ? (userOf(this.#data.local.uri) ?? '') : undefined,
+      contactUser: WITH_CONTACT.has(method) ? (userOf(this.#data.local.uri) ?? '') : undefined,
       credentials: this.#credentials,
       nextSeq: () => ++this.#data.localSeq,
       onResponse,

@@ -10,7 +10,8 @@ export interface DialogData {
   readonly local: NameAddr;
   /** To of our requests, tag included. */
   readonly remote: NameAddr;
-  readonly routeSet: readonly NameAddr[];
+  /** Fixed when the dialog is confirmed: the 2xx may say another one than the provisional responses did (section 13.2.2.4). */
+  routeSet: readonly NameAddr[];
   /** The URI at which the peer is reached; a re-INVITE may change it. */
   remoteTarget: string;
   /** The number of our last request. */
@@ -19,7 +20,7 @@ export interface DialogData {
   remoteSeq: number | undefined;
 }
 
-/** The dialog that a 2xx to our INVITE makes (section 12.1.2). The route set is the response's, in reverse. */
+/** The dialog that a response to our INVITE makes (section 12.1.2). The route set is the response's, in reverse. */
 export function dialogOfCaller(invite: SipRequest, response: SipResponse): DialogData {
   const { from, to } = response.headers;
   return {
@@ -28,14 +29,19 @@ export function dialogOfCaller(invite: SipRequest, response: SipResponse): Dialo
     remoteTag: to.params['tag'] ?? '',
     local: invite.headers.from,
     remote: to,
-    routeSet: [...(response.headers['record-route'] ?? [])].reverse(),
+    routeSet: routeSetOfCaller(response),
     remoteTarget: contactOf(response) ?? invite.uri,
     localSeq: invite.headers.cseq.seq,
     remoteSeq: undefined,
   };
 }
 
-/** The dialog that our 2xx to an INVITE makes (section 12.1.1). The route set is the request's, in its order. */
+/** The route set that a response to our INVITE says. */
+export function routeSetOfCaller(response: SipResponse): NameAddr[] {
+  return [...(response.headers['record-route'] ?? [])].reverse();
+}
+
+/** The dialog that our response to an INVITE makes (section 12.1.1). The route set is the request's, in its order. */
 export function dialogOfCallee(invite: SipRequest, localTag: string): DialogData {
   const { from, to, cseq } = invite.headers;
   return {

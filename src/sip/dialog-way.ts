@@ -5,6 +5,7 @@ import { nextHop } from './dialog-state.ts';
 import { isLoopback } from './local-address.ts';
 import type { SipRequest } from './message.ts';
 import { isStream } from './protocol.ts';
+import type { StoredDialog } from './stored-dialog.ts';
 import { parseUri } from './uri.ts';
 import type { Flow, Peer } from './user-agent-types.ts';
 
@@ -42,6 +43,12 @@ export class DialogWay {
     this.#core = core;
     this.#flow = flow;
     this.#alias = alias;
+  }
+
+  /** What is kept of it when the process may end. */
+  store(): StoredDialog['way'] {
+    const flow = this.#flow && { peer: this.#flow.peer, local: this.#flow.local };
+    return { flow: flow ?? null, alias: this.#alias ?? null };
   }
 
   /** The peer has been heard from on a new flow: a phone on TCP or TLS that has connected again. */

@@ -1,14 +1,25 @@
-// An established dialog: requests both ways, BYE, and its end (RFC 3261 sections 12, 14 and 15).
+// A dialog, early or established: requests both ways, BYE, and its end (RFC 3261 sections 12, 14 and 15).
 import { Acknowledgements } from './acknowledgements.ts';
-import { ALLOW, KNOWN_METHODS } from './compose.ts';
+import { KNOWN_METHODS } from './compose.ts';
 import { type Core, guard } from './core.ts';
+import {
+  type ClientHost,
+  DialogClient,
+  type DialogParts,
+  type Reinvitation,
+  type Reinvited,
+} from './dialog-client.ts';
 import { type Content, DialogSender } from './dialog-sender.ts';
-import { contactOf, type DialogData } from './dialog-state.ts';
-import { aliasOfSender, type DialogWay } from './dialog-way.ts';
-import { compose, Incoming } from './incoming.ts';
+import { DialogServer, type ServerHost } from './dialog-server.ts';
+import { contactOf, type DialogData, routeSetOfCaller } from './dialog-state.ts';
+import { DialogWay } from './dialog-way.ts';
+import { Incoming } from './incoming.ts';
 import type { NameAddr, SipRequest, SipResponse } from './message.ts';
-import { cancelRequest, type Outgoing } from './outgoing.ts';
-import { giveUpAfter } from './timers.ts';
+import { Offers } from './offers.ts';
+import { PeerAbilities, SUPPORTED } from './option-tags.ts';
+import { refreshSession } from './session-refresh.ts';
+import { SessionTimer } from './session-timer.ts';
+import { EARLIER_LIFE, restoreData, type StoredDialog, storeData } from './stored-dialog.ts';
 import { dialogKey } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
 import { Unacknowledged } from './unacknowledged.ts';
@@ -20,15 +31,20 @@ import type {
   DialogState,
   ExtraHeaders,
   IncomingRequest,
-  Patience,
+  SessionTimerState,
 } from './user-agent-types.ts';
 
-type Reinvited = { response: SipResponse; ack: (body?: Body) => void };
+/** Requests of subscriptions, whose end is not that of the session (RFC 5057 section 5). */
+const OTHER_USAGES = new Set(['NOTIFY', 'REFER', 'SUBSCRIBE']);
 
-/** The longest wait, in seconds, that a peer is asked for when its re-INVITE came too early (section 14.2). */
-const LONGEST_RETRY_AFTER = 10;
+/** What only the INVITE of an early dialog knows: requests of the peer that concern it. */
+export interface EarlyServer {
+  receivePrack(transaction: ServerTransaction): void;
+  /** BYE ends an early dialog too (section 15.1.2). */
+  cancel(): void;
+}
 
-export class DialogImpl implements Dialog {
+export class DialogImpl implements Dialog, ClientHost, ServerHost {
   readonly id: string;
   readonly callId: string;
   readonly localTag: string;
@@ -36,57 +52,154 @@ export class DialogImpl implements Dialog {
   readonly remote: NameAddr;
   onAck: ((ack: SipRequest) => void) | undefined;
   onReinvite: ((request: IncomingRequest) => void) | undefined;
+  onUpdate: ((request: IncomingRequest) => void) | undefined;
   onRequest: ((request: IncomingRequest) => void) | undefined;
   onEnd: ((end: DialogEnd) => void) | undefined;
+  /** Set while we are the callee. */
+  invite: EarlyServer | undefined;
+  readonly parts: DialogParts;
+  readonly client: DialogClient;
 
   readonly #core: Core;
-  readonly #data: DialogData;
+  readonly #server: DialogServer;
   readonly #way: DialogWay;
-  readonly #sender: DialogSender;
-  /** ACKs that we send. */
-  readonly #acks: Acknowledgements;
+  /** Of a dialog of an earlier life. */
+  #restoredRole: 'caller' | 'callee' | undefined;
   /** By CSeq number: 2xx of ours whose ACK has not come. */
   readonly #unacknowledged = new Map<number, Unacknowledged>();
-  #state: DialogState = 'confirmed';
-  /** The peer has sent BYE. */
+  #state: DialogState;
+  /** The peer has sent BYE, or never heard of the dialog. */
   #isLeft = false;
-  /** An INVITE of ours has no final response yet. */
-  #inviting = false;
-  /** The INVITE of the peer that has no final response yet. */
-  #answering: ServerTransaction | undefined;
   /** Settled when the ACK of our last 2xx has come, or will not come. */
   #established: Promise<void> = Promise.resolve();
+  /** Settles `#established` for a 2xx that has yet to go out. */
+  #whenAcknowledged: (() => void) | undefined;
 
-  constructor(core: Core, data: DialogData, way: DialogWay, credentials: Credentials | undefined) {
+  constructor(
+    core: Core,
+    data: DialogData,
+    way: DialogWay,
+    credentials: Credentials | undefined,
+    state: DialogState = 'confirmed',
+  ) {
     this.#core = core;
-    this.#data = data;
-    this.#way = way;
-    this.#sender = new DialogSender(core, data, way, credentials);
-    this.#acks = new Acknowledgements(core, data, way);
+    this.#state = state;
     this.callId = data.callId;
     this.localTag = data.localTag;
     this.remoteTag = data.remoteTag;
     this.remote = data.remote;
     this.id = dialogKey(data.callId, data.localTag, data.remoteTag);
+    this.parts = {
+      core,
+      data,
+      sender: new DialogSender(core, data, way, credentials),
+      acks: new Acknowledgements(core, data, way),
+      offers: new Offers(),
+      peer: new PeerAbilities(),
+      timer: new SessionTimer(core, {
+        refresh: () => void refreshSession(this, this.parts.timer),
+        expire: () => this.#giveUp(),
+      }),
+    };
+    this.#way = way;
+    this.client = new DialogClient(this.parts, this);
+    this.#server = new DialogServer(this.parts, way, this);
   }
 
   get state(): DialogState {
     return this.#state;
   }
 
-  register(): void {
-    this.#core.dialogs.set(this.id, this);
+  get role(): 'caller' | 'callee' {
+    return this.#restoredRole ?? (this.invite === undefined ? 'caller' : 'callee');
   }
 
-  /** A dialog whose INVITE was cancelled before it was accepted: over from the start. */
-  stillborn(): this {
-    this.#state = 'terminated';
+  get localDescription(): Body | undefined {
+    return this.parts.offers.local;
+  }
+
+  get sessionTimer(): SessionTimerState | undefined {
+    return this.parts.timer.state;
+  }
+
+  get established(): Promise<void> {
+    return this.#established;
+  }
+
+  get isAnswering(): boolean {
+    return this.#server.isAnswering;
+  }
+
+  get isInviting(): boolean {
+    return this.client.isInviting;
+  }
+
+  allows(method: string): boolean {
+    return this.parts.peer.allows(method);
+  }
+
+  supports(tag: string): boolean {
+    return this.parts.peer.supports(tag);
+  }
+
+  store(): StoredDialog {
+    const { data, timer, peer, offers } = this.parts;
+    const { local } = offers;
+    return {
+      role: this.role,
+      data: storeData(data),
+      way: this.#way.store(),
+      timer: timer.state ?? null,
+      description: local === undefined ? null : { type: local.type, text: local.bytes.toString() },
+      abilities: peer.store(),
+    };
+  }
+
+  /** The confirmed dialog that was stored, as if nothing had happened since. */
+  static restore(core: Core, stored: StoredDialog): DialogImpl {
+    const { role, data, way, timer, description, abilities } = stored;
+    const flow = way.flow === null ? undefined : { ...way.flow, id: EARLIER_LIFE };
+    const dialog = new DialogImpl(
+      core,
+      restoreData(data),
+      new DialogWay(core, flow, way.alias ?? undefined),
+      undefined,
+    );
+    dialog.#restoredRole = role;
+    dialog.parts.peer.restore(abilities);
+    if (description !== null)
+      dialog.parts.offers.restore({ type: description.type, bytes: description.text });
+    if (timer !== null) dialog.parts.timer.run(timer);
+    return dialog.register();
+  }
+
+  register(): this {
+    this.#core.dialogs.set(this.id, this);
     return this;
+  }
+
+  /** The final 2xx has come, or goes out: what was early is a dialog for good. */
+  confirm(response?: SipResponse): void {
+    this.#state = 'confirmed';
+    if (response === undefined) return;
+    const { data } = this.parts;
+    data.routeSet = routeSetOfCaller(response);
+    data.remoteTarget = contactOf(response) ?? data.remoteTarget;
+  }
+
+  /** An early dialog that came to nothing. Leaves no timer behind, and tells nobody. */
+  abandon(): void {
+    this.#isLeft = true;
+    this.#whenAcknowledged?.();
+    if (this.#state !== 'terminated') this.#server.answerPending(487);
+    this.close();
+    this.#core.dialogs.delete(this.id);
   }
 
   /** Leaves no timer behind, and tells nobody. */
   close(): void {
     this.#state = 'terminated';
+    this.parts.timer.stop();
     for (const waiting of [...this.#unacknowledged.values()]) waiting.finish(false);
   }
 
@@ -94,36 +207,48 @@ export class DialogImpl implements Dialog {
 
   /** A 2xx to this INVITE of ours has come: its ACK is owed. */
   oweAck(invite: SipRequest): void {
-    this.#acks.owe(invite);
+    this.parts.acks.owe(invite);
   }
 
   acknowledge(seq: number, body?: Body, headers?: ExtraHeaders): void {
-    this.#acks.send(seq, body, headers);
+    this.client.acknowledge(seq, body, headers);
   }
 
   /** The 2xx has come again: so must its ACK. */
   repeatAck(seq: number): void {
-    this.#acks.repeat(seq);
+    this.parts.acks.repeat(seq);
   }
 
   // ACK, as the callee
 
+  /** The 2xx is decided but has yet to go out: requests of ours wait for it. */
+  awaitAnswer(): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#established = promise;
+    this.#whenAcknowledged = resolve;
+  }
+
   /** Repeats the 2xx that was just sent until its ACK comes; without one, the dialog ends (section 13.3.1.4). */
   awaitAck(seq: number, transaction: ServerTransaction): void {
-    const settled = new Promise<void>((resolve) => {
-      const waiting = new Unacknowledged(this.#core, transaction, (acknowledged) => {
-        this.#unacknowledged.delete(seq);
-        resolve();
-        if (!acknowledged) this.#giveUp();
-      });
-      this.#unacknowledged.set(seq, waiting);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = this.#whenAcknowledged;
+    this.#whenAcknowledged = undefined;
+    const waiting = new Unacknowledged(this.#core, transaction, (acknowledged) => {
+      this.#unacknowledged.delete(seq);
+      resolve();
+      before?.();
+      if (!acknowledged) this.#giveUp();
     });
-    this.#established = settled;
+    this.#unacknowledged.set(seq, waiting);
+    this.#established = promise;
   }
 
   receiveAck(ack: SipRequest): void {
     const waiting = this.#unacknowledged.get(ack.headers.cseq.seq);
     if (waiting === undefined) return;
+    const { offers } = this.parts;
+    if (offers.open === 'ours') offers.came(ack);
+    offers.settle();
     waiting.finish(true);
     if (this.#state === 'confirmed') guard(this.#core, 'onAck', () => this.onAck?.(ack));
   }
@@ -132,14 +257,24 @@ export class DialogImpl implements Dialog {
 
   async request(method: string, options: Content = {}): Promise<SipResponse> {
     if (method === 'BYE') return this.bye(options.headers);
-    if (this.#state === 'terminated') return this.#sender.made(method, 481);
-    const response = await this.#sender.send(method, options);
-    this.#judge(response);
+    if (method === 'UPDATE') return this.update(options);
+    if (this.#state === 'terminated') return this.parts.sender.made(method, 481);
+    const response = await this.parts.sender.send(method, options);
+    if (!OTHER_USAGES.has(method)) this.judge(response);
     return response;
   }
 
-  /** A peer that does not know the dialog, or does not answer, has none (section 12.2.1.2). */
-  #judge(response: SipResponse): void {
+  reinvite(options: Reinvitation): Promise<Reinvited> {
+    return this.client.reinvite(options);
+  }
+
+  update(options: Content): Promise<SipResponse> {
+    return this.client.update(options);
+  }
+
+  /** A peer that does not know the dialog, or does not answer, has none (section 12.2.1.2). The INVITE decides of an early one. */
+  judge(response: SipResponse): void {
+    if (this.#state !== 'confirmed') return;
     if (response.status === 408) this.#giveUp();
     else if (response.status === 481) this.#end({ by: 'timeout', request: undefined });
   }
@@ -152,78 +287,20 @@ export class DialogImpl implements Dialog {
     this.#tellEnd({ by: 'timeout', request: undefined });
   }
 
-  async reinvite(options: Content & { patience?: Patience }): Promise<Reinvited> {
-    if (this.#state === 'terminated') return this.#notInvited(481);
-    if (this.#inviting || this.#answering !== undefined || this.#acks.owed) return this.#notInvited(491);
-    this.#inviting = true;
-    // A peer that has missed our 2xx would not know the dialog yet.
-    await this.#established;
-    if (this.state === 'terminated') return this.#notInvited(481);
-    const result = await this.#invite(options);
-    // A party that only does not answer this may go on as it is (section 14.1 leaves it to the dialog's user).
-    if (options.patience === undefined || result.response.status !== 408) this.#judge(result.response);
-    return result;
-  }
-
-  #notInvited(status: number): Reinvited {
-    return { response: this.#sender.made('INVITE', status), ack: () => {} };
-  }
-
-  #invite({ headers, body, patience }: Content & { patience?: Patience }): Promise<Reinvited> {
-    return new Promise((resolve) => {
-      const outgoing = this.#sender.prepare(
-        'INVITE',
-        { headers: { allow: ALLOW, ...headers }, body },
-        (response) => {
-          const { request } = outgoing;
-          const { seq } = request.headers.cseq;
-          if (response.status < 200) return;
-          if (answered) return this.#acks.repeat(seq);
-          answered = true;
-          this.#inviting = false;
-          stopWaiting();
-          if (response.status < 300) this.#adopt(request, response);
-          resolve({ response, ack: (ackBody) => this.acknowledge(seq, ackBody) });
-        },
-      );
-      let answered = false;
-      const stopWaiting = patience === undefined ? () => {} : this.#loseInterest(outgoing, patience);
-      void outgoing.start();
-    });
-  }
-
-  /** Cancels a re-INVITE that is worked on but not answered; without any response it ends by itself. */
-  #loseInterest(outgoing: Outgoing, { giveUpAfterMs }: Patience): () => void {
-    const { clock, timers } = this.#core;
-    let stop = clock.after(giveUpAfterMs, () => {
-      if (!outgoing.progressing) return;
-      cancelRequest(this.#core, outgoing);
-      stop = clock.after(giveUpAfter(timers), () =>
-        outgoing.transaction?.fail('timeout', 'no answer to CANCEL'),
-      );
-    });
-    return () => stop();
-  }
-
-  /** A 2xx to our re-INVITE: the target may have moved, and an ACK is owed. */
-  #adopt(invite: SipRequest, response: SipResponse): void {
-    this.#data.remoteTarget = contactOf(response) ?? this.#data.remoteTarget;
-    this.#acks.owe(invite);
-    if (this.#state === 'terminated') this.#acks.send(invite.headers.cseq.seq);
-  }
-
   bye(headers?: ExtraHeaders): Promise<SipResponse> {
-    if (this.#state === 'terminated') return Promise.resolve(this.#sender.made('BYE', 481));
+    if (this.#state !== 'confirmed') return Promise.resolve(this.parts.sender.made('BYE', 481));
     this.#state = 'terminated';
     return this.#hangUp({ headers });
   }
 
   /** The dialog stays known until the BYE is answered, so that a BYE that crosses it is answered 200. */
   async #hangUp(content: Content): Promise<SipResponse> {
-    this.#answerPending(487);
-    this.#acks.sendOwed();
+    const { sender, acks, timer } = this.parts;
+    timer.stop();
+    this.#server.answerPending(487);
+    acks.sendOwed();
     await this.#established;
-    const response = this.#isLeft ? this.#sender.made('BYE', 200) : await this.#sender.send('BYE', content);
+    const response = this.#isLeft ? sender.made('BYE', 200) : await sender.send('BYE', content);
     this.#core.dialogs.delete(this.id);
     return response;
   }
@@ -232,71 +309,44 @@ export class DialogImpl implements Dialog {
 
   receive(transaction: ServerTransaction): void {
     const { method, headers } = transaction.request;
+    const { data } = this.parts;
     const { seq } = headers.cseq;
-    if (this.#data.remoteSeq !== undefined && seq < this.#data.remoteSeq)
-      return this.#answer(transaction, 500);
-    this.#data.remoteSeq = seq;
+    if (data.remoteSeq !== undefined && seq < data.remoteSeq) return this.#server.answer(transaction, 500);
+    data.remoteSeq = seq;
     this.#way.heardOn(transaction.flow);
     if (method === 'BYE') this.#receiveBye(transaction);
-    else if (this.#state === 'terminated') this.#answer(transaction, 481);
-    else if (method === 'INVITE') this.#receiveReinvite(transaction);
+    else if (method === 'PRACK') this.#receivePrack(transaction);
+    else if (this.#state === 'terminated') this.#server.answer(transaction, 481);
+    else if (method === 'INVITE') this.#server.receiveReinvite(transaction);
+    else if (method === 'UPDATE') this.#server.receiveUpdate(transaction);
     else this.#receiveOther(transaction);
   }
 
-  #answer(transaction: ServerTransaction, status: number, headers: ExtraHeaders = {}): void {
-    transaction.respond(compose(this.#core, transaction, status, this.localTag, { headers }));
-  }
-
   #receiveBye(transaction: ServerTransaction): void {
+    // Only the caller may end an early dialog with BYE (section 15).
+    if (this.#state === 'early' && this.invite === undefined) return this.#server.answer(transaction, 481);
+    this.#server.answer(transaction, 200);
+    if (this.#state === 'early') return this.invite?.cancel();
     this.#isLeft = true;
-    this.#answer(transaction, 200);
-    this.#acks.sendOwed();
+    this.parts.acks.sendOwed();
     this.#end({ by: 'remote', request: transaction.request });
   }
 
-  #receiveReinvite(transaction: ServerTransaction): void {
-    if (this.#inviting) return this.#answer(transaction, 491);
-    if (this.#answering !== undefined) {
-      const retryAfter = String(Math.floor(Math.random() * (LONGEST_RETRY_AFTER + 1)));
-      return this.#answer(transaction, 500, { 'retry-after': retryAfter });
-    }
-    const { onReinvite } = this;
-    if (onReinvite === undefined) return this.#answer(transaction, 488);
-    this.#answering = transaction;
-    this.#core.cancellable.set(transaction, { tag: this.localTag, cancel: () => this.#answerPending(487) });
-    transaction.listen({ onAck: (ack) => this.receiveAck(ack), onTransportError: () => {} });
-    const incoming = new Incoming(this.#core, transaction, (status) =>
-      this.#reinviteAnswered(transaction, status),
-    );
-    this.#hand('onReinvite', incoming, onReinvite);
-  }
-
-  #reinviteAnswered(transaction: ServerTransaction, status: number): void {
-    if (status < 200) return;
-    if (this.#answering === transaction) this.#answering = undefined;
-    if (status >= 300) return;
-    const { request, flow } = transaction;
-    this.#data.remoteTarget = contactOf(request) ?? this.#data.remoteTarget;
-    this.#way.moveTo(flow, aliasOfSender(request, flow));
-    this.awaitAck(request.headers.cseq.seq, transaction);
-  }
-
-  /** The re-INVITE under way is over: cancelled, or its dialog ends. */
-  #answerPending(status: number): void {
-    const pending = this.#answering;
-    this.#answering = undefined;
-    if (pending !== undefined) this.#answer(pending, status);
+  #receivePrack(transaction: ServerTransaction): void {
+    if (this.invite === undefined) this.#server.answer(transaction, 481);
+    else this.invite.receivePrack(transaction);
   }
 
   #receiveOther(transaction: ServerTransaction): void {
     const { method } = transaction.request;
     if (this.onRequest !== undefined)
-      this.#hand('onRequest', new Incoming(this.#core, transaction), this.onRequest);
-    else if (method === 'OPTIONS') this.#answer(transaction, 200, { allow: ALLOW });
-    else this.#answer(transaction, KNOWN_METHODS.has(method) ? 405 : 501);
+      this.hand('onRequest', new Incoming(this.#core, transaction), this.onRequest);
+    else if (method === 'OPTIONS')
+      this.#server.answer(transaction, 200, { allow: this.#core.allow, supported: SUPPORTED });
+    else this.#server.answer(transaction, KNOWN_METHODS.has(method) ? 405 : 501);
   }
 
-  #hand(what: string, incoming: Incoming, handler: (request: IncomingRequest) => void): void {
+  hand(what: string, incoming: Incoming, handler: (request: IncomingRequest) => void): void {
     if (!guard(this.#core, what, () => handler(incoming))) incoming.failHandler();
   }
 
@@ -305,7 +355,8 @@ export class DialogImpl implements Dialog {
   #end(end: DialogEnd): void {
     const wasConfirmed = this.#state === 'confirmed';
     this.#state = 'terminated';
-    this.#answerPending(487);
+    this.parts.timer.stop();
+    this.#server.answerPending(487);
     for (const waiting of [...this.#unacknowledged.values()]) waiting.finish(true);
     this.#core.dialogs.delete(this.id);
     if (wasConfirmed) this.#tellEnd(end);

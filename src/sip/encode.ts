@@ -34,10 +34,18 @@ function printable(message: SipMessage): Record<string, unknown> {
       continue;
     if (!isToken(name)) throw invalid(name, name);
     checkValue(name, value);
-    headers[name] = Array.isArray(value) ? value.map(withOpaqueValue) : value;
+    headers[PRINTED[name] ?? name] = Array.isArray(value) ? value.map(withOpaqueValue) : value;
   }
   return headers;
 }
+
+/** Names that are not written with a capital at the beginning of each word; `stringify` does the others. */
+const PRINTED: Record<string, string> = Object.assign(Object.create(null), {
+  rseq: 'RSeq',
+  rack: 'RAck',
+  'min-se': 'Min-SE',
+  'session-id': 'Session-ID',
+});
 
 /** `stringify` knows parameters alone: the opaque value of a scheme such as Basic goes along with its name. */
 function withOpaqueValue(element: unknown): unknown {

@@ -1,11 +1,12 @@
 // A request that came, and the responses that its user gives (RFC 3261 section 8.2.6).
-import { ALLOW, contactAt, isSecure, userOf } from './compose.ts';
+import { contactAt, isSecure, userOf } from './compose.ts';
 import type { Core } from './core.ts';
 import type { SipRequest, SipResponse } from './message.ts';
+import { SUPPORTED } from './option-tags.ts';
 import { makeResponse } from './response.ts';
 import { newTag } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
-import type { Flow, IncomingRequest, ResponseOptions } from './user-agent-types.ts';
+import type { ExtraHeaders, Flow, IncomingRequest, ResponseOptions } from './user-agent-types.ts';
 
 /** The response to a request, with the headers that every response of ours has. `toTag` is used when To has none. */
 export function compose(
@@ -21,17 +22,35 @@ export function compose(
     toTag,
     headers: {
       server: core.product,
-      ...(status === 405 || status === 501 ? { allow: ALLOW } : {}),
+      ...(status === 405 || status === 501 ? { allow: core.allow } : {}),
       ...headers,
     },
     ...(reason === undefined ? {} : { reason }),
     ...(body === undefined ? {} : { body }),
   });
-  const hasContact = request.method === 'INVITE' && status > 100 && status < 300;
-  if (hasContact)
-    response.headers.contact ??= [contactAt(userOf(request.uri), channel.local, isSecure(request))];
-  if (hasContact && status >= 200) response.headers['allow'] ??= ALLOW;
+  if (!makesOrMovesDialog(request.method, status)) return response;
+  response.headers.contact ??= [contactAt(userOf(request.uri), channel.local, isSecure(request))];
+  response.headers['allow'] ??= core.allow;
+  response.headers['supported'] ??= SUPPORTED;
   return response;
+}
+
+/** Responses that tell the peer where to find us (RFC 3261 section 12.1.1, RFC 3311 section 5.2, RFC 3515 section 2.2). */
+function makesOrMovesDialog(method: string, status: number): boolean {
+  if (method === 'INVITE') return status > 100 && status < 300;
+  return (
+    status >= 200 && status < 300 && (method === 'UPDATE' || method === 'REFER' || method === 'SUBSCRIBE')
+  );
+}
+
+/** What a dialog has to do with the answers to a request in it. */
+export interface IncomingHooks {
+  /** Headers of a response besides the user's. */
+  headers?(status: number): ExtraHeaders;
+  /** A response was sent. */
+  onResponded?(status: number, options: ResponseOptions): void;
+  /** False for a response that must not be sent. */
+  permits?(status: number): boolean;
 }
 
 export class Incoming implements IncomingRequest {
@@ -40,24 +59,26 @@ export class Incoming implements IncomingRequest {
   readonly #core: Core;
   readonly #transaction: ServerTransaction;
   readonly #toTag = newTag();
+  readonly #hooks: IncomingHooks;
   #answered = false;
-  readonly #onResponded: ((status: number) => void) | undefined;
 
-  /** @param onResponded hears of each response that was sent */
-  constructor(core: Core, transaction: ServerTransaction, onResponded?: (status: number) => void) {
+  constructor(core: Core, transaction: ServerTransaction, hooks: IncomingHooks = {}) {
     this.#core = core;
     this.#transaction = transaction;
     this.message = transaction.request;
     this.flow = transaction.flow;
-    this.#onResponded = onResponded;
+    this.#hooks = hooks;
   }
 
   /** @throws GrecError SIP_INVALID */
-  respond(status: number, options?: ResponseOptions): void {
-    const response = compose(this.#core, this.#transaction, status, this.#toTag, options);
+  respond(status: number, options: ResponseOptions = {}): void {
+    const { permits, headers, onResponded } = this.#hooks;
+    if (permits?.(status) === false) return;
+    const all = { ...options, headers: { ...headers?.(status), ...options.headers } };
+    const response = compose(this.#core, this.#transaction, status, this.#toTag, all);
     if (!this.#transaction.respond(response)) return;
     this.#answered ||= status >= 200;
-    this.#onResponded?.(status);
+    onResponded?.(status, options);
   }
 
   /** The user's handler threw: answers 500 unless it has answered. */

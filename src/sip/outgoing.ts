@@ -10,7 +10,7 @@ import { nextHop } from './dialog-state.ts';
 import { wayForSize } from './large-requests.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { makeResponse } from './response.ts';
-import type { Credentials, Flow, Peer } from './user-agent-types.ts';
+import type { Credentials, ExtraHeaders, Flow, Peer } from './user-agent-types.ts';
 
 export interface OutgoingOptions {
   /** Adds what the user gave; what it throws becomes a 500. */
@@ -20,8 +20,10 @@ export interface OutgoingOptions {
   /** The user part of the Contact to add; undefined adds none. */
   contactUser?: string | undefined;
   credentials: Credentials | undefined;
-  /** The CSeq number of the request when it is sent again with credentials. */
+  /** The CSeq number of the request when it is sent again with credentials, or revised. */
   nextSeq(): number;
+  /** Headers with which a refused request is sent again, once; undefined when that is of no use. */
+  revise?(response: SipResponse): ExtraHeaders | undefined;
   /** Provisional and final responses; those made here come without a flow. A 2xx to INVITE may come more than once. */
   onResponse(response: SipResponse, flow: Flow | undefined): void;
 }
@@ -43,6 +45,8 @@ export class Outgoing {
   /** The way by UDP for which the request is too large. */
   #instead: Channel | undefined;
   #answers = 0;
+  #isRevised = false;
+  #isPrepared = false;
 
   constructor(core: Core, request: SipRequest, options: OutgoingOptions) {
     this.#core = core;
@@ -55,7 +59,7 @@ export class Outgoing {
     // A mistake of the user is told like any failure: after the call that made it has returned.
     await Promise.resolve();
     try {
-      if (this.#answers === 0) this.#options.prepare?.();
+      if (!this.#isPrepared) this.#options.prepare?.();
       const channel = await this.#options.channel(this.request);
       if (this.#core.transactions.closed) this.#fail(503, 'closed');
       else if ('reason' in channel) this.#fail(503, channel.reason);
@@ -102,22 +106,38 @@ export class Outgoing {
     this.progressing ||= response.status < 200;
     const challenged = response.status === 401 || response.status === 407;
     if (challenged && this.#answer(response)) return;
+    if (response.status >= 300 && this.#revise(response)) return;
     this.#options.onResponse(response, flow);
   }
 
   /** Sends the request again with credentials; false when that is of no use. */
   #answer(response: SipResponse): boolean {
-    const { credentials, nextSeq } = this.#options;
+    const { credentials } = this.#options;
     if (credentials === undefined || this.abandoned || this.#answers >= MOST_ANSWERS) return false;
-    const { method, uri, headers } = this.request;
+    const { method, uri } = this.request;
     const answer = answerTo(response, { credentials, method, uri });
     if (answer === undefined || (this.#answers > 0 && !answer.stale)) return false;
     this.#answers += 1;
-    this.progressing = false;
-    const again = { ...headers, cseq: { seq: nextSeq(), method }, via: [] };
-    this.request = { ...this.request, headers: Object.assign(again, { [answer.header]: answer.value }) };
-    void this.start();
+    this.#sendAgain({ [answer.header]: answer.value });
     return true;
+  }
+
+  #revise(response: SipResponse): boolean {
+    if (this.abandoned || this.#isRevised) return false;
+    const headers = this.#options.revise?.(response);
+    if (headers === undefined) return false;
+    this.#isRevised = true;
+    this.#sendAgain(headers);
+    return true;
+  }
+
+  #sendAgain(more: Record<string, unknown>): void {
+    const { method, headers } = this.request;
+    this.progressing = false;
+    this.#isPrepared = true;
+    const again = { ...headers, cseq: { seq: this.#options.nextSeq(), method }, via: [] };
+    this.request = { ...this.request, headers: Object.assign(again, more) };
+    void this.start();
   }
 
   #fail(status: number, reason: string): void {

@@ -71,7 +71,13 @@ export function headerOf(text: string, name: string): string {
 }
 
 /** A response to a request as text, as a phone would send it. */
-export function answerTo(request: string, status: string, lines: string[] = [], toTag = 'raw'): string {
+export function answerTo(
+  request: string,
+  status: string,
+  lines: string[] = [],
+  toTag = 'raw',
+  sdp = '',
+): string {
   const to = headerOf(request, 'to');
   return [
     `SIP/2.0 ${status}`,
@@ -81,10 +87,13 @@ export function answerTo(request: string, status: string, lines: string[] = [], 
     `Call-ID: ${headerOf(request, 'call-id')}`,
     `CSeq: ${headerOf(request, 'cseq')}`,
     ...lines,
-    'Content-Length: 0',
-    '',
-    '',
+    ...withSdp(sdp),
   ].join('\r\n');
+}
+
+function withSdp(sdp: string): string[] {
+  const type = sdp === '' ? [] : ['Content-Type: application/sdp'];
+  return [...type, `Content-Length: ${sdp.length}`, '', sdp];
 }
 
 export interface RawRequest {
@@ -99,6 +108,7 @@ export interface RawRequest {
   fromTag?: string;
   lines?: string[];
   transport?: string;
+  sdp?: string;
 }
 
 let branches = 0;
@@ -116,8 +126,6 @@ export function rawRequest(options: RawRequest): string {
     `CSeq: ${seq} ${method}`,
     `Contact: <sip:raw@127.0.0.1:${port}>`,
     ...lines,
-    'Content-Length: 0',
-    '',
-    '',
+    ...withSdp(options.sdp ?? ''),
   ].join('\r\n');
 }

@@ -49,6 +49,17 @@ export class ServerInvite implements ServerTransactionMachine {
     if (this.#state === 'accepted') this.#sendLast();
   }
 
+  /** The ACK of the 2xx has come: copies of the INVITE are still to be known as such, until timer L fires. */
+  settle(): void {
+    if (this.#state === 'accepted') this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#last = undefined;
+    this.listener = undefined;
+    this.#core.onSettled?.();
+  }
+
   #accept(): void {
     this.#state = 'accepted';
     this.#timers.start('L', giveUpAfter(this.#core.timers), () => this.terminate());
@@ -64,6 +75,7 @@ export class ServerInvite implements ServerTransactionMachine {
   #confirm(): void {
     this.#state = 'confirmed';
     this.#timers.clear();
+    this.#letGo();
     if (this.#channel.reliable) this.terminate();
     else this.#timers.start('I', this.#core.timers.t4, () => this.terminate());
   }

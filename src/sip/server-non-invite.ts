@@ -11,6 +11,8 @@ export class ServerNonInvite implements ServerTransactionMachine {
   readonly #core: ServerCore;
   readonly #timers: TimerSet;
   #last: Buffer | undefined;
+  /** The final response, a byte a character: as bytes, each would keep the whole of the buffer that it was written into. */
+  #final: string | undefined;
 
   constructor(channel: Channel, core: ServerCore) {
     this.#channel = channel;
@@ -40,13 +42,17 @@ export class ServerNonInvite implements ServerTransactionMachine {
   /** Timer J: the final response is repeated for as long as the request may come again. */
   #linger(): void {
     this.#timers.clear();
+    this.#final = this.#last?.toString('latin1');
+    this.#last = undefined;
     if (this.#channel.reliable) this.terminate();
     else this.#timers.start('J', giveUpAfter(this.#core.timers), () => this.terminate());
+    this.#core.onSettled?.();
   }
 
   /** A failure is not told: the request will come again, or its client has gone. */
   #sendLast(): void {
-    if (this.#last !== undefined) this.#channel.send(this.#last, () => {});
+    const last = this.#final === undefined ? this.#last : Buffer.from(this.#final, 'latin1');
+    if (last !== undefined) this.#channel.send(last, () => {});
   }
 
   terminate(): void {
@@ -54,6 +60,7 @@ export class ServerNonInvite implements ServerTransactionMachine {
     this.#state = 'terminated';
     this.#timers.clear();
     this.#last = undefined;
+    this.#final = undefined;
     this.#core.onTerminated();
   }
 }

@@ -7,6 +7,8 @@ import type { Timers } from './user-agent-types.ts';
 export interface ServerCore {
   readonly clock: Clock;
   readonly timers: Timers;
+  /** From here on nothing is said in it but what has been said before. */
+  onSettled?(): void;
   onTerminated(): void;
 }
 

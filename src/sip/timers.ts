@@ -22,10 +22,16 @@ export function giveUpAfter(timers: Timers): number {
   return 64 * timers.t1;
 }
 
-/** The named timers of one state machine: at most one runs under each name, and all end together. */
+interface Running {
+  readonly name: string;
+  /** Ends it before its time. */
+  revoke: () => void;
+}
+
+/** The named timers of one state machine, two or three: at most one runs under each name, and all end together. */
 export class TimerSet {
   readonly #clock: Clock;
-  readonly #running = new Map<string, () => void>();
+  #running: Running[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -34,11 +40,13 @@ export class TimerSet {
   /** Starts a timer, in place of the one of that name. */
   start(name: string, milliseconds: number, run: () => void): void {
     this.stop(name);
-    const revoke = this.#clock.after(milliseconds, () => {
-      this.#running.delete(name);
+    const running: Running = { name, revoke: () => {} };
+    running.revoke = this.#clock.after(milliseconds, () => {
+      this.#forget(running);
       run();
     });
-    this.#running.set(name, revoke);
+    // Not pushed: an array that grows takes room for sixteen more.
+    this.#running = [...this.#running, running];
   }
 
   /** Runs at once and then after intervals that double from T1: up to `cap` milliseconds, until stopped. */
@@ -50,12 +58,18 @@ export class TimerSet {
   }
 
   stop(name: string): void {
-    this.#running.get(name)?.();
-    this.#running.delete(name);
+    const running = this.#running.find((one) => one.name === name);
+    if (running === undefined) return;
+    this.#forget(running);
+    running.revoke();
+  }
+
+  #forget(running: Running): void {
+    this.#running = this.#running.filter((one) => one !== running);
   }
 
   clear(): void {
-    for (const revoke of this.#running.values()) revoke();
-    this.#running.clear();
+    for (const { revoke } of this.#running) revoke();
+    this.#running = [];
   }
 }

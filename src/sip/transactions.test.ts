@@ -263,3 +263,36 @@ t.test('close: requests under way fail, nothing is left', async (t) => {
   receive(requestText('OPTIONS', 'z9hG4bKnew'));
   t.equal(requests.length, 2);
 });
+
+t.test('an INVITE whose 2xx has been acknowledged is known again, and says nothing more', async (t) => {
+  const { channel, requests, acks, receive, transactions } = start();
+  receive(INVITE);
+  const [transaction] = requests;
+  transaction?.respond(makeResponse(transaction.request, 200, { toTag: 'x' }));
+  transaction?.settle();
+  const sent = channel.sent.length;
+  receive(INVITE);
+  transaction?.repeatSuccess();
+  t.equal(channel.sent.length, sent);
+  t.equal(requests.length, 1);
+  receive(inviteWith(['INVITE', 'ACK']));
+  t.equal(acks.length, 0, 'an ACK in its branch belongs to it');
+  t.equal(channel.sent.length, sent);
+  t.same(transactions.inviteOf(request(requestText('CANCEL', 'z9hG4bK74bf9')))?.flow, FLOW);
+});
+
+t.test(
+  'the final response of another request is repeated byte for byte as long as it may come again',
+  async (t) => {
+    const { channel, requests, clock, receive } = start();
+    const options = requestText('OPTIONS', 'z9hG4bK1');
+    receive(options);
+    const [transaction] = requests;
+    transaction?.respond(makeResponse(transaction.request, 200, { toTag: 'x', headers: { subject: 'ü' } }));
+    receive(options);
+    clock.advance(31_000);
+    receive(options);
+    t.equal(channel.sent.length, 3);
+    t.equal(new Set(channel.sent.map(({ text }) => text)).size, 1);
+  },
+);

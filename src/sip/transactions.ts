@@ -1,32 +1,21 @@
 // The transaction layer: which message belongs to which transaction (RFC 3261 section 17), and how many there may be.
 import type { Channel } from './channel.ts';
+import { ClientEntry, type ClientLayer, type ClientUser } from './client-entry.ts';
 import { ClientInvite } from './client-invite.ts';
 import { ClientNonInvite } from './client-non-invite.ts';
-import { buildAckToFailure } from './client-requests.ts';
-import type { ClientFailure, ClientTransaction } from './client-transaction.ts';
+import type { ClientTransaction } from './client-transaction.ts';
 import { topVia } from './compose.ts';
 import { encodeMessage } from './encode.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { makeResponse } from './response.ts';
+import { ServerEntry, ServerHandle, type ServerLayer, type ServerTransaction } from './server-entry.ts';
 import { ServerInvite } from './server-invite.ts';
-import { ServerNonInvite } from './server-non-invite.ts';
-import type { ServerInviteListener, ServerTransactionMachine } from './server-transaction.ts';
 import type { Clock } from './timers.ts';
 import { clientKey, mergeKey, serverKey, statelessTag } from './transaction-keys.ts';
 import type { Flow, Timers } from './user-agent-types.ts';
 
-/** A request that came, with the way to answer it. */
-export interface ServerTransaction {
-  readonly request: SipRequest;
-  readonly flow: Flow;
-  readonly channel: Channel;
-  /** INVITE only: who hears of ACKs and of a caller that is gone. */
-  listen(listener: ServerInviteListener): void;
-  /** Sends a response. False when the final one has been sent already. @throws GrecError SIP_INVALID */
-  respond(response: SipResponse): boolean;
-  /** INVITE only: sends the 2xx once more, byte for byte. */
-  repeatSuccess(): void;
-}
+export type { ClientUser } from './client-entry.ts';
+export type { ServerTransaction } from './server-entry.ts';
 
 export interface TransactionsOptions {
   clock: Clock;
@@ -44,15 +33,6 @@ export interface TransactionsOptions {
   onAck(ack: SipRequest): void;
 }
 
-export interface ClientUser {
-  onResponse(response: SipResponse, flow: Flow): void;
-  onFailure(failure: ClientFailure, reason: string): void;
-}
-
-interface ServerEntry extends ServerTransaction {
-  machine: ServerTransactionMachine;
-}
-
 /** Seconds after which a refused sender may try again. */
 const RETRY_AFTER = '5';
 
@@ -60,13 +40,13 @@ export class Transactions {
   readonly #options: TransactionsOptions;
   readonly #clients = new Map<string, ClientTransaction>();
   readonly #servers = new Map<string, ServerEntry>();
-  /** By merge key, the transaction that came first. */
-  readonly #merged = new Map<string, ServerEntry>();
-
+  readonly #layer: ServerLayer & ClientLayer;
   #closed = false;
 
   constructor(options: TransactionsOptions) {
+    const { clock, timers } = options;
     this.#options = options;
+    this.#layer = { clock, timers, clients: this.#clients, servers: this.#servers, merged: new Map() };
   }
 
   get closed(): boolean {
@@ -85,14 +65,10 @@ export class Transactions {
     if (request.method !== 'CANCEL') request.headers.via = [topVia(channel)];
     const bytes = encodeMessage(request);
     const key = clientKey(request) ?? '';
-    const { clock, timers } = this.#options;
-    const core = { clock, timers, ...bindUser(user), onTerminated: () => void this.#clients.delete(key) };
+    const core = new ClientEntry(this.#layer, key, request, user);
     const transaction =
       request.method === 'INVITE'
-        ? new ClientInvite(channel, bytes, {
-            ...core,
-            encodeAck: (response) => encodeMessage(buildAckToFailure(request, response)),
-          })
+        ? new ClientInvite(channel, bytes, core)
         : new ClientNonInvite(channel, bytes, core);
     this.#clients.set(key, transaction);
     transaction.start();
@@ -148,49 +124,24 @@ export class Transactions {
   }
 
   #open(key: string, request: SipRequest, flow: Flow, channel: Channel): void {
-    const { clock, timers, count } = this.#options;
-    const merge = mergeKey(request);
-    const core = { clock, timers, onTerminated: () => this.#close(key, merge, entry) };
-    const machine =
-      request.method === 'INVITE' ? new ServerInvite(channel, core) : new ServerNonInvite(channel, core);
-    const entry: ServerEntry = {
-      request,
-      flow,
-      channel,
-      machine,
-      listen: (listener) => {
-        if (machine instanceof ServerInvite) machine.listener = listener;
-      },
-      repeatSuccess: () => {
-        if (machine instanceof ServerInvite) machine.repeatSuccess();
-      },
-      respond: (response) => {
-        const sent = machine.respond(response.status, encodeMessage(response));
-        if (!sent) count('response-late');
-        return sent;
-      },
-    };
-    this.#servers.set(key, entry);
-    if (!this.#merged.has(merge)) this.#merged.set(merge, entry);
-    if (request.method === 'INVITE') entry.respond(makeResponse(request, 100));
-    this.#options.onRequest(entry);
-  }
-
-  #close(key: string, merge: string, entry: ServerEntry): void {
-    this.#servers.delete(key);
-    if (this.#merged.get(merge) === entry) this.#merged.delete(merge);
+    const entry = new ServerEntry(this.#layer, key, request, flow, channel);
+    const handle = new ServerHandle(request, entry, channel, this.#options.count);
+    entry.handle = handle;
+    if (request.method === 'INVITE') handle.respond(makeResponse(request, 100));
+    this.#options.onRequest(handle);
   }
 
   /** True when the same request came before by another way (RFC 3261 section 8.2.2.2). */
   isMerged(transaction: ServerTransaction): boolean {
-    const first = this.#merged.get(mergeKey(transaction.request));
-    return first !== undefined && first !== transaction;
+    const first = this.#layer.merged.get(mergeKey(transaction.request));
+    return first !== undefined && first.handle !== transaction;
   }
 
-  /** The INVITE that a CANCEL means (RFC 3261 section 9.2). */
-  inviteOf(cancel: SipRequest): ServerTransaction | undefined {
+  /** The INVITE that a CANCEL means (RFC 3261 section 9.2); only the way it came when nothing is left to cancel. */
+  inviteOf(cancel: SipRequest): ServerTransaction | Pick<ServerTransaction, 'flow'> | undefined {
     const key = serverKey(cancel, 'INVITE');
-    return key === undefined ? undefined : this.#servers.get(key);
+    const entry = key === undefined ? undefined : this.#servers.get(key);
+    return entry?.handle ?? entry;
   }
 
   /** Ends everything: requests under way fail, no timer stays. */
@@ -199,11 +150,4 @@ export class Transactions {
     for (const transaction of [...this.#clients.values()]) transaction.fail('transport', 'closed');
     for (const { machine } of [...this.#servers.values()]) machine.terminate();
   }
-}
-
-function bindUser(user: ClientUser): ClientUser {
-  return {
-    onResponse: (response, flow) => user.onResponse(response, flow),
-    onFailure: (failure, reason) => user.onFailure(failure, reason),
-  };
 }

@@ -11,7 +11,7 @@ export const LARGEST_DATAGRAM = 65_507;
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
 export interface UdpEvents {
-  onDatagram(bytes: Buffer, peer: Peer, local: Peer): void;
+  onDatagram(bytes: Buffer, address: string, port: number): void;
   onError(reason: string): void;
 }
 
@@ -25,18 +25,19 @@ export class UdpListener {
     this.local = { protocol: 'udp', address, port };
     this.#socket = socket;
     socket.on('error', (error) => events.onError(messageOf(error)));
-    socket.on('message', (bytes: Buffer, { address: from, port: fromPort }: RemoteInfo) =>
-      events.onDatagram(bytes, { protocol: 'udp', address: from, port: fromPort }, this.local),
+    socket.on('message', (bytes: Buffer, from: RemoteInfo) =>
+      events.onDatagram(bytes, from.address, from.port),
     );
   }
 
   /** @throws GrecError PORT_IN_USE, PORT_UNUSABLE */
   static async open(address: ListenAddress, events: UdpEvents): Promise<UdpListener> {
+    const family = isIPv6(address.host) ? 6 : 4;
     const socket = createSocket({
-      type: isIPv6(address.host) ? 'udp6' : 'udp4',
-      ipv6Only: isIPv6(address.host),
+      type: `udp${family}`,
+      ipv6Only: family === 6,
       // Addresses are numeric here: without this, each datagram would take a turn through the resolver.
-      lookup: (host, _family, done) => done(null, host, isIPv6(host) ? 6 : 4),
+      lookup: (host, _family, done) => done(null, host, family),
     });
     await bind(socket, address);
     enlargeBuffer(socket);

@@ -1,7 +1,7 @@
 // The transport layer: listeners of all protocols behind one door, and the way out to each peer (RFC 3261 section 18).
 import { isIP } from 'node:net';
 import type { Channel } from './channel.ts';
-import { type Datagram, DatagramQueue } from './datagram-queue.ts';
+import { DatagramQueue } from './datagram-queue.ts';
 import { type DecodeResult, decodeMessage } from './decode.ts';
 import { UdpOnly } from './large-requests.ts';
 import type { ListenAddress } from './listen-error.ts';
@@ -12,6 +12,7 @@ import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from './stream-conne
 import { StreamConnections } from './transport-stream.ts';
 import { UdpListener } from './transport-udp.ts';
 import { Turns } from './turns.ts';
+import { UdpPeer, UdpPeers } from './udp-peers.ts';
 import type { Flow, Peer, TlsIdentity } from './user-agent-types.ts';
 
 export interface TransportOptions {
@@ -41,7 +42,7 @@ const LONGEST_CONNECT_MS = 1000;
 export class Transport {
   /** The addresses as bound, in the order of the configuration. */
   readonly listening: Peer[] = [];
-  readonly #udp: UdpListener[] = [];
+  readonly #udp: UdpPeers[] = [];
   readonly #streams: StreamConnections;
   readonly #addresses = new LocalAddresses();
   readonly #udpOnly = new UdpOnly();
@@ -63,7 +64,7 @@ export class Transport {
     );
     this.#datagrams = new DatagramQueue(
       this.#turns,
-      (datagram) => this.#receiveDatagram(datagram),
+      (bytes, flow) => this.#receiveDatagram(bytes, flow),
       () => options.count('datagram-lost'),
     );
   }
@@ -90,18 +91,17 @@ export class Transport {
   async #listen(address: ListenAddress): Promise<void> {
     if (isStream(address.protocol)) return void this.listening.push(await this.#streams.listen(address));
     const listener = await UdpListener.open(address, {
-      onDatagram: (bytes, peer, local) => this.#datagrams.take({ bytes, peer, local }),
+      onDatagram: (bytes, from, port) => this.#datagrams.take(bytes, peers.at(from, port)),
       onError: () => this.#options.count('listener-error'),
     });
-    this.#udp.push(listener);
+    const peers = new UdpPeers(listener, (peer) => this.#advertise(listener.local, peer));
+    this.#udp.push(peers);
     this.listening.push(listener.local);
   }
 
-  #receiveDatagram({ bytes, peer, local: bound }: Datagram): void {
+  #receiveDatagram(bytes: Buffer, flow: Flow): void {
     try {
-      const local = this.#advertise(bound, peer);
-      const id = `udp:${local.address}:${local.port}:${peer.address}:${peer.port}`;
-      this.#options.onMessage(decodeMessage(bytes), { peer, local, id });
+      this.#options.onMessage(decodeMessage(bytes), flow);
     } catch {
       // The decoder does not throw; should it ever, one datagram is lost and not the process.
       this.#options.count('internal-error');
@@ -117,6 +117,8 @@ export class Transport {
    * takes the connection that is open to the peer, or opens one.
    */
   channelTo(peer: Peer, near?: Flow): Channel | NoWay {
+    const known = peer.protocol === 'udp' ? this.#soleUdp?.find(peer.address, peer.port) : undefined;
+    if (known?.isAcceptable) return known;
     if (isIP(peer.address) === 0) return { reason: 'the address is not numeric' };
     if (!isUnicast(peer.address)) return { reason: 'the address is not that of one host' };
     if (!(peer.port > 0 && peer.port < 65536)) return { reason: 'the port is none' };
@@ -137,8 +139,14 @@ export class Transport {
     this.#udpOnly.note(peer);
   }
 
+  /** The listener of all that goes over UDP, when there is no other one to choose. */
+  get #soleUdp(): UdpPeers | undefined {
+    return this.#udp.length === 1 ? this.#udp[0] : undefined;
+  }
+
   /** The way back along a flow; undefined when its connection has ended. */
   channelOf(flow: Flow): Channel | undefined {
+    if (flow instanceof UdpPeer) return flow;
     const { peer } = flow;
     if (!isStream(peer.protocol)) {
       const channel = this.#udpChannel(peer, flow);
@@ -170,6 +178,7 @@ export class Transport {
    * its connection, or, when that has ended, on a new one to the port of its Via.
    */
   replyTo(flow: Flow, via: Via): Channel {
+    if (flow instanceof UdpPeer) return flow;
     const { peer, local } = flow;
     const elsewhere = askedFor(via.host, { ...peer, port: via.port ?? defaultPort(peer.protocol) });
     return {
@@ -185,20 +194,21 @@ export class Transport {
   }
 
   #udpChannel(peer: Peer, near: Flow | undefined): Channel | NoWay {
-    const listener = this.#udpListener(peer, near);
-    if (listener === undefined) return { reason: 'no UDP listener of that address family' };
-    const local = this.#advertise(listener.local, peer);
-    return { reliable: false, local, peer, send: (bytes, onError) => listener.send(bytes, peer, onError) };
+    const peers = this.#udpListener(peer, near);
+    if (peers === undefined) return { reason: 'no UDP listener of that address family' };
+    const channel = peers.at(peer.address, peer.port);
+    channel.isAcceptable = true;
+    return channel;
   }
 
-  #udpListener(peer: Peer, near: Flow | undefined): UdpListener | undefined {
-    const fitting = this.#udp.filter(({ local }) => sameFamily(local.address, peer.address));
+  #udpListener(peer: Peer, near: Flow | undefined): UdpPeers | undefined {
+    const fitting = this.#udp.filter(({ listener: { local } }) => sameFamily(local.address, peer.address));
     if (fitting.length < 2) return fitting[0];
     const arrived = near?.local.protocol === 'udp' ? near.local : undefined;
     const reaching = arrived?.address ?? this.#addresses.reaching(peer.address);
     return (
-      fitting.find(({ local }) => fits(local, reaching) && local.port === arrived?.port) ??
-      fitting.find(({ local }) => fits(local, reaching)) ??
+      fitting.find(({ listener: { local } }) => fits(local, reaching) && local.port === arrived?.port) ??
+      fitting.find(({ listener: { local } }) => fits(local, reaching)) ??
       fitting[0]
     );
   }
@@ -237,7 +247,7 @@ export class Transport {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#streams.close(), ...this.#udp.map((listener) => listener.close())]);
+    await Promise.all([this.#streams.close(), ...this.#udp.map(({ listener }) => listener.close())]);
   }
 }
 

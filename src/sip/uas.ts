@@ -5,7 +5,9 @@ import { contactOf } from './dialog-state.ts';
 import { compose, Incoming } from './incoming.ts';
 import { IncomingInviteImpl } from './incoming-invite.ts';
 import type { SipRequest, SipResponse } from './message.ts';
+import { unsupportedOf } from './option-tags.ts';
 import { makeResponse } from './response.ts';
+import { answerInterval } from './session-interval.ts';
 import { dialogKey, statelessTag } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
 import { parseUri } from './uri.ts';
@@ -42,8 +44,7 @@ export class Uas {
   }
 
   #isInDialog(request: SipRequest): boolean {
-    const key = keyOf(request);
-    return this.#core.dialogs.has(key) || (request.method === 'BYE' && this.#core.pending.has(key));
+    return this.#core.dialogs.has(keyOf(request));
   }
 
   #once(request: SipRequest, { status, reason, headers, body }: Refusal): SipResponse {
@@ -57,7 +58,7 @@ export class Uas {
   }
 
   /** A CANCEL comes from where its INVITE came from: it cannot be challenged (section 22.1). */
-  #inviteOf(cancel: SipRequest, flow: Flow): ServerTransaction | undefined {
+  #inviteOf(cancel: SipRequest, flow: Flow): Pick<ServerTransaction, 'flow'> | undefined {
     const invite = this.#core.transactions.inviteOf(cancel);
     return invite?.flow.peer.address === flow.peer.address ? invite : undefined;
   }
@@ -66,8 +67,8 @@ export class Uas {
   receive(transaction: ServerTransaction): void {
     const { request } = transaction;
     if (request.method === 'CANCEL') return this.#cancel(transaction);
-    const required = request.headers['require'];
-    if (typeof required === 'string') return this.#answer(transaction, 420, { unsupported: required });
+    const unsupported = unsupportedOf(request.headers['require']);
+    if (unsupported !== undefined) return this.#answer(transaction, 420, { unsupported });
     if (request.headers.to.params['tag']) return this.#receiveInDialog(transaction);
     if (this.#core.transactions.isMerged(transaction)) return this.#answer(transaction, 482);
     if (parseUri(request.uri) === undefined) return this.#answer(transaction, 416);
@@ -97,14 +98,9 @@ export class Uas {
   }
 
   #receiveInDialog(transaction: ServerTransaction): void {
-    const key = keyOf(transaction.request);
-    const dialog = this.#core.dialogs.get(key);
-    if (dialog !== undefined) return dialog.receive(transaction);
-    const pending = this.#core.pending.get(key);
-    if (pending === undefined || transaction.request.method !== 'BYE') return this.#answer(transaction, 481);
-    // BYE ends an early dialog too (section 15.1.2).
-    this.#answer(transaction, 200);
-    pending.cancel();
+    const dialog = this.#core.dialogs.get(keyOf(transaction.request));
+    if (dialog === undefined) this.#answer(transaction, 481);
+    else dialog.receive(transaction);
   }
 
   #receiveInvite(transaction: ServerTransaction): void {
@@ -114,6 +110,8 @@ export class Uas {
       });
       return void transaction.respond(response);
     }
+    const terms = answerInterval(transaction.request, this.#core.sessionPolicy);
+    if (terms.kind === 'too-small') return this.#answer(transaction, 422, terms.headers);
     const invite = new IncomingInviteImpl(this.#core, transaction);
     if (!guard(this.#core, 'onInvite', () => this.#core.user.onInvite(invite))) invite.failHandler();
   }

@@ -5,12 +5,14 @@ import type { ServerTransaction } from './transactions.ts';
 
 export class Unacknowledged {
   readonly #timers: TimerSet;
+  readonly #transaction: ServerTransaction;
   readonly #onDone: (acknowledged: boolean) => void;
   #done = false;
 
   /** @param onDone called once: with true when the ACK came, with false when it never did */
   constructor(core: Core, transaction: ServerTransaction, onDone: (acknowledged: boolean) => void) {
     const { t1, t2 } = core.timers;
+    this.#transaction = transaction;
     this.#onDone = onDone;
     this.#timers = new TimerSet(core.clock);
     // Over TCP too: a hop behind the peer may be UDP.
@@ -22,6 +24,7 @@ export class Unacknowledged {
     if (this.#done) return;
     this.#done = true;
     this.#timers.clear();
+    this.#transaction.settle();
     this.#onDone(acknowledged);
   }
 

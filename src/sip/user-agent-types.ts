@@ -1,6 +1,9 @@
 // The user agent as its users see it: the interfaces of the switch and the test phones (RFC 3261 sections 8, 12-15).
 import type { Logger } from '../log.ts';
 import type { NameAddr, SipRequest, SipResponse } from './message.ts';
+import type { StoredDialog } from './stored-dialog.ts';
+
+export type { StoredDialog } from './stored-dialog.ts';
 
 export type Protocol = 'udp' | 'tcp' | 'tls';
 
@@ -83,6 +86,24 @@ export interface UserAgentOptions {
   successorOf?(flow: Flow, uri: string): Flow | undefined;
   timers?: Partial<Timers>;
   limits?: Partial<Limits>;
+  /** The methods that it takes, as Allow says them; RFC 3261's, PRACK and UPDATE when left out. */
+  allow?: string;
+  sessionTimer?: SessionTimerPolicy;
+}
+
+/** Session timers (RFC 4028) that a user agent asks for and agrees to, in seconds. */
+export interface SessionTimerPolicy {
+  /** The interval that it asks for; none of its own accord when left out. */
+  expires?: number;
+  /** The least that it agrees to; 90 when left out. */
+  minSe?: number;
+}
+
+/** A session timer in force. */
+export interface SessionTimerState {
+  seconds: number;
+  /** Who keeps the session alive. */
+  refresher: 'us' | 'peer';
 }
 
 /** What strangers may make a user agent hold. */
@@ -121,6 +142,10 @@ export interface UserAgent {
   request(options: OutgoingRequestOptions): Promise<SipResponse>;
   /** Places a call. Exactly one of onAccepted and onRejected is called, once. */
   invite(options: OutgoingInviteOptions): OutgoingInvite;
+  /** The dialog of that name, as a Replaces header gives it (RFC 3891): the tags as we see them. */
+  findDialog(callId: string, localTag: string, remoteTag: string): Dialog | undefined;
+  /** Takes up a confirmed dialog of an earlier life, as {@link Dialog.store} told it. */
+  restoreDialog(stored: StoredDialog): Dialog;
   close(): Promise<void>;
 }
 
@@ -143,11 +168,22 @@ export interface OutgoingRequestOptions {
 
 export interface OutgoingInviteOptions extends Omit<OutgoingRequestOptions, 'method'> {
   /** A provisional response other than 100. */
-  onProvisional?(response: SipResponse): void;
+  onProvisional?(response: SipResponse, progress?: Progress): void;
   /** The first 2xx. ACK is sent by calling `ack`, which must happen once; with a body when the 2xx carried an offer. */
   onAccepted(response: SipResponse, dialog: Dialog, ack: (body?: Body, headers?: ExtraHeaders) => void): void;
   /** Final response >= 300, or 408/503 made here. */
   onRejected(response: SipResponse): void;
+}
+
+/** Where a provisional response belongs, and what it asks for (RFC 3261 section 12.1.2, RFC 3262). */
+export interface Progress {
+  /** Its early dialog, one for each branch of a fork; undefined when it has no To tag. */
+  readonly dialog: Dialog | undefined;
+  /**
+   * There when the response was sent reliably and carries an offer: call it once, with the answer. Any other reliable
+   * response has its PRACK sent by the user agent.
+   */
+  readonly prack: ((answer: Body | undefined) => Promise<SipResponse>) | undefined;
 }
 
 export interface OutgoingInvite {
@@ -167,18 +203,41 @@ export interface IncomingRequest {
   respond(status: number, options?: ResponseOptions): void;
 }
 
+/** A response to an INVITE. */
+export interface InviteResponseOptions extends ResponseOptions {
+  /** A provisional response is sent reliably when the caller can (RFC 3262); one who insists gets them all so. */
+  reliable?: boolean;
+  /**
+   * The name of a branch, when the INVITE is forked behind us: each has an early dialog of its own with its own To tag,
+   * as if the caller saw the fork itself. The branch without a name is `''`.
+   */
+  branch?: string;
+}
+
 export interface IncomingInvite extends IncomingRequest {
-  /** Our tag, the same in every response of this INVITE. */
+  /** Our tag, the same in every response of this INVITE but those of named branches. */
   readonly localTag: string;
-  /** Answers 2xx, creates the dialog and sends the 2xx again until its ACK comes (RFC 3261 section 13.3.1.4). */
-  accept(options?: ResponseOptions & { status?: number }): Dialog;
+  respond(status: number, options?: InviteResponseOptions): void;
+  /**
+   * Answers 2xx, creates the dialog and sends the 2xx again until its ACK comes (RFC 3261 section 13.3.1.4). While a
+   * description that was sent reliably has no PRACK, the 2xx waits for it (RFC 3262 section 3).
+   */
+  accept(options?: InviteResponseOptions & { status?: number }): Dialog;
+  /** The early dialog that a provisional response has made, by branch. */
+  early(branch?: string): Dialog | undefined;
+  /**
+   * A PRACK with a description: the answer to the offer that we sent reliably (200 is enough), or an offer, which the 200
+   * must answer. Without a handler an answer gets 200 and an offer 488; a bare PRACK never comes here.
+   */
+  onPrack: ((prack: IncomingRequest, branch: string) => void) | undefined;
   /** Called when CANCEL came (487 has been sent), or when the caller is gone. Set before anything is answered. */
   onCancel: (() => void) | undefined;
 }
 
-export type DialogState = 'confirmed' | 'terminated';
+/** `early`: made by a provisional response; its INVITE has no final one yet. */
+export type DialogState = 'early' | 'confirmed' | 'terminated';
 
-/** An established dialog (RFC 3261 section 12). Handlers are properties; set them in the callback that hands the dialog over. */
+/** A dialog (RFC 3261 section 12). Handlers are properties; set them in the callback that hands the dialog over. */
 export interface Dialog {
   readonly id: string;
   readonly callId: string;
@@ -186,11 +245,24 @@ export interface Dialog {
   readonly remoteTag: string;
   readonly remote: NameAddr;
   readonly state: DialogState;
+  /** Who sent the INVITE: we are the caller when we did. */
+  readonly role: 'caller' | 'callee';
+  /** The last description that we gave in it. */
+  readonly localDescription: Body | undefined;
+  readonly sessionTimer: SessionTimerState | undefined;
+  /** A confirmed dialog as JSON, for another life of the user agent. */
+  store(): StoredDialog;
+  /** True when the peer has said that it takes requests of this method (Allow). */
+  allows(method: string): boolean;
+  /** True when the peer has said that it speaks this extension (Supported). */
+  supports(tag: string): boolean;
   /** The ACK of our 2xx, with its body (the answer, when our 2xx carried the offer). */
   onAck: ((ack: SipRequest) => void) | undefined;
   /** A re-INVITE. Answer it with `respond`; a 2xx is retransmitted until its ACK, which goes to `onAck`. */
   onReinvite: ((request: IncomingRequest) => void) | undefined;
-  /** Any other request in the dialog but BYE, ACK and CANCEL. Without a handler it is answered 405 (or 501); OPTIONS 200. */
+  /** An UPDATE with an offer (RFC 3311); without a handler it is refused with 488. One without is answered here. */
+  onUpdate: ((request: IncomingRequest) => void) | undefined;
+  /** Any other request in the dialog but BYE, ACK, CANCEL and PRACK. Without a handler it is answered 405 (or 501); OPTIONS 200. */
   onRequest: ((request: IncomingRequest) => void) | undefined;
   /** The dialog is over: BYE came (200 has been sent), or our 2xx was never acknowledged, or a request got 408/481. Once. */
   onEnd: ((end: DialogEnd) => void) | undefined;
@@ -205,6 +277,11 @@ export interface Dialog {
     response: SipResponse;
     ack: (body?: Body) => void;
   }>;
+  /**
+   * Sends UPDATE, which may change the session before the call is answered (RFC 3311). While an offer is open in the
+   * dialog, one with an offer is answered with a 491 made here.
+   */
+  update(options: { headers?: ExtraHeaders; body?: Body }): Promise<SipResponse>;
   /**
    * Sends BYE; the dialog is terminated at once. onEnd is not called. A 2xx that still lacks its ACK gets one first; a
    * 2xx of ours is given the time for its ACK (RFC 3261 section 15).

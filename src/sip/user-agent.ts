@@ -1,9 +1,9 @@
 // The SIP user agent core: joins transport, transactions and dialogs (RFC 3261 sections 8, 12-15).
 import { messageOf } from '../errors.ts';
-import { addTo, hostOf, nameAddr, newHeaders } from './compose.ts';
+import { ALLOW, addTo, hostOf, nameAddr, newHeaders } from './compose.ts';
 import type { Core } from './core.ts';
 import type { DecodeResult } from './decode.ts';
-import type { DialogImpl } from './dialog.ts';
+import { DialogImpl } from './dialog.ts';
 import { encodeMessage } from './encode.ts';
 import { Locator, type Lookup } from './locate.ts';
 import { isRequest, type SipRequest, type SipResponse } from './message.ts';
@@ -11,17 +11,20 @@ import { Outgoing, wayOut } from './outgoing.ts';
 import { OutgoingInviteImpl } from './outgoing-invite.ts';
 import { isStream } from './protocol.ts';
 import { makeResponse } from './response.ts';
+import { LEAST_MIN_SE } from './session-interval.ts';
 import { type Clock, DEFAULT_TIMERS, systemClock } from './timers.ts';
-import { newCallId, newTag, statelessTag } from './transaction-keys.ts';
+import { dialogKey, newCallId, newTag, statelessTag } from './transaction-keys.ts';
 import { Transactions } from './transactions.ts';
 import { Transport } from './transport.ts';
 import { Uas } from './uas.ts';
 import type {
+  Dialog,
   Flow,
   OutgoingInvite,
   OutgoingInviteOptions,
   OutgoingRequestOptions,
   Peer,
+  StoredDialog,
   TlsIdentity,
   UserAgent,
   UserAgentOptions,
@@ -108,6 +111,11 @@ class Agent implements UserAgent {
     this.#core = {
       user: options,
       product: options.product,
+      allow: options.allow ?? ALLOW,
+      sessionPolicy: {
+        expires: options.sessionTimer?.expires,
+        minSe: options.sessionTimer?.minSe ?? LEAST_MIN_SE,
+      },
       log: options.log,
       clock,
       timers,
@@ -115,7 +123,6 @@ class Agent implements UserAgent {
       transactions,
       locator: this.#locator,
       dialogs: new Map<string, DialogImpl>(),
-      pending: new Map(),
       cancellable: new WeakMap(),
       count,
     };
@@ -196,6 +203,14 @@ class Agent implements UserAgent {
 
   invite(options: OutgoingInviteOptions): OutgoingInvite {
     return new OutgoingInviteImpl(this.#core, options);
+  }
+
+  findDialog(callId: string, localTag: string, remoteTag: string): Dialog | undefined {
+    return this.#core.dialogs.get(dialogKey(callId, localTag, remoteTag));
+  }
+
+  restoreDialog(stored: StoredDialog): Dialog {
+    return DialogImpl.restore(this.#core, stored);
   }
 
   /** Ends everything at once: no BYE is sent, requests under way end with a 503 made here. */

@@ -7,6 +7,8 @@ const party = v.object({
   uri: v.string(),
   name: v.optional(v.string()),
   dn: v.optional(v.string()),
+  /** The agent who is logged in on the DN. */
+  agentId: v.optional(v.string()),
   trunk: v.optional(v.string()),
 });
 
@@ -19,6 +21,13 @@ export const eventBodySchema = v.variant('type', [
   v.object({ type: v.literal('daemon.started'), version: v.string(), pid: v.number() }),
   v.object({ type: v.literal('daemon.stopped') }),
   v.object({
+    type: v.literal('agent.loggedIn'),
+    agent: v.string(),
+    dn: v.string(),
+    by: v.picklist(['control', 'feature-code']),
+  }),
+  v.object({ type: v.literal('agent.loggedOut'), agent: v.string(), dn: v.string(), reason: v.string() }),
+  v.object({
     type: v.literal('call.created'),
     ...callBase,
     sessionId: v.string(),
@@ -27,6 +36,22 @@ export const eventBodySchema = v.variant('type', [
     to: party,
     /** The number that was dialled, when a strategy sent the call to another one. */
     dialled: v.optional(v.string()),
+    /** The caller has another call: this one consults somebody about it. */
+    consult: v.optional(v.boolean()),
+    /** The rules of the routing strategy that decided where it goes. */
+    rule: v.optional(v.string()),
+  }),
+  /** A call of somebody known that was refused before it was offered to anybody: no other event of it follows. */
+  v.object({
+    type: v.literal('call.refused'),
+    ...callBase,
+    sessionId: v.string(),
+    from: party,
+    dialled: v.string(),
+    /** SIP status and reason that the caller got. */
+    status: v.number(),
+    reason: v.string(),
+    rule: v.optional(v.string()),
   }),
   /** Data that travels with the call into its recording's metadata; a later value goes before an earlier one. */
   v.object({
@@ -43,14 +68,27 @@ export const eventBodySchema = v.variant('type', [
     record: v.boolean(),
     side: v.optional(v.picklist(['source', 'destination'])),
     dn: v.optional(v.string()),
+    agentId: v.optional(v.string()),
+    /** The rule of the routing strategy that made it. */
+    rule: v.optional(v.string()),
+    /** No recording, no call. */
+    mandatory: v.optional(v.boolean()),
     reason: v.string(),
   }),
   v.object({ type: v.literal('call.ringing'), ...callBase }),
   /** `to`: who answered, when the call was offered to several. */
   v.object({ type: v.literal('call.answered'), ...callBase, to: v.optional(party) }),
+  /** The switch was started again while the call was up, and goes on with it. */
+  v.object({ type: v.literal('call.restored'), ...callBase }),
   v.object({ type: v.literal('call.held'), ...callBase, label: v.string() }),
   v.object({ type: v.literal('call.retrieved'), ...callBase, label: v.string() }),
-  v.object({ type: v.literal('recording.started'), ...recordingBase, parties: v.array(partySchema) }),
+  v.object({
+    type: v.literal('recording.started'),
+    ...recordingBase,
+    fileName: v.optional(v.string()),
+    retention: v.optional(v.string()),
+    parties: v.array(partySchema),
+  }),
   /** `by`: who asked for it, when somebody did. */
   v.object({ type: v.literal('recording.paused'), ...recordingBase, ...asked }),
   v.object({ type: v.literal('recording.resumed'), ...recordingBase, ...asked }),

@@ -297,3 +297,54 @@ t.test('a journal that was removed begins anew, and its reader goes on', async (
   t.ok(Number(found[0]) > 1, `event ${found[0]} is the first in the new file`);
   await journal.close();
 });
+
+t.test('what may wait is written together at the end of the turn, and before what may not', async (t) => {
+  const directory = t.testdir();
+  const writes: string[] = [];
+  const io: JournalOptions['io'] = {
+    writeSync: (fd, bytes) => {
+      writes.push(bytes.toString());
+      return writeSync(fd, bytes);
+    },
+    ftruncateSync,
+    fdatasync,
+  };
+  const journal = open(directory, { io });
+  const reader = createJournalReader({ directory, daemon });
+  t.equal(journal.appendSoon(ringing('1')).seq, 1);
+  journal.appendSoon(ringing('2'));
+  t.equal(writes.length, 0);
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(writes.length, 1);
+  journal.appendSoon(ringing('3'));
+  journal.append(ringing('4'));
+  t.equal(writes.length, 2, 'at once, and in order');
+  journal.appendSoon(ringing('5'));
+  await journal.close();
+  t.strictSame(
+    reader.read().events.map(({ seq, ...event }) => [seq, 'call' in event && event.call]),
+    [1, 2, 3, 4, 5].map((seq) => [seq, `${seq}`]),
+  );
+});
+
+t.test('a batch that the disk takes half of waits whole, and is not there twice', async (t) => {
+  const directory = t.testdir();
+  const disk = { room: 100 };
+  const io: JournalOptions['io'] = {
+    writeSync: (fd, bytes) => writeSync(fd, bytes.subarray(0, disk.room)),
+    ftruncateSync,
+    fdatasync,
+  };
+  const journal = open(directory, { io, retryIntervalMs: 5 });
+  journal.appendSoon(ringing('1'));
+  journal.appendSoon(ringing('2'));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(journal.pending, 2);
+  journal.appendSoon(ringing('3'));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(journal.pending, 3);
+  disk.room = 1e6;
+  await journal.close();
+  const { events, problems } = createJournalReader({ directory, daemon }).read();
+  t.same([events.map(({ seq }) => seq), problems], [[1, 2, 3], []]);
+});

@@ -4,7 +4,6 @@ import {
   fdatasync,
   fdatasyncSync,
   fstatSync,
-  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -17,7 +16,8 @@ import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { microsNow } from './clock.ts';
 import type { EventBody, JournalEvent } from './events.ts';
-import { journalFileName, listJournalFiles, repairTail } from './journal-files.ts';
+import { journalFileName, listJournalFiles, repairTail, syncFolder } from './journal-files.ts';
+import type { Journal, JournalIo, JournalOptions } from './journal-types.ts';
 
 export {
   createJournalReader,
@@ -25,43 +25,13 @@ export {
   type JournalProblem,
   type JournalReader,
 } from './journal-reader.ts';
+export type { Journal, JournalIo, JournalOptions } from './journal-types.ts';
 
 const ROTATE_BYTES = 16 << 20;
 const SYNC_INTERVAL_MS = 200;
 const RETRY_INTERVAL_MS = 1000;
 /** Events kept in memory while the disk takes none: some 5 MB. */
 const MOST_PENDING = 10_000;
-
-/** The system calls of a journal, so that a test can let the disk be full. */
-export interface JournalIo {
-  writeSync(fd: number, bytes: Buffer): number;
-  ftruncateSync(fd: number, size: number): void;
-  fdatasync(fd: number, done: (error: Error | null) => void): void;
-}
-
-export interface JournalOptions {
-  /** The folder of all journals; this one is `directory/daemon/`. */
-  directory: string;
-  daemon: DaemonName;
-  log: Logger;
-  rotateBytes?: number;
-  retryIntervalMs?: number;
-  io?: JournalIo;
-}
-
-export interface Journal {
-  /**
-   * Adds `seq` and `at` and writes the event as one line: when this returns it survives the end of the process, and
-   * 200 ms later that of the machine. While the disk takes nothing, events wait in memory. Never throws.
-   */
-  append(event: EventBody): JournalEvent;
-  /** Events that wait for the disk. */
-  readonly pending: number;
-  /** Events dropped because too many waited. */
-  readonly lost: number;
-  /** Writes what waits, makes it durable and closes the file. */
-  close(): Promise<void>;
-}
 
 /**
  * Opens the journal of a daemon for appending, once per process; the sequence goes on where it stood, and a half last
@@ -70,6 +40,11 @@ export interface Journal {
  */
 export function openJournal(options: JournalOptions): Journal {
   return new FileJournal(options);
+}
+
+interface Line {
+  seq: number;
+  text: string;
 }
 
 class FileJournal implements Journal {
@@ -83,11 +58,14 @@ class FileJournal implements Journal {
   #name = '';
   #size = 0;
   #nextSeq = 1;
-  /** Bytes of a line that was only half written may stand after `size`. */
+  /** Bytes of lines that were only half written may stand after `size`. */
   #isTorn = false;
   /** The file has been removed, and what is written into it with it. */
   #isGone = false;
-  #waiting: { seq: number; bytes: Buffer }[] = [];
+  #waiting: Line[] = [];
+  /** Lines of this turn. */
+  #batch: Line[] = [];
+  #flushing: NodeJS.Immediate | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #syncTimer: NodeJS.Timeout | undefined;
   /** Syncs run one after the other, so that no file is closed under one. */
@@ -109,25 +87,44 @@ class FileJournal implements Journal {
   }
 
   append(event: EventBody): JournalEvent {
+    const entry = this.#add(event);
+    this.#flush();
+    return entry;
+  }
+
+  appendSoon(event: EventBody): JournalEvent {
+    const entry = this.#add(event);
+    this.#flushing ??= setImmediate(() => this.#flush());
+    return entry;
+  }
+
+  #add(event: EventBody): JournalEvent {
     const seq = this.#nextSeq++;
     const entry: JournalEvent = { seq, at: microsNow(), daemon: this.#daemon, ...event };
-    const bytes = Buffer.from(`${JSON.stringify(entry)}\n`);
-    if (this.#waiting.length > 0) this.#keep(seq, bytes);
-    else {
-      const problem = this.#write(seq, bytes);
-      if (problem !== undefined) {
-        this.#log.error(
-          { alarm: 'journal-write', hint: 'free space on its disk; events wait in memory until then' },
-          `cannot write the journal in ${this.#folder}: ${problem}`,
-        );
-        this.#keep(seq, bytes);
-      }
-    }
+    this.#batch.push({ seq, text: `${JSON.stringify(entry)}\n` });
     return entry;
+  }
+
+  #flush(): void {
+    clearImmediate(this.#flushing);
+    this.#flushing = undefined;
+    const batch = this.#batch;
+    if (batch.length === 0) return;
+    this.#batch = [];
+    const problem = this.#waiting.length > 0 ? undefined : this.#write(batch);
+    if (this.#waiting.length === 0 && problem === undefined) return;
+    if (problem !== undefined) {
+      this.#log.error(
+        { alarm: 'journal-write', hint: 'free space on its disk; events wait in memory until then' },
+        `cannot write the journal in ${this.#folder}: ${problem}`,
+      );
+    }
+    for (const line of batch) this.#keep(line);
   }
 
   async close(): Promise<void> {
     if (this.#fd < 0) return;
+    this.#flush();
     clearInterval(this.#retryTimer);
     this.#drain();
     clearTimeout(this.#syncTimer);
@@ -180,8 +177,12 @@ class FileJournal implements Journal {
     syncFolder(this.#folder);
   }
 
-  /** @returns what went wrong, or undefined when the whole line is in the file */
-  #write(seq: number, bytes: Buffer): string | undefined {
+  /** @returns what went wrong, or undefined when all the lines are in the file; none of them is when something did */
+  #write(lines: readonly Line[]): string | undefined {
+    const seq = lines[0]?.seq ?? this.#nextSeq;
+    const bytes = Buffer.from(
+      lines.length === 1 ? (lines[0]?.text ?? '') : lines.map(({ text }) => text).join(''),
+    );
     try {
       if (this.#isTorn) this.#mend();
       if (this.#isGone) this.#beginAgain(seq);
@@ -260,20 +261,20 @@ class FileJournal implements Journal {
     });
   }
 
-  #keep(seq: number, bytes: Buffer): void {
+  #keep(line: Line): void {
     if (this.#waiting.length >= MOST_PENDING) {
       // The number it took stays missing in the file: the reader tells of the gap.
       this.lost += 1;
       if (this.lost === 1)
         this.#log.error({ alarm: 'journal-lost' }, 'too many events wait: new ones are lost');
-    } else this.#waiting.push({ seq, bytes });
+    } else this.#waiting.push(line);
     this.#retryTimer ??= setInterval(() => this.#drain(), this.#retryIntervalMs).unref();
   }
 
   #drain(): void {
     let done = 0;
-    for (const { seq, bytes } of this.#waiting) {
-      if (this.#write(seq, bytes) !== undefined) break;
+    for (const line of this.#waiting) {
+      if (this.#write([line]) !== undefined) break;
       done += 1;
     }
     if (done === 0) return;
@@ -282,15 +283,5 @@ class FileJournal implements Journal {
     clearInterval(this.#retryTimer);
     this.#retryTimer = undefined;
     this.#log.info({ events: done, lost: this.lost }, 'the journal is written again');
-  }
-}
-
-/** Makes a new file's name durable. */
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

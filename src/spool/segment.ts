@@ -15,6 +15,8 @@ export const partySchema = v.object({
   role,
   /** The DN of the party when the switch knows it. */
   dn: v.optional(v.string()),
+  /** The agent who is logged in on the DN. */
+  agentId: v.optional(v.string()),
   /** User part of its address: what a telephone would show. */
   number: v.string(),
   uri: v.string(),
@@ -49,6 +51,10 @@ export const recordingMetadataSchema = v.object({
   recording: v.string(),
   call: v.string(),
   sessionId: v.string(),
+  /** How its audio file is to be called where it is given a name: one part of a path, without an ending. */
+  fileName: v.optional(v.string()),
+  /** The class that says how long it is kept. */
+  retention: v.optional(v.string()),
   parties: v.array(partySchema),
 });
 export type RecordingMetadata = v.InferOutput<typeof recordingMetadataSchema>;

@@ -6,6 +6,7 @@ import { FakeInvite, FakeUserAgent, fakeRequest } from '../testing/fake-user-age
 import { Call, type CallPlan } from './call.ts';
 import type { CallMedia } from './call-media.ts';
 import type { Dn } from './dn.ts';
+import { type StoredCall, storeCall } from './stored-call.ts';
 
 export type Step = 'offer' | 'answer' | 'startRecording' | 'stopRecording' | 'release';
 
@@ -30,6 +31,7 @@ export function fakeMedia(failing: Step[] = []): CallMedia & { asked: string[] }
     async startRecording() {
       ask('startRecording');
     },
+    exists: async () => true,
     async stopRecording() {
       ask('stopRecording');
     },
@@ -45,10 +47,13 @@ export function setUp({
   failing = [] as Step[],
   ringTimeoutMs = 60_000,
   probeMs = 60_000,
+  /** What is different about the call. */
+  planned = (plan: CallPlan): CallPlan => plan,
 } = {}) {
   const userAgent = new FakeUserAgent();
   const invite = new FakeInvite(fakeRequest('INVITE', offer));
   const events: EventBody[] = [];
+  const kept = new Map<string, StoredCall | undefined>();
   const media = fakeMedia(failing);
   const dn: Dn = { number: '7001', name: null, record, ha1: null, realm: null };
   const peer = { protocol: 'udp', address: '127.0.0.1', port: 5071 } as const;
@@ -59,31 +64,38 @@ export function setUp({
     dn: number,
     trunk: undefined,
   });
-  const plan: CallPlan = {
+  const plan = planned({
     sessionId: 'a'.repeat(32),
     from: party('7002'),
     to: party('7001'),
     route: { kind: 'dn', dn, uri: 'sip:7001@127.0.0.1:5071', peer, flow: undefined },
     decision: { record, side: 'destination', dn: '7001', reason: 'told to' },
     maxForwards: 69,
-  };
+  });
   let whenReleased = () => {};
   const released = new Promise<void>((resolve) => {
     whenReleased = resolve;
   });
-  const call = new Call(invite, plan, {
-    userAgent,
-    log: silentLogger(),
-    journal: (event) => void events.push(event),
-    anchor: () => media,
-    glareDelay: async () => {},
-    featureCodes: new Map([['*1', 'record']] as const),
-    ringTimeoutMs,
-    probeMs,
-    onReleased: () => whenReleased(),
-  });
+  const call = new Call(
+    { invite, plan },
+    {
+      userAgent,
+      log: silentLogger(),
+      journal: (event) => void events.push(event),
+      anchor: () => media,
+      glareDelay: async () => {},
+      anchorOf: (one) => (one === media ? { server: 'fake', name: 'call' } : undefined),
+      restoreMedia: () => media,
+      keep: (one) => void kept.set(one.id, storeCall(one)),
+      forget: (one) => void kept.delete(one.id),
+      featureCodes: new Map([['*1', 'record']] as const),
+      ringTimeoutMs,
+      probeMs,
+      onReleased: () => whenReleased(),
+    },
+  );
   const types = () => events.map(({ type }) => type);
-  return { call, userAgent, invite, media, events, types, released };
+  return { call, userAgent, invite, media, events, types, released, kept };
 }
 
 /** Lets every promise that can settle do so. */

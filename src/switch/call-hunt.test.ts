@@ -8,6 +8,7 @@ import { FakeInvite, FakeUserAgent, fakeRequest, fakeResponse } from '../testing
 import { Call } from './call.ts';
 import type { CallMedia } from './call-media.ts';
 import type { CallPlan, CallTarget } from './call-model.ts';
+import { type StoredCall, storeCall } from './stored-call.ts';
 import type { Ring } from './strategy/strategy.ts';
 
 /** Lets every promise that can settle do so. */
@@ -38,6 +39,7 @@ function setUp(targets: CallTarget[], ring: Ring, isMediaServerUp = true) {
   const userAgent = new SeveralPlaces();
   const invite = new FakeInvite(fakeRequest('INVITE', 'offer'));
   const events: EventBody[] = [];
+  const kept = new Map<string, StoredCall | undefined>();
   const asked: string[] = [];
   const metadata: RecordingMetadata[] = [];
   let source = () => '';
@@ -54,6 +56,7 @@ function setUp(targets: CallTarget[], ring: Ring, isMediaServerUp = true) {
       return Buffer.from(`m(${sdp})`);
     },
     startRecording: async () => void asked.push('startRecording'),
+    exists: async () => true,
     stopRecording: async () => void asked.push('stopRecording'),
     release: async () => undefined,
   };
@@ -69,20 +72,27 @@ function setUp(targets: CallTarget[], ring: Ring, isMediaServerUp = true) {
     attached: { data: { queue: 'sales' }, rule: 'r' },
     hunt: { targets, ring, ringTimeMs: 60_000 },
   };
-  const call = new Call(invite, plan, {
-    userAgent,
-    log: silentLogger(),
-    journal: (event) => void events.push(event),
-    anchor: (_call, legs) => {
-      source = () => legs.b.source;
-      return media;
+  const call = new Call(
+    { invite, plan },
+    {
+      userAgent,
+      log: silentLogger(),
+      journal: (event) => void events.push(event),
+      anchor: (_call, legs) => {
+        source = () => legs.b.source;
+        return media;
+      },
+      ringTimeoutMs: 60_000,
+      probeMs: 60_000,
+      glareDelay: async () => {},
+      anchorOf: (one) => (one === media ? { server: 'fake', name: 'call' } : undefined),
+      restoreMedia: () => media,
+      keep: (one) => void kept.set(one.id, storeCall(one)),
+      forget: (one) => void kept.delete(one.id),
+      featureCodes: new Map([['*1', 'record']] as const),
+      onReleased: () => undefined,
     },
-    ringTimeoutMs: 60_000,
-    probeMs: 60_000,
-    glareDelay: async () => {},
-    featureCodes: new Map([['*1', 'record']] as const),
-    onReleased: () => undefined,
-  });
+  );
   t.teardown(() => call.release('switch', 503, 'test over'));
   const answerAt = async (index: number) => {
     const ack = () => void userAgent.sent.push('ACK');

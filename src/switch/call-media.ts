@@ -7,7 +7,7 @@ import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
 import type { RecordingMetadata } from '../spool/segment.ts';
 import type { Legs } from './call-model.ts';
-import { type Label, otherLabel } from './leg.ts';
+import { isAgent, type Label, otherLabel } from './leg.ts';
 
 /** The media of one call. Every SDP that crosses the switch goes through it, in either direction. */
 export interface CallMedia {
@@ -27,6 +27,8 @@ export interface CallMedia {
   startRecording(metadata: RecordingMetadata): Promise<void>;
   /** Nothing is written from here on; the media flows on. @throws GrecError NG_TIMEOUT, NG_REFUSED */
   stopRecording(): Promise<void>;
+  /** Whether the media server knows the call. @throws GrecError NG_TIMEOUT */
+  exists(): Promise<boolean>;
   /** Frees the media server's ports; ends what is recorded. @throws GrecError NG_TIMEOUT, NG_REFUSED */
   release(): Promise<void>;
 }
@@ -40,6 +42,7 @@ export const directMedia: CallMedia = {
     throw new GrecError('INTERNAL', 'a call with direct media cannot be recorded');
   },
   stopRecording: async () => undefined,
+  exists: async () => true,
   release: async () => undefined,
 };
 
@@ -49,14 +52,23 @@ const RECORDABLE = new Set(['PCMU', 'PCMA', 'TELEPHONE-EVENT', 'CN']);
 /**
  * Media through the media server.
  * @param callId the call's name in the ng protocol
+ * @param featureCodes what agents may dial as telephone events; the media server tells of it
  * @param legs each as it is when it is spoken of: parties come and go
  */
-export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string, legs: Legs): CallMedia {
+export function anchoredMedia(
+  client: Pick<NgClient, 'request'>,
+  callId: string,
+  legs: Legs,
+  featureCodes: readonly string[] = [],
+): CallMedia {
   const base = { 'call-id': callId };
   const ng = inTurn(client);
   let offerer: Label = 'a';
   const familyOf = (label: Label) => (isIPv6(legs[label].source) ? 'IP6' : 'IP4');
   const receivedFrom = (label: Label) => ({ 'received-from': [familyOf(label), legs[label].source] });
+  /** What an agent may dial as telephone events. */
+  const codesOf = (label: Label) =>
+    isAgent(legs[label]) && featureCodes.length > 0 ? { 'feature-codes': [...featureCodes] } : {};
   return {
     anchored: true,
     async offer(from, sdp) {
@@ -69,6 +81,7 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
         ...receivedFrom(from),
         'address family': familyOf(otherLabel(from)),
         replace: ['origin'],
+        ...codesOf(from),
         sdp: text,
       });
       offerer = from;
@@ -84,6 +97,7 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
         'to-tag': legs[otherLabel(offerer)].tag,
         ...receivedFrom(from),
         replace: ['origin'],
+        ...codesOf(from),
         sdp: sdp.toString('utf8'),
       });
       return sdpOf(reply.sdp);
@@ -93,6 +107,15 @@ export function anchoredMedia(client: Pick<NgClient, 'request'>, callId: string,
     },
     async stopRecording() {
       await ng.request({ command: 'stop recording', ...base });
+    },
+    async exists() {
+      try {
+        await ng.request({ command: 'query', ...base });
+        return true;
+      } catch (thrown) {
+        if (thrown instanceof GrecError && thrown.code === 'NG_REFUSED') return false;
+        throw thrown;
+      }
     },
     async release() {
       await ng.request({ command: 'delete', ...base, 'from-tag': legs.a.tag, 'delete-delay': 0 });

@@ -1,13 +1,17 @@
 // What a call is made of: parties, legs, the plan that it follows, and what it is given to work with.
 import type { Logger } from '../log.ts';
+import type { SipResponse } from '../sip/message.ts';
 import type { UserAgent } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
 import type { Call } from './call.ts';
 import type { CallMedia } from './call-media.ts';
 import type { Leg } from './leg.ts';
+import type { StoredAnchor } from './media-servers.ts';
 import type { Feature } from './phone-requests.ts';
 import type { RecordingDecision } from './recording-decision.ts';
+import type { Redirected } from './redirection.ts';
 import type { Destination } from './route.ts';
+import type { ShownCaller } from './shown-caller.ts';
 import type { Ring } from './strategy/strategy.ts';
 
 /** A party of a call, as addresses and the DN table tell it. */
@@ -16,6 +20,8 @@ export interface CallParty {
   uri: string;
   name: string | undefined;
   dn: string | undefined;
+  /** Who is logged in on the DN. */
+  agentId?: string | undefined;
   trunk: string | undefined;
 }
 
@@ -27,6 +33,14 @@ export interface CallContext {
   journal(event: EventBody): void;
   /** Media through the media server, for a call that is recorded. */
   anchor(call: string, legs: Legs): CallMedia;
+  /** Where that is, as JSON. */
+  anchorOf(media: CallMedia): StoredAnchor | undefined;
+  /** Takes up the media of an earlier life. */
+  restoreMedia(anchor: StoredAnchor, legs: Legs): CallMedia;
+  /** The call is answered, or has changed since: another life must know. */
+  keep(call: Call): void;
+  /** The call is over: no other life must know of it. */
+  forget(call: Call): void;
   /** Milliseconds until an unanswered call is given up. */
   ringTimeoutMs: number;
   /** Milliseconds between two looks at whether the parties of an answered call are still there. */
@@ -36,6 +50,8 @@ export interface CallContext {
   /** What agents may dial in a call, by its digits. */
   featureCodes: ReadonlyMap<string, Feature>;
   onReleased(call: Call): void;
+  /** Where a callee's redirection leads. */
+  redirect?(from: Destination, response: SipResponse): Redirected[];
 }
 
 /** A place where a call may be answered, and whether it is recorded when it is. */
@@ -43,19 +59,30 @@ export interface CallTarget {
   to: CallParty;
   route: Destination;
   decision: RecordingDecision;
+  /** What its callee is shown of the caller, when that is not what the plan says: somebody has sent the call on. */
+  shown?: ShownCaller | undefined;
 }
 
 export interface CallPlan extends CallTarget {
   sessionId: string;
   from: CallParty;
   maxForwards: number;
+  /** The target that another route makes, to the number there: for a callee that sends the call elsewhere. */
+  targetOf?: ((route: Destination, number: string) => CallTarget) | undefined;
   /** The number that was dialled, when it is not that of `to`. */
   dialled?: string | undefined;
+  /** The caller has another call: this one consults somebody about it. */
+  consult?: boolean;
+  /** The rules of the routing strategy that decided where the call goes. */
+  rule?: string | undefined;
   /** Data that the routing strategy attaches, and the rule that does. */
   attached?: { data: Readonly<Record<string, string>>; rule: string } | undefined;
   /** Several places; the plan itself is that of no place until one answers. */
   hunt?: { targets: readonly CallTarget[]; ring: Ring; ringTimeMs: number } | undefined;
 }
+
+/** Why a call ends, or is not set up, whose recording is mandatory. */
+export const UNRECORDED = 'recording is mandatory and cannot be made';
 
 export type CallState = 'setup' | 'ringing' | 'answered' | 'released';
 

@@ -2,8 +2,10 @@
 import { isSips } from '../sip/compose.ts';
 import type { IncomingInvite } from '../sip/user-agent.ts';
 import type { CallParty, CallPlan, CallTarget } from './call-model.ts';
+import type { Dn } from './dn.ts';
+import { type DnPolicy, policyOf } from './dn-policy.ts';
 import { type Identity, userOf } from './identity.ts';
-import { decideRecording } from './recording-decision.ts';
+import { decideRecording, type Side } from './recording-decision.ts';
 import {
   type Destination,
   numberUri,
@@ -11,6 +13,7 @@ import {
   type RouteOptions,
   routeAsDecided,
 } from './route.ts';
+import { readShownCaller } from './shown-caller.ts';
 import type { Decision, RouteWord } from './strategy/strategy.ts';
 
 const DEFAULT_MAX_FORWARDS = 70;
@@ -47,26 +50,40 @@ export function planCall(
   const secured = isSips(message.uri) ? routes.filter(({ peer }) => peer.protocol === 'tls') : routes;
   if (secured.length < routes.length && secured.length === 0)
     return { kind: 'refused', status: 480, reason: 'Not Reachable By TLS' };
-  const targets = secured.map((route) => targetOf(route, caller, dialled, decision));
+  const consult = caller.kind === 'dn' && options.isEngaged?.(caller.dn.number) === true;
+  const source = sideOf(caller, options);
+  const targetOf = (route: Destination, number: string): CallTarget => {
+    const destination = sideOf(route, options);
+    return {
+      route,
+      to: { ...calleeOf(route, number), agentId: destination.dn?.agentId },
+      decision: decideRecording(source, destination, decision.record, consult),
+    };
+  };
+  const targets = secured.map((route) => targetOf(route, dialled));
   const [first] = targets;
   if (first === undefined) return { kind: 'refused', status: 480, reason: 'Nobody There' };
   const plan: CallPlan = {
     ...(targets.length > 1 ? severalPlaces(targets, first, dialled, decision.route) : first),
     sessionId,
-    from: callerOf(invite, caller),
+    from: { ...callerOf(invite, caller), agentId: source.dn?.agentId },
+    shown: readShownCaller(message, caller.kind === 'trunk'),
+    targetOf,
+    consult,
+    rule: decision.rules.length === 0 ? undefined : decision.rules.join(' / '),
     maxForwards: (message.headers['max-forwards'] ?? DEFAULT_MAX_FORWARDS) - 1,
     attached: attachedBy(decision),
   };
   return { kind: 'call', plan: dialled === plan.to.number ? plan : { ...plan, dialled } };
 }
 
-function targetOf(route: Destination, caller: Caller, dialled: string, { record }: Decision): CallTarget {
-  const decision = decideRecording(
-    caller.kind === 'dn' ? { dn: caller.dn } : { trunk: caller.trunk },
-    route.kind === 'dn' ? { dn: route.dn } : { trunk: route.trunk },
-    record,
-  );
-  return { route, to: calleeOf(route, dialled), decision };
+function sideOf(place: Caller | Destination, options: RouteOptions): Side & { dn?: DnPolicy | undefined } {
+  return place.kind === 'dn' ? { dn: policyAt(place.dn, options) } : { trunk: place.trunk };
+}
+
+function policyAt(dn: Dn, { store, defaults }: RouteOptions): DnPolicy {
+  const login = store.logins.at(dn.number);
+  return policyOf(dn, login && store.dn(login.agent), defaults);
 }
 
 /** Until one answers, the callee is the number that was dialled. */

@@ -6,6 +6,7 @@ import type { Party, RecordingMetadata } from '../spool/segment.ts';
 import type { CallMedia } from './call-media.ts';
 import type { Legs } from './call-model.ts';
 import type { Label } from './leg.ts';
+import type { RecordingTerms } from './recording-terms.ts';
 
 export interface CallRecordingOptions {
   id: string;
@@ -14,12 +15,23 @@ export interface CallRecordingOptions {
   legs: Legs;
   /** The leg whose party is the agent. */
   agent: Label;
+  terms?: RecordingTerms;
+  /** The recording that should be is not. */
+  onFailed?(): void;
   journal(event: EventBody): void;
   log: Logger;
 }
 
 /** `starting` until the media server has confirmed it; `interrupted` while its media server is lost. */
 export type RecordingState = 'starting' | 'recording' | 'paused' | 'interrupted' | 'failed' | 'stopped';
+
+/** A recording as JSON. */
+export interface StoredRecording {
+  id: string;
+  agent: Label;
+  state: RecordingState;
+  interruption: { reason: string; wasPaused: boolean } | null;
+}
 
 /** Who asked for it, and why, in words. */
 export interface Asked {
@@ -45,23 +57,36 @@ export class CallRecording {
     return this.#state;
   }
 
+  store(): StoredRecording {
+    const { id, agent } = this.#options;
+    return { id, agent, state: this.#state, interruption: this.#interruption ?? null };
+  }
+
+  /** Takes up the recording of an earlier life. */
+  restore({ state, interruption }: StoredRecording): this {
+    this.#state = state;
+    this.#interruption = interruption ?? undefined;
+    return this;
+  }
+
   /** The media server writes it. */
   get isRunning(): boolean {
     return this.#state === 'recording';
   }
 
   get metadata(): RecordingMetadata {
-    const { id, call, sessionId } = this.#options;
-    return { recording: id, call, sessionId, parties: this.#parties() };
+    const { id, call, sessionId, terms } = this.#options;
+    return { recording: id, call, sessionId, ...terms, parties: this.#parties() };
   }
 
   #parties(): Party[] {
     const { legs, agent } = this.#options;
-    return [legs.a, legs.b].map(({ label, tag, party: { dn, number, uri, name } }) => ({
+    return [legs.a, legs.b].map(({ label, tag, party: { dn, agentId, number, uri, name } }) => ({
       label,
       tag,
       role: label === agent ? 'agent' : 'customer',
       dn,
+      agentId,
       number,
       uri,
       name,
@@ -80,7 +105,7 @@ export class CallRecording {
     }
     if (this.#state !== 'starting') return;
     this.#state = 'recording';
-    this.#tell({ type: 'recording.started', parties: metadata.parties });
+    this.#tell({ type: 'recording.started', ...this.#options.terms, parties: metadata.parties });
   }
 
   /**
@@ -129,6 +154,7 @@ export class CallRecording {
     this.#options.log.error({ recording: this.id, alarm: 'recording-failed', reason }, 'recording failed');
     this.#state = 'failed';
     this.#tell({ type: 'recording.failed', reason });
+    this.#options.onFailed?.();
   }
 
   stop(reason: string, by?: string): void {

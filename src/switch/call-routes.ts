@@ -68,6 +68,8 @@ export function showCall(call: Call) {
     from: legs.a.party.number,
     to: legs.b.party.number,
     state: call.state,
+    agents: [legs.a, legs.b].map(({ party }) => party.agentId).filter((agent) => agent !== undefined),
+    consult: plan.consult === true,
     held: [legs.a, legs.b].filter(({ held }) => held).map(numberOf),
     anchored: media.anchored,
     recording: recording?.isRunning ? recording.id : null,

@@ -1,20 +1,24 @@
 // A call on its way from INVITE to answer: who is asked, what the caller hears of it, and how it comes to media (RFC 3261 section 13).
 import { messageOf } from '../errors.ts';
 import type { SipResponse } from '../sip/message.ts';
-import type { Body, Dialog, IncomingInvite } from '../sip/user-agent.ts';
+import { supports } from '../sip/option-tags.ts';
+import type { Body, Dialog, IncomingInvite, Progress } from '../sip/user-agent.ts';
 import type { RecordingMetadata } from '../spool/segment.ts';
 import type { Call } from './call.ts';
+import { CallEarly } from './call-early.ts';
 import { directMedia } from './call-media.ts';
-import { type CallTarget, targetsOf } from './call-model.ts';
+import { type CallTarget, targetsOf, UNRECORDED } from './call-model.ts';
 import { callOut } from './call-out.ts';
 import { Hunt } from './hunt.ts';
 import type { Label } from './leg.ts';
 import { failureStatus, phrase, statusForCaller } from './response-mapping.ts';
 import { sdpOf } from './sdp-body.ts';
+import { withDiversion } from './shown-caller.ts';
 
 type Ack = (body?: Body) => void;
 
-const RINGING = { status: 180, reason: 'Ringing' };
+/** How often one call may be sent on before it is given up. */
+const MOST_REDIRECTIONS = 5;
 
 export class CallSetup {
   readonly #call: Call;
@@ -25,7 +29,12 @@ export class CallSetup {
   #queue: Promise<void> = Promise.resolve();
   /** The offer as the caller made it; undefined when the INVITE had none. */
   readonly #offer: Buffer | undefined;
-  #earlyAnswer: Buffer | undefined;
+  readonly #early: CallEarly;
+  /** Who was shown a media server that is gone, and can be told only when the call is answered. */
+  readonly #offerLater = new Map<Label, Buffer>();
+  /** Places where it was tried, and how often it was sent on. */
+  readonly #tried = new Set<string>();
+  #redirections = 0;
   /** Why the media server was lost before it was known whether the call is recorded. */
   #loss: string | undefined;
 
@@ -34,6 +43,16 @@ export class CallSetup {
     this.#invite = invite;
     this.#offer = sdpOf(invite.message);
     call.legs.a.described = this.#offer;
+    this.#early = new CallEarly({
+      call,
+      invite,
+      isOffered: this.#offer !== undefined,
+      isHunting: call.plan.hunt !== undefined,
+      answerOf: (sdp) => this.#answerOf(sdp),
+      offerOf: (sdp) => this.#offerOf(sdp),
+      takeAnswer: (answer, offered) => this.#takeAnswer(answer, offered),
+      isPending: () => this.#isOffered(),
+    });
   }
 
   /** Offers the call to the callee. */
@@ -41,16 +60,21 @@ export class CallSetup {
     const call = this.#call;
     this.#invite.onCancel = () => call.release('a', 487, 'cancelled by the caller');
     const offer = this.#offer && (await this.#firstOffer(this.#offer));
-    if (call.state === 'released') return;
+    const targets = targetsOf(call.plan).filter((target) => this.#isPermitted(target));
+    if (targets.length === 0) call.release('switch', 503, UNRECORDED);
+    if (this.#isOver()) return;
     const body = offer && call.legs.b.tell(offer);
     const { local } = this.#invite.flow;
+    for (const { route } of targetsOf(call.plan)) this.#tried.add(route.uri);
     const { ring = 'in-order', ringTimeMs = 0 } = call.plan.hunt ?? {};
+    const mayOfferEarly = call.plan.hunt === undefined && supports(this.#invite.message, '100rel');
     this.#outgoing = new Hunt({
-      targets: targetsOf(call.plan),
+      targets,
       ring,
       ringTimeMs,
-      place: (target, handlers) => callOut(call, target, local, body, handlers),
-      onProvisional: (response) => this.#enqueue(() => this.#onProvisional(response)),
+      place: (target, handlers) => callOut(call, target, { local, body, mayOfferEarly }, handlers),
+      onProvisional: (response, progress) => this.#enqueue(() => this.#onProvisional(response, progress)),
+      redirect: (target, response) => this.#redirect(target, response),
       onAccepted: (target, response, dialog, ack) => {
         this.#choose(target);
         this.#onAccepted(response, dialog, ack);
@@ -60,10 +84,16 @@ export class CallSetup {
     this.#ringTimer = setTimeout(() => call.release('switch', 480, 'no answer'), call.context.ringTimeoutMs);
   }
 
+  /** Without a media server the call is not offered where it must be recorded. */
+  #isPermitted({ decision }: CallTarget): boolean {
+    return this.#loss === undefined || !decision.mandatory;
+  }
+
   /** The call ends before it is answered: the caller is told, whoever is asked is asked no more. */
   end(status: number, reason: string): void {
     clearTimeout(this.#ringTimer);
-    const { legs, headers } = this.#call;
+    const { legs } = this.#call;
+    const headers = this.#call.headersTo('a');
     if (legs.b.dialog === undefined) this.#outgoing?.cancel();
     // After CANCEL the 487 has been sent.
     if (legs.a.dialog !== undefined || status === 487) return;
@@ -72,7 +102,7 @@ export class CallSetup {
 
   /** One of several places has answered: who the callee is, and whether the call is recorded, is known from here on. */
   #choose(target: CallTarget): void {
-    if (this.#call.plan.hunt === undefined) return;
+    if (this.#call.plan.hunt === undefined && this.#redirections === 0) return;
     this.#call.choose(target);
     if (this.#loss !== undefined) this.#call.recording?.fail(this.#loss);
   }
@@ -89,9 +119,9 @@ export class CallSetup {
 
   #loseMedia(thrown: unknown): void {
     this.#loss = messageOf(thrown);
-    this.#call.recording?.fail(this.#loss);
     const anchored = this.#call.media;
     this.#call.media = directMedia;
+    this.#call.recording?.fail(this.#loss);
     // What the media server may hold already is of no use; when it does not answer there is nothing to free.
     void anchored.release().catch(() => undefined);
   }
@@ -103,52 +133,63 @@ export class CallSetup {
     });
   }
 
-  async #onProvisional(response: SipResponse): Promise<void> {
-    const call = this.#call;
-    if (response.status === 100 || !this.#isOffered()) return;
-    const sdp = sdpOf(response);
-    const isHunting = call.plan.hunt !== undefined;
-    // Early media of a call without offer would need an answer in PRACK, and of several places only one may answer the
-    // offer (RFC 3261 section 13.2.1): only the ringing is passed on.
-    const isAnswer = sdp !== undefined && this.#offer !== undefined && !isHunting;
-    if (isAnswer) this.#earlyAnswer = await this.#answerOf(sdp);
-    if (!this.#isOffered()) return;
-    if (call.state === 'setup') call.context.journal({ type: 'call.ringing', call: call.id });
-    call.state = 'ringing';
-    const body =
-      isAnswer && this.#earlyAnswer !== undefined ? call.legs.a.tell(this.#earlyAnswer) : undefined;
-    const { status, reason } = isHunting ? RINGING : response;
-    this.#invite.respond(status, { reason, headers: call.headers, body });
+  async #onProvisional(response: SipResponse, progress: Progress | undefined): Promise<void> {
+    if (response.status !== 100 && this.#isOffered()) await this.#early.carry(response, progress);
+  }
+
+  /** A callee that sends the call on: to where it may, and not for ever. */
+  #redirect(target: CallTarget, response: SipResponse): CallTarget[] {
+    const { plan, context, log } = this.#call;
+    const { targetOf } = plan;
+    if (targetOf === undefined || response.status >= 400 || this.#redirections >= MOST_REDIRECTIONS)
+      return [];
+    const places = context.redirect?.(target.route, response) ?? [];
+    const fresh = places.filter(({ route }) => !this.#tried.has(route.uri));
+    this.#redirections += fresh.length > 0 ? 1 : 0;
+    for (const { route } of fresh) this.#tried.add(route.uri);
+    log.info({ by: target.to.number, to: fresh.map(({ number }) => number) }, 'redirected');
+    const shown = withDiversion(target.shown ?? plan.shown, target.to.number, this.#invite.flow.local);
+    const targets = fresh.map(({ route, number }) => ({ ...targetOf(route, number), shown }));
+    return targets.filter((target) => this.#isPermitted(target));
   }
 
   #onAccepted(response: SipResponse, dialog: Dialog, ack: Ack): void {
     clearTimeout(this.#ringTimer);
     this.#call.join('b', dialog);
     this.#enqueue(async () => {
+      this.#call.legs.b.learn(response);
+      const branch = this.#early.branchOf(response);
       const sdp = sdpOf(response);
-      if (this.#offer === undefined && sdp !== undefined) await this.#answerWithOffer(sdp, ack);
-      else await this.#answerWithAnswer(sdp, ack);
+      if (branch.isAgreed) this.#answerBare(ack, branch.name);
+      else if (this.#offer === undefined && sdp !== undefined)
+        await this.#answerWithOffer(sdp, ack, branch.name);
+      else await this.#answerWithAnswer(sdp ?? branch.answer, ack, branch.name);
     });
   }
 
-  /** The usual case: INVITE carried the offer, the callee's 200 the answer. */
-  async #answerWithAnswer(sdp: Buffer | undefined, ack: Ack): Promise<void> {
+  /** The usual case: INVITE carried the offer, the callee's 200 the answer, or a provisional response did before. */
+  async #answerWithAnswer(sdp: Buffer | undefined, ack: Ack, branch: string): Promise<void> {
     const isUsable = sdp !== undefined && this.#offer !== undefined;
-    const answer = isUsable ? await this.#answerOf(sdp, this.#call.wanted?.metadata) : this.#earlyAnswer;
+    const answer = isUsable ? await this.#answerOf(sdp, this.#call.wanted?.metadata) : undefined;
     ack();
     if (this.#isOver()) return;
-    this.#acceptCaller(answer);
+    this.#acceptCaller(answer, branch);
+    this.#call.onAnswered();
+  }
+
+  /** The descriptions were exchanged while it rang. */
+  #answerBare(ack: Ack, branch: string): void {
+    ack();
+    if (this.#isOver()) return;
+    this.#acceptCaller(undefined, branch);
     this.#call.onAnswered();
   }
 
   /** The INVITE carried no offer: the callee's 200 does, and the caller's ACK brings the answer (RFC 3261 13.2.1). */
-  async #answerWithOffer(sdp: Buffer, ack: Ack): Promise<void> {
-    const offer = await this.#call.media.offer('b', sdp).catch((thrown: unknown) => {
-      this.#loseMedia(thrown);
-      return sdp;
-    });
+  async #answerWithOffer(sdp: Buffer, ack: Ack, branch: string): Promise<void> {
+    const offer = await this.#offerOf(sdp);
     if (this.#isOver()) return ack();
-    const dialog = this.#acceptCaller(offer);
+    const dialog = this.#acceptCaller(offer, branch);
     dialog.onAck = (message) => {
       // Later ACKs are those of re-INVITEs, which bring no answer.
       dialog.onAck = undefined;
@@ -161,20 +202,33 @@ export class CallSetup {
     };
   }
 
-  /** The caller's answer to the callee's offer `offered`. */
+  /** The callee's offer, as the caller gets it. */
+  #offerOf(sdp: Buffer): Promise<Buffer> {
+    return this.#call.media.offer('b', sdp).catch((thrown: unknown) => {
+      this.#loseMedia(thrown);
+      return sdp;
+    });
+  }
+
   async #takeLateAnswer(answer: Buffer, offered: Buffer, ack: Ack): Promise<void> {
-    const { legs, media, wanted } = this.#call;
+    const { legs, wanted } = this.#call;
+    ack(legs.b.tell(await this.#takeAnswer(answer, offered, wanted?.metadata)));
+    if (!this.#isOver()) this.#call.onAnswered();
+  }
+
+  /** The caller's answer to the callee's offer `offered`, as the callee gets it. */
+  async #takeAnswer(answer: Buffer, offered: Buffer, recording?: RecordingMetadata): Promise<Buffer> {
+    const { legs, media } = this.#call;
     legs.a.described = answer;
     legs.b.described = offered;
     try {
-      ack(legs.b.tell(await media.answer('a', answer, wanted?.metadata)));
+      return await media.answer('a', answer, recording);
     } catch (thrown) {
       this.#loseMedia(thrown);
-      ack(legs.b.tell(answer));
-      if (!this.#isOver()) await this.#offerAgain('a', offered);
-      return;
+      // The caller was shown the media server, which has gone since: it is offered the callee itself.
+      this.#enqueue(() => this.#offerAgain('a', offered));
+      return answer;
     }
-    this.#call.onAnswered();
   }
 
   async #answerOf(sdp: Buffer, recording?: RecordingMetadata): Promise<Buffer> {
@@ -196,16 +250,29 @@ export class CallSetup {
   }
 
   async #offerAgain(to: Label, sdp: Buffer): Promise<void> {
-    const { legs, headers } = this.#call;
-    const result = await legs[to].dialog?.reinvite({ headers, body: legs[to].tell(sdp) });
-    if (result !== undefined && result.response.status < 300) result.ack();
+    const leg = this.#call.legs[to];
+    if (this.#isOver()) return;
+    if (leg.dialog === undefined) return void this.#offerLater.set(to, sdp);
+    const { response, ack } = await leg.dialog.reinvite({
+      headers: this.#call.headersTo(to),
+      body: leg.tell(sdp),
+    });
+    if (response.status < 300) ack();
   }
 
-  #acceptCaller(sdp: Buffer | undefined): Dialog {
+  /** Both are there to be told what they were not told yet. */
+  #offerPending(): void {
+    for (const [label, sdp] of this.#offerLater) this.#enqueue(() => this.#offerAgain(label, sdp));
+    this.#offerLater.clear();
+  }
+
+  #acceptCaller(sdp: Buffer | undefined, branch: string): Dialog {
     const call = this.#call;
-    const dialog = this.#invite.accept({ headers: call.headers, body: sdp && call.legs.a.tell(sdp) });
+    const body = sdp && call.legs.a.tell(sdp);
+    const dialog = this.#invite.accept({ headers: call.headersTo('a'), body, branch });
     call.join('a', dialog);
     call.answer();
+    this.#offerPending();
     return dialog;
   }
 

@@ -4,24 +4,28 @@ import { v7 as uuidv7 } from 'uuid';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Dialog, ExtraHeaders, IncomingInvite } from '../sip/user-agent.ts';
+import type { EventBody } from '../spool/events.ts';
+import { createdEvent, decidedEvent } from './call-events.ts';
 import { type CallMedia, directMedia } from './call-media.ts';
 import {
   type CallContext,
   type CallPlan,
   type CallState,
   type CallTarget,
-  directionOf,
   targetsOf,
+  UNRECORDED,
 } from './call-model.ts';
 import { CallRecording } from './call-recording.ts';
 import { CallSetup } from './call-setup.ts';
 import { Exchange } from './exchange.ts';
 import { relayInDialog } from './in-dialog.ts';
-import { type Label, Leg } from './leg.ts';
+import { type Label, Leg, otherLabel } from './leg.ts';
 import { watchParties } from './liveness.ts';
 import { agentSide } from './recording-decision.ts';
-import { setDirect } from './recording-requests.ts';
-import { sessionIdHeader } from './session-id.ts';
+import { recordLate, setDirect } from './recording-requests.ts';
+import { termsOf } from './recording-terms.ts';
+import { newUuid, sessionIdHeader } from './session-id.ts';
+import type { StoredCall } from './stored-call.ts';
 
 export type { CallContext, CallParty, CallPlan, CallState, CallTarget } from './call-model.ts';
 
@@ -31,15 +35,16 @@ const GONE: Record<Label, [left: string, lost: string]> = {
 };
 
 export class Call {
-  readonly id = uuidv7();
-  readonly startedAt = Date.now();
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
   readonly context: CallContext;
   readonly log: Logger;
   readonly legs: Record<Label, Leg>;
   /** Every offer and answer of the answered call. */
-  readonly exchange = new Exchange();
+  readonly exchange = new Exchange(() => this.#keep());
   /** What is asked of its recording, one after the other. */
-  readonly requests = new Exchange();
+  readonly requests = new Exchange(() => this.#keep());
   plan: CallPlan;
   state: CallState = 'setup';
   media: CallMedia;
@@ -48,35 +53,77 @@ export class Call {
   farewell: Promise<unknown> = Promise.resolve();
   /** What media servers still hold of the call besides `media`. */
   readonly leftBehind: CallMedia[] = [];
-  readonly #setup: CallSetup;
+  /** Undefined in a call of an earlier life, which is answered. */
+  readonly #setup: CallSetup | undefined;
   /** Ends the watch over the parties of an answered call. */
   #endWatch: () => void = () => {};
 
-  constructor(invite: IncomingInvite, plan: CallPlan, context: CallContext) {
-    this.plan = plan;
+  /** A new call for `invite`, or `stored`, one of an earlier life. */
+  constructor(
+    from: { invite: IncomingInvite; plan: CallPlan } | { stored: StoredCall },
+    context: CallContext,
+  ) {
+    const stored = 'stored' in from ? from.stored : undefined;
+    this.id = stored?.id ?? uuidv7();
+    this.startedAt = stored?.startedAt ?? Date.now();
+    this.plan = 'plan' in from ? from.plan : from.stored.plan;
     this.context = context;
     this.log = context.log.child({ call: this.id });
-    this.legs = {
-      a: this.#newLeg('a', plan.from, invite.flow.peer.address),
-      b: this.#newLeg('b', plan.to, plan.route.peer.address),
-    };
-    this.recording = plan.decision.record ? this.newRecording() : undefined;
-    const isV6 = isIPv6(invite.flow.peer.address);
-    // Parties that speak different versions of IP hear each other through the media server alone.
-    const isAnchored = targetsOf(plan).some(
-      ({ decision, route }) => decision.record || isIPv6(route.peer.address) !== isV6,
-    );
-    this.media = isAnchored ? context.anchor(this.id, this.legs) : directMedia;
-    this.#setup = new CallSetup(this, invite);
+    if ('invite' in from) {
+      const { plan, invite } = from;
+      this.legs = {
+        a: this.#newLeg('a', plan.from, invite.flow.peer.address),
+        b: this.#newLeg('b', plan.to, plan.route.peer.address),
+      };
+      this.legs.a.uuid = plan.sessionId;
+      this.recording = plan.decision.record ? this.newRecording() : undefined;
+      const isV6 = isIPv6(invite.flow.peer.address);
+      // Parties that speak different versions of IP hear each other through the media server alone.
+      const isAnchored = targetsOf(plan).some(
+        ({ decision, route }) =>
+          decision.record || decision.isAnchored || isIPv6(route.peer.address) !== isV6,
+      );
+      this.media = isAnchored ? context.anchor(this.id, this.legs) : directMedia;
+      this.#setup = new CallSetup(this, invite);
+    } else {
+      const { legs, recording, anchor } = from.stored;
+      this.legs = { a: Leg.restore(legs.a), b: Leg.restore(legs.b) };
+      this.recording =
+        recording === null ? undefined : this.newRecording(recording.agent, recording.id).restore(recording);
+      this.media = anchor === null ? directMedia : context.restoreMedia(anchor, this.legs);
+    }
+  }
+
+  /** Goes on with a call of an earlier life: its parties are asked at once whether they still are there. */
+  static restore(stored: StoredCall, context: CallContext): Call {
+    const call = new Call({ stored }, context);
+    call.join('a', context.userAgent.restoreDialog(stored.dialogs.a));
+    call.join('b', context.userAgent.restoreDialog(stored.dialogs.b));
+    call.state = 'answered';
+    context.journal({ type: 'call.restored', call: call.id });
+    call.log.info('call restored');
+    relayInDialog(call);
+    call.#endWatch = watchParties(call, context.probeMs, 'at once');
+    if (call.recording?.state === 'starting') void call.recording.start(call.media);
+    return call;
+  }
+
+  #keep(): void {
+    if (this.state === 'answered') this.context.keep(this);
   }
 
   #newLeg(label: Label, party: CallPlan['from'], source: string): Leg {
     return new Leg({ label, tag: `${this.id}-${label}`, party, source });
   }
 
-  /** Headers that every message of the call carries. */
-  get headers(): ExtraHeaders {
-    return { 'session-id': sessionIdHeader(this.plan.sessionId) };
+  /** Headers of every message to a party: who speaks with whom (RFC 7989). */
+  headersTo(label: Label): ExtraHeaders {
+    const { sessionId } = this.plan;
+    const { uuid } = this.legs[label];
+    if (uuid !== sessionId) return { 'session-id': sessionIdHeader(sessionId, uuid) };
+    const other = this.legs[otherLabel(label)];
+    other.uuid ??= newUuid();
+    return { 'session-id': sessionIdHeader(other.uuid, sessionId) };
   }
 
   /** The recording, as long as the media runs where it can be recorded. */
@@ -87,18 +134,17 @@ export class Call {
   /** Offers the call to the callee. */
   async begin(): Promise<void> {
     const { plan, context, id } = this;
-    const { from, to, sessionId, dialled, attached } = plan;
-    const direction = directionOf(plan);
-    context.journal({ type: 'call.created', call: id, sessionId, direction, from, to, dialled });
+    const { from, to, dialled, attached } = plan;
+    context.journal(createdEvent(id, plan));
     if (attached !== undefined) context.journal({ type: 'data.attached', call: id, ...attached });
     this.log.info({ from: from.number, to: to.number, dialled }, 'call created');
     if (plan.hunt === undefined) this.#journalDecision();
-    await this.#setup.begin();
+    await this.#setup?.begin();
   }
 
   #journalDecision(): void {
-    const { record, side, dn, reason } = this.plan.decision;
-    this.context.journal({ type: 'recording.decided', call: this.id, record, side, dn, reason });
+    const { record, reason } = this.plan.decision;
+    this.context.journal(decidedEvent(this.id, this.plan.decision));
     this.log.info({ record, reason }, 'recording decided');
   }
 
@@ -108,7 +154,7 @@ export class Call {
     this.legs.b.party = to;
     this.legs.b.source = route.peer.address;
     this.#journalDecision();
-    if (decision.record) this.recording = this.newRecording();
+    this.recording = decision.record ? this.newRecording() : undefined;
   }
 
   /** A leg has its dialog. */
@@ -126,12 +172,15 @@ export class Call {
     this.log.info('call answered');
     relayInDialog(this);
     this.#endWatch = watchParties(this, this.context.probeMs);
+    this.#keep();
   }
 
   /** Offer and answer are through. */
   onAnswered(): void {
     // The capture runs since the answer; that it is on the disk must not hold up the call.
     if (this.wanted !== undefined) void this.wanted.start(this.media);
+    // Whoever took the call in the end is recorded, and nobody that was asked before is.
+    else if (this.recording?.state === 'starting') void recordLate(this, this.recording);
     // It was anchored for the sake of another place, which did not answer.
     else if (this.media.anchored && this.recording === undefined) void setDirect(this);
   }
@@ -142,7 +191,8 @@ export class Call {
     const answered = this.state === 'answered';
     this.state = 'released';
     this.#endWatch();
-    this.#setup.end(status, reason);
+    this.#setup?.end(status, reason);
+    this.context.forget(this);
     this.farewell = Promise.all([this.#hangUp('a'), this.#hangUp('b')]);
     this.recording?.stop(reason);
     this.context.journal({ type: 'call.released', call: this.id, by, status, reason, answered });
@@ -155,7 +205,7 @@ export class Call {
 
   async #hangUp(label: Label): Promise<void> {
     const { dialog } = this.legs[label];
-    if (dialog?.state === 'confirmed') await dialog.bye(this.headers);
+    if (dialog?.state === 'confirmed') await dialog.bye(this.headersTo(label));
   }
 
   async #releaseMedia(media: CallMedia): Promise<void> {
@@ -167,17 +217,33 @@ export class Call {
   }
 
   /** A recording of this call that has not begun. @param agent whose party is the agent; as decided when left out */
-  newRecording(agent: Label = agentSide(this.plan) === 'source' ? 'a' : 'b'): CallRecording {
+  newRecording(
+    agent: Label = agentSide(this.plan) === 'source' ? 'a' : 'b',
+    recording: string = uuidv7(),
+  ): CallRecording {
     const { id, legs, plan, log, context } = this;
+    const journal = (event: EventBody) => {
+      context.journal(event);
+      this.#keep();
+    };
     const { sessionId } = plan;
+    const terms = termsOf({ plan, call: id, recording, agent: legs[agent].party });
+    const onFailed = () => this.#endUnlessOptional();
     return new CallRecording({
-      id: uuidv7(),
+      id: recording,
       call: id,
       sessionId,
       legs,
       agent,
-      journal: context.journal,
+      terms,
+      onFailed,
+      journal,
       log,
     });
+  }
+
+  /** No recording, no call. */
+  #endUnlessOptional(): void {
+    if (this.plan.decision.mandatory) this.release('switch', 503, UNRECORDED);
   }
 }

@@ -12,7 +12,14 @@ const open = (t: Pick<typeof root, 'testdir' | 'teardown'>) => {
   return store;
 };
 
-const alice = { number: '7001', name: 'Alice', record: true, ha1: 'ab', realm: 'grec' };
+const alice = {
+  number: '7001',
+  type: 'extension' as const,
+  name: 'Alice',
+  record: true,
+  ha1: 'ab',
+  realm: 'grec',
+};
 const contact = (changes: Partial<Registration> = {}): Registration => ({
   number: '7001',
   contact: 'sip:7001@127.0.0.1:5070',
@@ -35,6 +42,40 @@ t.test('a DN is kept, changed and removed', async (t) => {
   t.equal(store.removeDn('7001'), true);
   t.equal(store.removeDn('7001'), false);
   t.equal(store.dn('7001'), undefined);
+});
+
+t.test('every setting is kept, and so is that nothing is said', async (t) => {
+  const store = open(t);
+  const bare = { number: '7002', type: 'acd-position', name: null, ha1: null, realm: null } as const;
+  const full = {
+    ...alice,
+    record: false,
+    'record-consult-calls': false,
+    mandatory: true,
+    'recording-filename': '$id$',
+    retention: 'year',
+    anchor: 'always',
+  } as const;
+  store.saveDns([full, bare]);
+  t.strictSame(store.dns(), [full, bare]);
+});
+
+t.test('agents stay logged in over a restart: one agent on one DN, one DN for one agent', async (t) => {
+  const file = join(t.testdir(), 'switch.db');
+  const first = new DnStore(file);
+  for (const number of ['7001', '7002', '2201', '2202']) first.saveDn({ ...alice, number });
+  first.logins.logIn({ agent: '2201', dn: '7001', since: 1 });
+  first.logins.logIn({ agent: '2202', dn: '7002', since: 2 });
+  first.logins.logIn({ agent: '2202', dn: '7001', since: 3 });
+  t.same(first.logins.all(), [{ agent: '2202', dn: '7001', since: 3 }]);
+  first.close();
+  const second = new DnStore(file);
+  t.teardown(() => second.close());
+  t.same(second.logins.ofAgent('2202'), { agent: '2202', dn: '7001', since: 3 });
+  t.same(second.logins.at('7001'), { agent: '2202', dn: '7001', since: 3 });
+  t.equal(second.logins.at('7002'), undefined);
+  second.removeDn('7001');
+  t.same(second.logins.all(), []);
 });
 
 t.test('contacts live until they expire, the freshest first, and go with their DN', async (t) => {

@@ -1,10 +1,13 @@
 // The switch's own small database: DNs, registrations, and which calls are up (SQLite, WAL; survives kill -9).
 import Database from 'better-sqlite3';
+import { type DnType, SETTING_NAMES } from '../dn-settings.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Protocol } from '../sip/user-agent.ts';
+import { AgentLogins } from './agent-logins.ts';
 import type { Dn } from './dn.ts';
 import { LateWrites } from './late-writes.ts';
 import { Remembered } from './remembered.ts';
+import { migrate } from './switch-schema.ts';
 
 /** One registered contact of a DN (RFC 3261 section 10): where it can be reached, and the way its REGISTER came. */
 export interface Registration {
@@ -29,35 +32,27 @@ export interface OpenCall {
 }
 
 const LOCK_WAIT_MS = 100;
-const SCHEMA_VERSION = 1;
-const SCHEMA = `
-  CREATE TABLE dn (
-    number TEXT PRIMARY KEY,
-    name TEXT,
-    record INTEGER NOT NULL DEFAULT 0,
-    ha1 TEXT,
-    realm TEXT
-  ) STRICT;
-  CREATE TABLE registration (
-    number TEXT NOT NULL REFERENCES dn (number) ON DELETE CASCADE,
-    contact TEXT NOT NULL,
-    protocol TEXT NOT NULL,
-    address TEXT NOT NULL,
-    port INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    call_id TEXT NOT NULL,
-    cseq INTEGER NOT NULL,
-    user_agent TEXT,
-    PRIMARY KEY (number, contact)
-  ) STRICT;
-  CREATE TABLE open_call (call TEXT PRIMARY KEY, recording TEXT) STRICT;
-`;
 
-interface DnRow extends Omit<Dn, 'record'> {
-  record: number;
+/** A row of the table; null: not said. */
+interface DnRow {
+  number: string;
+  type: DnType;
+  name: string | null;
+  record: number | null;
+  recordConsultCalls: number | null;
+  mandatory: number | null;
+  recordingFilename: string | null;
+  retention: string | null;
+  anchor: Dn['anchor'] | null;
+  ha1: string | null;
+  realm: string | null;
 }
 
+const DN_COLUMNS = `number, type, name, record, record_consult_calls AS recordConsultCalls, mandatory,
+  recording_filename AS recordingFilename, retention, anchor, ha1, realm`;
+
 export class DnStore {
+  readonly logins: AgentLogins;
   readonly #db: Database.Database;
   readonly #selectDn: Database.Statement<[string], DnRow>;
   readonly #selectRegistrations: Database.Statement<[string], Registration>;
@@ -77,7 +72,8 @@ export class DnStore {
   constructor(file: string, onTrouble: (reason: string | undefined) => void = () => undefined) {
     this.#db = open(file);
     this.#late = new LateWrites({ onTrouble, together: (writes) => this.#db.transaction(writes)() });
-    this.#selectDn = this.#db.prepare('SELECT number, name, record, ha1, realm FROM dn WHERE number = ?');
+    this.logins = new AgentLogins(this.#db);
+    this.#selectDn = this.#db.prepare(`SELECT ${DN_COLUMNS} FROM dn WHERE number = ?`);
     this.#selectRegistrations = this.#db.prepare(
       `SELECT number, contact, protocol, address, port, expires_at AS expiresAt, call_id AS callId, cseq,
         user_agent AS userAgent FROM registration WHERE number = ? ORDER BY rowid`,
@@ -94,32 +90,43 @@ export class DnStore {
 
   #readDn(number: string): Dn | undefined {
     const row = this.#selectDn.get(number);
-    return row && { ...row, record: row.record === 1 };
+    return row && dnOf(row);
   }
 
   dns(): Dn[] {
-    const rows = this.#db
-      .prepare<[], DnRow>('SELECT number, name, record, ha1, realm FROM dn ORDER BY number')
-      .all();
-    return rows.map((row) => ({ ...row, record: row.record === 1 }));
+    return this.#db.prepare<[], DnRow>(`SELECT ${DN_COLUMNS} FROM dn ORDER BY number`).all().map(dnOf);
+  }
+
+  /** All or none. */
+  saveDns(dns: readonly Dn[]): void {
+    this.#db.transaction(() => {
+      for (const dn of dns) this.saveDn(dn);
+    })();
   }
 
   saveDn(dn: Dn): void {
     this.#dns.forget(dn.number);
     this.#db
-      .prepare(
-        `INSERT INTO dn (number, name, record, ha1, realm) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (number) DO UPDATE SET name = excluded.name, record = excluded.record, ha1 = excluded.ha1,
-           realm = excluded.realm`,
+      .prepare<[DnRow]>(
+        `INSERT INTO dn (number, type, name, record, record_consult_calls, mandatory, recording_filename, retention,
+           anchor, ha1, realm)
+         VALUES (@number, @type, @name, @record, @recordConsultCalls, @mandatory, @recordingFilename, @retention,
+           @anchor, @ha1, @realm)
+         ON CONFLICT (number) DO UPDATE SET type = excluded.type, name = excluded.name, record = excluded.record,
+           record_consult_calls = excluded.record_consult_calls, mandatory = excluded.mandatory,
+           recording_filename = excluded.recording_filename, retention = excluded.retention,
+           anchor = excluded.anchor, ha1 = excluded.ha1, realm = excluded.realm`,
       )
-      .run(dn.number, dn.name, dn.record ? 1 : 0, dn.ha1, dn.realm);
+      .run(rowOf(dn));
   }
 
   removeDn(number: string): boolean {
     this.#lateRegistrations.delete(number);
     this.#dns.forget(number);
     this.#contacts.forget(number);
-    return this.#db.prepare('DELETE FROM dn WHERE number = ?').run(number).changes > 0;
+    const isRemoved = this.#db.prepare('DELETE FROM dn WHERE number = ?').run(number).changes > 0;
+    this.logins.forget(number);
+    return isRemoved;
   }
 
   /** The contacts of a DN that have not expired, the freshest first. */
@@ -203,20 +210,44 @@ function open(file: string): Database.Database {
   }
 }
 
-function migrate(db: Database.Database): void {
-  const version = db.pragma('user_version', { simple: true }) as number;
-  if (version === SCHEMA_VERSION) return;
-  if (version > SCHEMA_VERSION) {
-    throw new GrecError(
-      'STATE_UNUSABLE',
-      `the DN database is of version ${version}; this grec knows ${SCHEMA_VERSION}`,
-      {
-        hint: 'run the grec that wrote it, or a newer one',
-      },
-    );
-  }
-  db.transaction(() => {
-    db.exec(SCHEMA);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
-  })();
+function dnOf(row: DnRow): Dn {
+  const { number, type, name, ha1, realm } = row;
+  const said = {
+    record: flagOf(row.record),
+    'record-consult-calls': flagOf(row.recordConsultCalls),
+    mandatory: flagOf(row.mandatory),
+    'recording-filename': row.recordingFilename ?? undefined,
+    retention: row.retention ?? undefined,
+    anchor: row.anchor ?? undefined,
+  };
+  const dn: Dn = { number, type, name, ha1, realm };
+  // Only what is said: what is left out is inherited.
+  for (const setting of SETTING_NAMES)
+    if (said[setting] !== undefined) Object.assign(dn, { [setting]: said[setting] });
+  return dn;
+}
+
+function rowOf(dn: Dn): DnRow {
+  const { number, type = 'extension', name, ha1, realm } = dn;
+  return {
+    number,
+    type,
+    name,
+    record: numberOf(dn.record),
+    recordConsultCalls: numberOf(dn['record-consult-calls']),
+    mandatory: numberOf(dn.mandatory),
+    recordingFilename: dn['recording-filename'] ?? null,
+    retention: dn.retention ?? null,
+    anchor: dn.anchor ?? null,
+    ha1,
+    realm,
+  };
+}
+
+function flagOf(value: number | null): boolean | undefined {
+  return value === null ? undefined : value === 1;
+}
+
+function numberOf(flag: boolean | undefined): number | null {
+  return flag === undefined ? null : Number(flag);
 }

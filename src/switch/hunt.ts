@@ -1,6 +1,6 @@
 // Offering one call to several places: one after the other, or all at once (RFC 3261 section 16.7 in spirit).
 import type { SipResponse } from '../sip/message.ts';
-import type { Dialog, OutgoingInvite, OutgoingInviteOptions } from '../sip/user-agent.ts';
+import type { Dialog, OutgoingInvite, OutgoingInviteOptions, Progress } from '../sip/user-agent.ts';
 import type { Ring } from './strategy/strategy.ts';
 
 /** Tells the others' phones not to show a missed call (RFC 3326). */
@@ -17,7 +17,9 @@ export interface HuntOptions<Target> {
   ringTimeMs: number;
   /** Places the call at one target; the handlers are called later, not within. */
   place(target: Target, handlers: Handlers): OutgoingInvite;
-  onProvisional(response: SipResponse): void;
+  onProvisional(response: SipResponse, progress: Progress | undefined): void;
+  /** Places to try in the stead of one that has refused. */
+  redirect?(target: Target, response: SipResponse): readonly Target[];
   /** Once, or else onRejected once; neither after {@link Hunt.cancel}. */
   onAccepted(target: Target, response: SipResponse, dialog: Dialog, ack: Ack): void;
   /** The best of all refusals: the lowest status. */
@@ -68,8 +70,8 @@ export class Hunt<Target> {
   #try(target: Target): void {
     const { place, onProvisional } = this.#options;
     const invite = place(target, {
-      onProvisional: (response) => {
-        if (this.#ringing.has(target)) onProvisional(response);
+      onProvisional: (response, progress) => {
+        if (this.#ringing.has(target)) onProvisional(response, progress);
       },
       onAccepted: (response, dialog, ack) => this.#accepted(target, response, dialog, ack),
       onRejected: (response) => this.#rejected(target, response),
@@ -88,6 +90,10 @@ export class Hunt<Target> {
 
   #rejected(target: Target, response: SipResponse): void {
     if (!this.#ringing.delete(target)) return;
+    const elsewhere = this.#options.redirect?.(target, response) ?? [];
+    this.#waiting.unshift(...elsewhere);
+    // What was redirected has not refused.
+    if (elsewhere.length > 0) return this.#tryNext();
     if (this.#refusal === undefined || response.status < this.#refusal.status) this.#refusal = response;
     this.#tryNext();
     if (this.#ringing.size === 0) this.#options.onRejected(this.#refusal);

@@ -10,6 +10,8 @@ export interface LateWritesOptions {
   /** Does many writes as one, or none of them. One by one when left out. */
   together?(writes: () => void): void;
   retryMs?: number;
+  /** How long a write that can wait does, in milliseconds; 100 when left out. */
+  batchMs?: number;
 }
 
 export class LateWrites {
@@ -35,7 +37,7 @@ export class LateWrites {
   writeSoon(thing: string, write: () => void): void {
     this.#waiting.delete(thing);
     this.#waiting.set(thing, write);
-    this.#batch ??= setTimeout(() => this.#writeBatch(), BATCH_MS).unref();
+    this.#batch ??= setTimeout(() => this.#writeBatch(), this.#options.batchMs ?? BATCH_MS).unref();
   }
 
   /** @returns true when a write of this thing waited, and will not be done */

@@ -1,10 +1,26 @@
 // One side of a call: its party, the dialog with it, and what was agreed with it about media.
+
+import type { SipMessage } from '../sip/message.ts';
 import type { Body, Dialog } from '../sip/user-agent.ts';
 import type { CallParty } from './call-model.ts';
 import { withSdp } from './sdp-body.ts';
 import { SdpOrigin, type SdpOriginState } from './sdp-origin.ts';
+import { uuidOf } from './session-id.ts';
 
 export type Label = 'a' | 'b';
+
+/** A leg as JSON, without its dialog. */
+export interface StoredLeg {
+  label: Label;
+  tag: string;
+  party: CallParty;
+  source: string;
+  origin: SdpOriginState;
+  /** Latin-1, so that each byte comes back. */
+  described: string | null;
+  held: boolean;
+  uuid: string | null;
+}
 
 export interface LegOptions {
   label: Label;
@@ -24,6 +40,8 @@ export class Leg {
   dialog: Dialog | undefined;
   /** The party's own description, the last one that was accepted. */
   described: Buffer | undefined;
+  /** The UUID by which the party names its side of the conversation (RFC 7989); made here when it does not. */
+  uuid: string | undefined;
   /** It has put the other on hold. */
   held = false;
   readonly origin: SdpOrigin;
@@ -36,6 +54,25 @@ export class Leg {
     this.origin = new SdpOrigin(origin);
   }
 
+  store(): StoredLeg {
+    const { label, tag, party, source, held, uuid = null } = this;
+    const described = this.described?.toString('latin1') ?? null;
+    return { label, tag, party, source, held, uuid, described, origin: this.origin.state };
+  }
+
+  static restore({ described, held, uuid, ...options }: StoredLeg): Leg {
+    const leg = new Leg(options);
+    leg.uuid = uuid ?? undefined;
+    leg.held = held;
+    leg.described = described === null ? undefined : Buffer.from(described, 'latin1');
+    return leg;
+  }
+
+  /** Takes over what a message of the party says of it. */
+  learn(message: SipMessage): void {
+    this.uuid = uuidOf(message) ?? this.uuid;
+  }
+
   /** The other side's description, as this party gets it. */
   tell(sdp: Buffer): Body {
     return withSdp(this.origin.stamp(sdp));
@@ -44,4 +81,9 @@ export class Leg {
 
 export function otherLabel(label: Label): Label {
   return label === 'a' ? 'b' : 'a';
+}
+
+/** True for a party that may control the recording: one of ours, not whoever called from outside. */
+export function isAgent({ party }: Pick<Leg, 'party'>): boolean {
+  return party.dn !== undefined;
 }

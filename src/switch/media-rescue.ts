@@ -55,4 +55,7 @@ async function rescue(call: Call, context: RescueContext): Promise<void> {
       `the media of the call could not be moved: ${messageOf(thrown)}`,
     );
   }
+  // No recording, no call.
+  if (call.plan.decision.mandatory && recording?.state === 'interrupted')
+    recording.fail('no media server could take over');
 }

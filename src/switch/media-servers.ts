@@ -27,6 +27,8 @@ export interface MediaServersOptions {
   onLost(server: MediaServer, reason: string): void;
   /** A server that was gone can be used. */
   onFound(server: MediaServer): void;
+  /** What agents may dial in a call. */
+  featureCodes?(): readonly string[];
   pingIntervalMs?: number;
 }
 
@@ -104,10 +106,24 @@ export class MediaServer {
   }
 }
 
+/** The id of the call that has this name in the ng protocol. */
+export function callOfName(name: string): string {
+  return name.split('.', 1)[0] ?? '';
+}
+
 /** Where a call's media is anchored. */
-export interface Anchor {
+interface Anchor {
   server: MediaServer;
   life: number;
+  /** The call's name there. */
+  name: string;
+}
+
+/** The same as JSON. */
+export interface StoredAnchor {
+  /** Address and port. */
+  server: string;
+  name: string;
 }
 
 /** A call must not wait for servers that are known to be dead. */
@@ -121,12 +137,16 @@ const NO_SERVER: Pick<NgClient, 'request'> = {
 
 export class MediaServers {
   readonly #servers: MediaServer[];
+  readonly #options: MediaServersOptions;
   readonly #anchors = new WeakMap<CallMedia, Anchor>();
   /** Each anchoring after the first one of a call has a name of its own: what is late of an earlier one cannot end it. */
   readonly #anchored = new WeakSet<Legs>();
+  /** Tells the names of this life from those of others. */
+  readonly #prefix = `${Date.now().toString(36)}-`;
   #serial = 0;
 
   constructor(options: MediaServersOptions) {
+    this.#options = options;
     this.#servers = options.clients.map(({ address, ng }) => new MediaServer(address, ng, options));
     for (const server of this.#servers) server.watch();
   }
@@ -139,11 +159,34 @@ export class MediaServers {
   /** Media for a call on the first server that lives; when none does, media that refuses at once. */
   anchor(call: string, legs: Legs): CallMedia {
     const server = this.living;
-    const name = this.#anchored.has(legs) ? `${call}.${++this.#serial}` : call;
+    const name = this.#anchored.has(legs) ? `${call}.${this.#prefix}${++this.#serial}` : call;
     this.#anchored.add(legs);
-    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs);
-    if (server !== undefined) this.#anchors.set(media, { server, life: server.life });
+    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs, this.#options.featureCodes?.());
+    if (server !== undefined) this.#anchors.set(media, { server, life: server.life, name });
     return media;
+  }
+
+  anchorOf(media: CallMedia): StoredAnchor | undefined {
+    const anchor = this.#anchors.get(media);
+    return anchor && { server: anchor.server.name, name: anchor.name };
+  }
+
+  /** The media of an earlier life; that of a server which is not used any more is lost. */
+  restore({ server: wanted, name }: StoredAnchor, legs: Legs): CallMedia {
+    const server = this.#servers.find((candidate) => candidate.name === wanted);
+    this.#anchored.add(legs);
+    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs, this.#options.featureCodes?.());
+    const [first] = this.#servers;
+    const known = server ?? first;
+    if (known !== undefined)
+      this.#anchors.set(media, { server: known, life: server === undefined ? -1 : server.life, name });
+    return media;
+  }
+
+  /** The server has been asked, and does not know the call. */
+  disown(media: CallMedia): void {
+    const anchor = this.#anchors.get(media);
+    if (anchor !== undefined) this.#anchors.set(media, { ...anchor, life: -1 });
   }
 
   /** True when the server that held it lost it. */

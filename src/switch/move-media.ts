@@ -140,9 +140,8 @@ class Move {
   async #reoffer(leg: Leg, sdp: Buffer): Promise<Buffer> {
     const { dialog } = leg;
     if (dialog === undefined || this.#call.state !== 'answered') throw new NotMoved('the call is over');
-    const { headers } = this.#call;
     const { response, ack } = await dialog.reinvite({
-      headers,
+      headers: this.#call.headersTo(leg.label),
       body: leg.tell(sdp),
       patience: { giveUpAfterMs: GIVE_UP_MS },
     });

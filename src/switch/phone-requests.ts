@@ -3,19 +3,14 @@
 // The button is INFO with `Record: on` or `off`, as Snom, Yealink and Polycom send it. Feature codes come as INFO with
 // application/dtmf-relay or application/dtmf; a code is taken out of the stream of digits, everything else is passed on.
 import { messageOf } from '../errors.ts';
+import { FeatureCodes } from '../feature-codes.ts';
 import type { SipRequest } from '../sip/message.ts';
 import type { Call } from './call.ts';
-import { FeatureCodes } from './feature-codes.ts';
-import type { Leg } from './leg.ts';
+import { isAgent, type Leg } from './leg.ts';
 import { type Operation, requestRecording } from './recording-requests.ts';
 
 /** What a code does; `record` starts a recording or stops the one there is, `pause` pauses it or lets it go on. */
 export type Feature = 'record' | 'pause';
-
-/** True for a party that may control the recording: one of ours, not whoever called from outside. */
-export function isAgent({ party }: Leg): boolean {
-  return party.dn !== undefined;
-}
 
 /** @returns what the record button asks for; undefined when the message is none of its */
 export function readRecordButton({ headers }: SipRequest): 'start' | 'stop' | undefined {
@@ -63,4 +58,12 @@ function operationOf({ recording }: Call, feature: Feature): Operation {
   const isOn = recording?.state === 'recording' || recording?.state === 'paused';
   if (feature === 'record') return isOn ? 'stop' : 'start';
   return recording?.state === 'paused' ? 'resume' : 'pause';
+}
+
+/** A feature code came as telephone events (RFC 4733): the media server has taken it out. */
+export function takeFeatureCode(call: Call, tag: string, code: string): void {
+  const leg = [call.legs.a, call.legs.b].find((candidate) => candidate.tag === tag);
+  const feature = call.context.featureCodes.get(code);
+  if (leg === undefined || feature === undefined || !isAgent(leg)) return;
+  requestByPhone(call, leg, operationOf(call, feature), 'feature code');
 }

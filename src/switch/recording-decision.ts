@@ -1,13 +1,15 @@
 // The recording decision: a pure function of who calls whom and of the strategy's word, with its reason in words.
-import type { Dn } from './dn.ts';
+import type { DnPolicy } from './dn-policy.ts';
 import type { RecordWord } from './strategy/strategy.ts';
 
 /** One side of a call, as far as recording goes. */
 export interface Side {
-  dn?: Pick<Dn, 'number' | 'record'> | undefined;
+  dn?: SideDn | undefined;
   trunk?: { name: string; record: boolean } | undefined;
 }
 
+/** What is not given holds as it does where nothing is set. */
+type SideDn = Pick<DnPolicy, 'number' | 'record'> & Partial<DnPolicy>;
 type SideName = 'source' | 'destination';
 
 export interface RecordingDecision {
@@ -17,6 +19,16 @@ export interface RecordingDecision {
   /** The recorded DN. */
   dn: string | undefined;
   reason: string;
+  /** The agent who is logged in on it. */
+  agentId?: string | undefined;
+  /** The rule of the strategy that made the decision. */
+  rule?: string | undefined;
+  /** No recording, no call. */
+  mandatory?: boolean;
+  /** The media runs through the media server, recorded or not. */
+  isAnchored?: boolean;
+  /** How the recording is to be called and kept. */
+  terms?: Pick<DnPolicy, 'recording-filename' | 'retention'>;
 }
 
 /** What a routing strategy says of a call's recording, and by which of its rules. */
@@ -29,25 +41,55 @@ export interface StrategyWord {
  * Whether a call is recorded. The strategy's word comes first: it starts recording on a side, or takes it away from a DN
  * that has record=true. Then full-time recording: of the DN on either side, or of the trunk that the call crosses.
  * When both DNs are recorded it is one recording still, on the called side: that party serves the call.
+ * @param isConsult the caller has another call
  */
-export function decideRecording(source: Side, destination: Side, strategy?: StrategyWord): RecordingDecision {
+export function decideRecording(
+  source: Side,
+  destination: Side,
+  strategy?: StrategyWord,
+  isConsult = false,
+): RecordingDecision {
+  const decision = decide(source, destination, strategy, isConsult);
+  const dns = [source.dn, destination.dn].filter((dn) => dn !== undefined);
+  const recorded = dns.find(({ number }) => number === decision.dn);
+  const isMandatory = (dn: SideDn) => dn.mandatory === true && (dn === recorded || dn.record);
+  return {
+    ...decision,
+    agentId: recorded?.agentId,
+    mandatory: decision.record && dns.some(isMandatory),
+    isAnchored: dns.some(({ anchor }) => anchor === 'always'),
+    terms: recorded && {
+      'recording-filename': recorded['recording-filename'],
+      retention: recorded.retention,
+    },
+  };
+}
+
+function decide(
+  source: Side,
+  destination: Side,
+  strategy: StrategyWord | undefined,
+  isConsult: boolean,
+): RecordingDecision {
   const sides = { source, destination };
   const started = (['destination', 'source'] as const).find((name) => name === strategy?.word);
   if (started !== undefined) {
     const dn = (sides[started].dn ?? source.dn ?? destination.dn)?.number;
-    return { record: true, side: started, dn, reason: `${show(strategy)} says record = ${started}` };
+    const reason = `${show(strategy)} says record = ${started}`;
+    return { record: true, side: started, dn, reason, rule: strategy?.rule };
   }
-  const decision = decideFullTime(source, destination);
+  const decision = decideFullTime(source, destination, isConsult);
   if (strategy === undefined || !decision.record) return decision;
   if (strategy.word !== `disable_${decision.side}`) return decision;
   // The other side's DN may be recorded all the same.
   const enabled = { ...sides, [decision.side]: withoutRecord(sides[decision.side]) };
-  const other = decideFullTime(enabled.source, enabled.destination);
+  const other = decideFullTime(enabled.source, enabled.destination, isConsult);
   if (other.record && other.side !== decision.side) return other;
   return {
     ...decision,
     record: false,
     reason: `${show(strategy)} says record = ${strategy.word}, though ${decision.reason}`,
+    rule: strategy.rule,
   };
 }
 
@@ -63,18 +105,25 @@ export function agentSide(call: {
   return to.dn === undefined && from.dn !== undefined ? 'source' : 'destination';
 }
 
-function decideFullTime(source: Side, destination: Side): RecordingDecision {
+function decideFullTime(source: Side, destination: Side, isConsult: boolean): RecordingDecision {
+  let spared: RecordingDecision | undefined;
   for (const [side, name] of [
     [destination, 'destination'],
     [source, 'source'],
   ] as const) {
-    if (side.dn?.record)
-      return { record: true, side: name, dn: side.dn.number, reason: `DN ${side.dn.number} has record=true` };
+    if (!side.dn?.record) continue;
+    const reason = `${saidBy(side.dn)} has record=true`;
+    const isSpared = isConsult && side.dn['record-consult-calls'] === false;
+    const decision = { record: true, side: name, dn: side.dn.number, reason };
+    if (!isSpared) return decision;
+    const why = `a consultation call: ${reason}, but record-consult-calls=false`;
+    spared ??= { ...decision, record: false, reason: why };
   }
   const trunk = [source.trunk, destination.trunk].find((candidate) => candidate?.record);
   const side = destination.dn === undefined ? 'source' : 'destination';
   const dn = (destination.dn ?? source.dn)?.number;
   if (trunk !== undefined) return { record: true, side, dn, reason: `trunk ${trunk.name} has record = true` };
+  if (spared !== undefined) return spared;
   return {
     record: false,
     side,
@@ -91,6 +140,12 @@ function show(strategy: StrategyWord | undefined): string {
   return `rule "${strategy?.rule ?? ''}" of the routing strategy`;
 }
 
-function showSide(side: Side): string {
-  return side.dn === undefined ? `trunk ${side.trunk?.name ?? '-'}` : `DN ${side.dn.number}`;
+function saidBy({ number, recordSaidBy }: SideDn): string {
+  return recordSaidBy ?? `DN ${number}`;
+}
+
+/** Who is asked in vain. That nothing is recorded by default need not be said. */
+function showSide({ dn, trunk }: Side): string {
+  if (dn === undefined) return `trunk ${trunk?.name ?? '-'}`;
+  return dn.agentId === undefined ? `DN ${dn.number}` : saidBy(dn).replace(' (by default)', '');
 }

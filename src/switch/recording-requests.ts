@@ -2,7 +2,7 @@
 import { GrecError, messageOf } from '../errors.ts';
 import type { Call } from './call.ts';
 import { directMedia } from './call-media.ts';
-import type { Asked } from './call-recording.ts';
+import type { Asked, CallRecording } from './call-recording.ts';
 import type { Label } from './leg.ts';
 import { moveMedia } from './move-media.ts';
 import { mayGoDirect } from './nat.ts';
@@ -10,8 +10,13 @@ import { mayGoDirect } from './nat.ts';
 export const OPERATIONS = ['start', 'pause', 'resume', 'stop'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** What may be asked of a call now (Genesys `capabilities`). */
+/** What may be asked of a call now (Genesys `capabilities`). A mandatory recording may be paused, and not be stopped. */
 export function allowedOperations(call: Call): Operation[] {
+  const isMandatory = call.plan.decision.mandatory === true;
+  return operationsOf(call).filter((operation) => operation !== 'stop' || !isMandatory);
+}
+
+function operationsOf(call: Call): Operation[] {
   if (call.state !== 'answered') return [];
   switch (call.recording?.state) {
     case 'recording':
@@ -81,16 +86,11 @@ const WORK: Record<Operation, (call: Call, asked: Asked) => Promise<void>> = {
     const recording = call.newRecording(agent);
     call.recording = recording;
     const side = agent === undefined ? call.plan.decision.side : SIDES[agent];
-    const dn = agent === undefined ? call.plan.decision.dn : asked.dn;
+    const { dn, agentId } = agent === undefined ? call.plan.decision : call.legs[agent].party;
     const reason = `asked for by ${asked.by ?? 'the operator'}: ${asked.reason}`;
-    call.context.journal({ type: 'recording.decided', call: call.id, record: true, side, dn, reason });
-    try {
-      if (!call.media.anchored) await moveMedia(call, call.context.anchor(call.id, call.legs));
-    } catch (thrown) {
-      recording.fail(messageOf(thrown));
-      throw thrown;
-    }
-    await recording.start(call.media);
+    const decided = { record: true, side, dn, agentId, reason };
+    call.context.journal({ type: 'recording.decided', call: call.id, ...decided });
+    await begin(call, recording);
     if (recording.state === 'failed')
       throw new GrecError('NG_REFUSED', `recording ${recording.id} could not be started`, {
         hint: '`grec status` and the log of grec-mediad say why',
@@ -112,9 +112,25 @@ const WORK: Record<Operation, (call: Call, asked: Asked) => Promise<void>> = {
   },
 };
 
+/** @throws GrecError MEDIA_NOT_MOVED; the recording has failed then */
+async function begin(call: Call, recording: CallRecording): Promise<void> {
+  try {
+    if (!call.media.anchored) await moveMedia(call, call.context.anchor(call.id, call.legs));
+  } catch (thrown) {
+    recording.fail(messageOf(thrown));
+    throw thrown;
+  }
+  await recording.start(call.media);
+}
+
+/** Records a call of which it was not known in time that it is to be recorded. Never rejects: a failure is told. */
+export function recordLate(call: Call, recording: CallRecording): Promise<void> {
+  return call.requests.run(() => begin(call, recording)).catch(() => undefined);
+}
+
 /** The media server is needed no more, unless a party can be heard through it alone. What fails leaves the media there. */
 export async function setDirect(call: Call): Promise<void> {
-  if (!call.media.anchored || !mayGoDirect(call.legs)) return;
+  if (!call.media.anchored || call.plan.decision.isAnchored || !mayGoDirect(call.legs)) return;
   await moveMedia(call, directMedia).catch((thrown: unknown) => {
     call.log.warn(`the media stays at the media server: ${messageOf(thrown)}`);
   });

@@ -1,6 +1,7 @@
 // A call takes the connection that its own phone opened, whatever contacts others claim.
 import t from 'tap';
 import type { Params } from '../sip/message.ts';
+import { EARLIER_LIFE } from '../sip/stored-dialog.ts';
 import type { Flow } from '../sip/user-agent.ts';
 import { FakeIncoming, fakeRequest } from '../testing/fake-user-agent.ts';
 import type { Registration } from './dn-store.ts';
@@ -76,4 +77,15 @@ t.test('a DN that leaves a connection which others share takes none of their cal
   t.equal(flows.successorOf(flow('proxy'), '6666')?.id, 'thief');
   flows.note('6666', register('refused'), []);
   t.equal(flows.successorOf(flow('thief'), '6666'), undefined, 'what was not registered is no successor');
+});
+
+t.test('after a restart of the switch a phone is found by its address, unless there are two', async (t) => {
+  const flows = new RegisteredFlows();
+  t.equal(flows.successorOf(flow(EARLIER_LIFE), '7001'), undefined);
+  flows.note('7001', register('new'), [registration('7001')]);
+  t.equal(flows.successorOf(flow(EARLIER_LIFE), '7001')?.id, 'new');
+  t.equal(flows.successorOf(flow(EARLIER_LIFE), '7002'), undefined);
+  const other = 'sip:desk@192.0.2.1:5060;transport=tcp';
+  flows.note('7001', register('second', other), [registration('7001'), registration('7001', other)]);
+  t.equal(flows.successorOf(flow(EARLIER_LIFE), '7001'), undefined);
 });

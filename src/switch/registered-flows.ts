@@ -1,6 +1,7 @@
 // The connections, TCP or TLS, over which contacts registered: a call to a phone takes the one that the phone opened (RFC 5626 in spirit).
 import type { NameAddr } from '../sip/message.ts';
 import { isStream } from '../sip/protocol.ts';
+import { EARLIER_LIFE } from '../sip/stored-dialog.ts';
 import type { Flow, IncomingRequest } from '../sip/user-agent.ts';
 import type { Registration } from './dn-store.ts';
 
@@ -78,8 +79,17 @@ export class RegisteredFlows {
    * connection, that of a proxy: one of them that leaves it takes none of the others' calls along.
    */
   successorOf(flow: Flow, number: string): Flow | undefined {
+    if (flow.id === EARLIER_LIFE) return this.#sinceRestart(flow, number);
     const next = this.#successors.get(`${number} ${flow.id}`);
     return next === undefined ? undefined : (this.successorOf(next, number) ?? next);
+  }
+
+  /** The switch was started again, and so were all connections: the phone is known by its address, if that is no other's. */
+  #sinceRestart({ peer }: Flow, number: string): Flow | undefined {
+    const phones = [...(this.#byPhone.get(number)?.values() ?? [])].filter(
+      (flow) => flow.peer.protocol === peer.protocol && flow.peer.address === peer.address,
+    );
+    return phones.length === 1 ? phones[0] : undefined;
   }
 }
 

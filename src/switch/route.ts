@@ -1,9 +1,10 @@
 // Where a call goes: the dialled number against the DN table, then the trunk.
 import type { TrunkConfig } from '../config.ts';
+import type { SettingDefaults } from '../dn-settings.ts';
 import { askedFor, transportParams } from '../sip/protocol.ts';
 import { formatUri } from '../sip/uri.ts';
 import type { Flow, Peer } from '../sip/user-agent.ts';
-import type { Dn } from './dn.ts';
+import { type Dn, typeOf } from './dn.ts';
 import type { DnStore, Registration } from './dn-store.ts';
 import type { Identity } from './identity.ts';
 import type { RouteWord } from './strategy/strategy.ts';
@@ -27,6 +28,10 @@ export interface RouteOptions {
   /** The connection over which a contact registered, while it is open. */
   flowOf(registration: Registration): Flow | undefined;
   now(): number;
+  /** Settings that hold where neither a DN nor its agent says anything; the built-in ones when left out. */
+  defaults?: SettingDefaults;
+  /** Whether a DN has a call that is answered, held or not. */
+  isEngaged?(number: string): boolean;
 }
 
 /**
@@ -41,7 +46,7 @@ export function routeCall(
   if (dialled === undefined || dialled === '')
     return { kind: 'refused', status: 404, reason: 'No Number Dialled' };
   const dn = options.store.dn(dialled);
-  if (dn !== undefined) return routeToDn(dn, options);
+  if (dn !== undefined) return routeToNumber(dn, options);
   const trunk = options.trunks[0];
   if (caller.kind === 'dn' && trunk !== undefined && isDiallable(dialled))
     return routeToTrunk(trunk, dialled);
@@ -76,9 +81,9 @@ function routeToDns(numbers: readonly string[], options: RouteOptions): Destinat
   const routes = numbers.map((number): Route => {
     const dn = options.store.dn(number);
     if (dn === undefined) return { kind: 'refused', status: 480, reason: 'Unknown DN In Strategy' };
-    return routeToDn(dn, options);
+    return routeToNumber(dn, options);
   });
-  const reachable = routes.filter((route) => route.kind !== 'refused');
+  const reachable = uniqueOf(routes.filter((route) => route.kind !== 'refused'));
   const [refused] = routes.filter((route) => route.kind === 'refused');
   return reachable.length === 0 && refused !== undefined ? refused : reachable;
 }
@@ -95,6 +100,24 @@ function routeToNamedTrunk(
   if (caller.kind !== 'dn') return { kind: 'refused', status: 403, reason: 'From Trunk To Trunk' };
   if (!isDiallable(dialled)) return { kind: 'refused', status: 404, reason: 'Unknown Number' };
   return [routeToTrunk(trunk, dialled)];
+}
+
+/** An agent is where they are logged in; a DN and its agent, both named, are one place. */
+function uniqueOf(routes: readonly Destination[]): Destination[] {
+  const seen = new Set<string>();
+  return routes.filter(({ uri }) => !seen.has(uri) && seen.add(uri));
+}
+
+/** To the phone of a DN, or to that where an agent is logged in. */
+function routeToNumber(dn: Dn, options: RouteOptions): Route {
+  const type = typeOf(dn);
+  if (type === 'routing-point')
+    return { kind: 'refused', status: 480, reason: `No Rule At Routing Point ${dn.number}` };
+  if (type !== 'agent-login') return routeToDn(dn, options);
+  const login = options.store.logins.ofAgent(dn.number);
+  const place = login && options.store.dn(login.dn);
+  if (place === undefined) return { kind: 'refused', status: 480, reason: 'Agent Not Logged In' };
+  return routeToDn(place, options);
 }
 
 function routeToDn(dn: Dn, { store, now, flowOf }: RouteOptions): Route {

@@ -1,17 +1,35 @@
 // Session-ID (RFC 7989): one conversation keeps one identifier, on every leg and across switches.
+//
+// It is the caller's UUID, as its INVITE carries it or as it is made here. Each party is told the other's UUID and its own;
+// a called party is told that of the conversation, whoever has been transferred meanwhile, so that the next switch knows
+// the conversation by the same identifier.
 import { randomBytes } from 'node:crypto';
+import type { SipMessage } from '../sip/message.ts';
 
 const NIL = '0'.repeat(32);
 const UUID = /^[0-9a-f]{32}$/;
 
-/** The conversation's identifier from a Session-ID header (32 hexadecimal digits), or a new one. */
-export function sessionIdOf(header: unknown): string {
-  const local = typeof header === 'string' ? (header.split(';')[0] ?? '').trim().toLowerCase() : '';
-  if (UUID.test(local) && local !== NIL) return local;
+/** A UUID as Session-ID writes it: 32 hexadecimal digits. */
+export function newUuid(): string {
   return randomBytes(16).toString('hex');
 }
 
-/** The header's value. The conversation is named by the same identifier on both sides, so `remote` says nothing more. */
-export function sessionIdHeader(sessionId: string): string {
-  return `${sessionId};remote=${NIL}`;
+/** The conversation's identifier from a Session-ID header (32 hexadecimal digits), or a new one. */
+export function sessionIdOf(header: unknown): string {
+  return localUuid(header) ?? newUuid();
+}
+
+/** The UUID of who sent a message; undefined when it does not say. */
+export function uuidOf({ headers }: SipMessage): string | undefined {
+  return localUuid(headers['session-id']);
+}
+
+function localUuid(header: unknown): string | undefined {
+  const local = typeof header === 'string' ? (header.split(';', 1)[0] ?? '').trim().toLowerCase() : '';
+  return UUID.test(local) && local !== NIL ? local : undefined;
+}
+
+/** The header's value: who sends it, and who gets it. */
+export function sessionIdHeader(local: string, remote: string = NIL): string {
+  return `${local};remote=${remote}`;
 }

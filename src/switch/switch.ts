@@ -1,11 +1,15 @@
 // The SIP Server: what arrives at its user agent becomes registrations and calls.
 import { setTimeout } from 'node:timers/promises';
+import { v7 as uuidv7 } from 'uuid';
 import type { Config, TrunkConfig } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
+import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
+import type { NgEvent } from '../ng/reply.ts';
 import { hostOf, KNOWN_METHODS } from '../sip/compose.ts';
 import type { SipRequest } from '../sip/message.ts';
+import { reasonPhrase } from '../sip/response.ts';
 import {
   createUserAgent,
   type Flow,
@@ -14,25 +18,36 @@ import {
   type Refusal,
   type UserAgent,
 } from '../sip/user-agent.ts';
+import type { EventBody } from '../spool/events.ts';
 import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
+import { type AgentCodes, agentCodeOf, doAgentCode } from './agent-codes.ts';
+import { Agents } from './agents.ts';
 import { Call, type CallContext } from './call.ts';
-import { planCall, type Ruling } from './call-plan.ts';
+import type { CallPlan } from './call-model.ts';
+import { callerOf, planCall, type Ruling } from './call-plan.ts';
+import { CallStore } from './call-store.ts';
 import { Certificate } from './certificate.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
+import { EngagedDns } from './engaged.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
+import { ALLOW_IN_CALL } from './in-dialog.ts';
+import { LiveDecisions } from './live-decisions.ts';
 import { LiveEvents } from './live-events.ts';
 import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
-import { type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
-import type { Feature } from './phone-requests.ts';
+import { callOfName, type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
+import { type Feature, takeFeatureCode } from './phone-requests.ts';
+import { routeRedirected } from './redirection.ts';
 import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
+import type { RefusedRoute, RouteOptions } from './route.ts';
 import { hasForeignBody } from './sdp-body.ts';
 import { Sparingly } from './sparingly.ts';
+import { storeCall } from './stored-call.ts';
 import { Strategist } from './strategist.ts';
 
-const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE';
+const ALLOW = `${ALLOW_IN_CALL}, REGISTER`;
 
 /** Calls at once: far beyond what one machine relays; each costs some 20 kB here. */
 const MOST_CALLS = 5000;
@@ -55,6 +70,8 @@ interface Settings {
   maxExpires: number;
   ringTimeoutMs: number;
   featureCodes: ReadonlyMap<string, Feature>;
+  defaults: Config['switch']['defaults'];
+  agentCodes: AgentCodes;
 }
 
 export class Switch {
@@ -65,15 +82,21 @@ export class Switch {
   readonly strategist: Strategist;
   readonly events = new LiveEvents();
   readonly certificate: Certificate;
+  readonly agents: Agents;
+  readonly decisions = new LiveDecisions();
+  readonly #engaged = new EngagedDns();
   readonly #identifier: Identifier;
   readonly #journal: Journal;
   readonly mediaServers: MediaServers;
+  readonly #callStore: CallStore;
   readonly #log: Logger;
   readonly #flows = new RegisteredFlows();
   /** Who sent a request that was admitted. */
   readonly #identities = new WeakMap<SipRequest, Caller>();
   readonly #refusals = new Sparingly(LINES_PER_SECOND);
   readonly #alarms = new Sparingly(1);
+  /** By Session-ID. */
+  readonly #conversations = new Map<string, Set<Call>>();
   /** Who waits for a call to be gone. */
   readonly #whenGone = new Map<string, () => void>();
   readonly #rescue: RescueContext = {
@@ -91,6 +114,7 @@ export class Switch {
     certificate: Certificate;
     journal: Journal;
     clients: MediaServersOptions['clients'];
+    callStore: CallStore;
     log: Logger;
   }) {
     this.store = parts.store;
@@ -98,14 +122,17 @@ export class Switch {
     this.certificate = parts.certificate;
     this.realm = parts.config.sip.realm;
     this.#journal = parts.journal;
+    this.#callStore = parts.callStore;
     this.mediaServers = new MediaServers({
       clients: parts.clients,
       log: parts.log,
       onLost: (server, reason) => this.#onMediaServerLost(server, reason),
+      featureCodes: () => [...this.#settings.featureCodes.keys()],
       onFound: () => void resumeInterrupted(this.calls.values(), this.#rescue),
     });
     this.#log = parts.log;
     this.#settings = settingsOf(parts.config);
+    this.agents = new Agents(parts.store, (event) => this.#journalEvent(event));
     this.#identifier = new Identifier({ store: parts.store, realm: this.realm, now: Date.now });
   }
 
@@ -115,6 +142,8 @@ export class Switch {
       tls: this.certificate.identity,
       log: this.#log,
       product: `grec/${VERSION}`,
+      allow: ALLOW_IN_CALL,
+      sessionTimer: { expires: config.sip['session-expires'], minSe: config.sip['min-se'] },
       admit: (request, flow) => this.#admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),
       onRequest: (request) => this.#onRegister(request),
@@ -127,28 +156,59 @@ export class Switch {
     return this.#userAgent;
   }
 
+  get defaults(): RouteOptions['defaults'] {
+    return this.#settings.defaults;
+  }
+
+  callsAt(number: string): number {
+    const calls = [...this.calls.values()];
+    return calls.filter(({ plan: { from, to } }) => from.dn === number || to.dn === number).length;
+  }
+
   reload(config: Config): void {
     this.#settings = settingsOf(config);
     this.strategist.reload(config);
     if (this.#userAgent !== undefined) this.certificate.reload(config, this.#userAgent);
   }
 
-  /** Says of calls that an earlier life left open that they are over, and frees what the media server holds of them. */
-  async closeLostCalls(): Promise<void> {
-    for (const { call } of this.store.openCalls()) {
-      this.#log.warn({ call }, 'the call was up when the switch ended');
-      const reason = 'the switch was restarted';
-      this.#journal.append({
-        type: 'call.released',
-        call,
-        by: 'switch',
-        status: 500,
-        reason,
-        answered: true,
-      });
-      this.store.forgetOpenCall(call);
-      this.mediaServers.forget(call);
+  /** Goes on with the calls of an earlier life that were answered; says of the others that they are over. */
+  takeUpCalls(): void {
+    const context = this.#context();
+    for (const { call: id, state } of this.#callStore.all()) {
+      try {
+        const call = Call.restore(JSON.parse(state), context);
+        this.calls.set(id, call);
+        this.#converse(call);
+        this.#noteEngaged(call);
+        this.#count('restored');
+        void this.#checkMedia(call);
+      } catch (thrown) {
+        this.#log.error({ call: id, alarm: 'call-not-restored' }, `a call is lost: ${messageOf(thrown)}`);
+        this.#callStore.forget(id);
+        this.store.noteOpenCall({ call: id, recording: null });
+      }
     }
+    for (const { call } of this.store.openCalls()) if (!this.calls.has(call)) this.#closeLostCall(call);
+  }
+
+  #closeLostCall(call: string): void {
+    this.#log.warn({ call }, 'the call was up when the switch ended');
+    const reason = 'the switch was restarted';
+    this.#journal.append({ type: 'call.released', call, by: 'switch', status: 500, reason, answered: true });
+    this.store.forgetOpenCall(call);
+    this.mediaServers.forget(call);
+  }
+
+  /** A media server that was started again meanwhile does not know the call. */
+  async #checkMedia(call: Call): Promise<void> {
+    try {
+      if (await call.media.exists()) return;
+    } catch (thrown) {
+      // One that does not answer is found out by its pings.
+      return this.#log.warn({ call: call.id }, messageOf(thrown));
+    }
+    this.mediaServers.disown(call.media);
+    await rescueCalls([call], this.#rescue, 'the media server does not know the call any more');
   }
 
   /** Ends every call with BYE, then the sockets. */
@@ -166,6 +226,7 @@ export class Switch {
     this.#journal.append({ type: 'daemon.stopped' });
     await this.#journal.close();
     await this.mediaServers.close();
+    this.#callStore.close();
     this.store.close();
     this.strategist.close();
     this.certificate.close();
@@ -209,9 +270,19 @@ export class Switch {
     if (this.calls.size >= MOST_CALLS) return this.#refuseBusy(invite);
     const caller = this.#identities.get(invite.message);
     if (caller === undefined) return invite.respond(403);
+    if (this.#isAgentCode(invite, caller)) return;
     const ruling = this.strategist.rule(invite, caller);
     if (ruling instanceof Promise) void this.#placeLater(invite, caller, ruling);
     else this.#place(invite, caller, ruling);
+  }
+
+  /** True when it was no call, but something that the switch is to do. A DN of the same number goes before. */
+  #isAgentCode(invite: IncomingInvite, caller: Caller): boolean {
+    const dialled = userOf(invite.message.uri) ?? '';
+    const code = caller.kind === 'dn' ? agentCodeOf(dialled, this.#settings.agentCodes) : undefined;
+    if (code === undefined || caller.kind !== 'dn' || this.store.dn(dialled) !== undefined) return false;
+    doAgentCode(invite, caller.dn.number, code, this.agents);
+    return true;
   }
 
   /** An external strategy decides: others' calls go on, and the caller may give up. */
@@ -232,19 +303,57 @@ export class Switch {
   }
 
   #place(invite: IncomingInvite, caller: Caller, ruling: Ruling): void {
-    const options = {
+    const plan = planCall(invite, caller, this.#routing(), ruling);
+    if (plan.kind === 'refused') return this.#refuseCall(invite, caller, ruling, plan);
+    if (this.#isLoop(plan.plan)) return this.#refuseLoop(invite);
+    this.#begin(new Call({ invite, plan: plan.plan }, this.#context()));
+  }
+
+  #converse(call: Call): void {
+    const { sessionId } = call.plan;
+    const calls = this.#conversations.get(sessionId) ?? new Set();
+    this.#conversations.set(sessionId, calls.add(call));
+  }
+
+  #endConversation(call: Call): void {
+    const { sessionId } = call.plan;
+    const calls = this.#conversations.get(sessionId);
+    calls?.delete(call);
+    if (calls?.size === 0) this.#conversations.delete(sessionId);
+  }
+
+  #routing(): RouteOptions {
+    return {
       store: this.store,
       trunks: this.#settings.trunks,
       flowOf: this.#flows.of.bind(this.#flows),
       now: Date.now,
+      defaults: this.defaults,
+      isEngaged: (number: string) => this.#engaged.has(number),
     };
-    const plan = planCall(invite, caller, options, ruling);
-    if (plan.kind === 'refused') return invite.respond(plan.status, { reason: plan.reason });
-    this.#begin(new Call(invite, plan.plan, this.#context()));
+  }
+
+  #refuseCall(invite: IncomingInvite, caller: Caller, ruling: Ruling, refused: RefusedRoute): void {
+    const { sessionId, decision } = ruling;
+    const { status, reason } = refused;
+    const rule = decision.rules.length === 0 ? undefined : decision.rules.join(' / ');
+    const dialled = userOf(invite.message.uri) ?? '';
+    const said = { status, reason: reason ?? reasonPhrase(status), rule };
+    const from = callerOf(invite, caller);
+    this.#journalEvent({ type: 'call.refused', call: uuidv7(), sessionId, from, dialled, ...said });
+    invite.respond(status, { reason });
+  }
+
+  #journalEvent(event: EventBody): void {
+    const isUrgent = isOfRecording(event);
+    const journaled = isUrgent ? this.#journal.append(event) : this.#journal.appendSoon(event);
+    this.decisions.note(journaled);
+    this.events.tell(journaled);
   }
 
   #begin(call: Call): void {
     this.calls.set(call.id, call);
+    this.#converse(call);
     this.store.noteOpenCall({ call: call.id, recording: call.recording?.id ?? null });
     this.#count('calls');
     call.begin().catch((thrown: unknown) => {
@@ -260,27 +369,66 @@ export class Switch {
       userAgent,
       log: this.#log,
       journal: (event) => {
-        if (event.type === 'call.answered') this.#count('answered');
+        if (event.type === 'call.answered') this.#noteAnswered(event.call);
+        if (event.type === 'call.released') this.#engaged.drop(event.call);
         if (event.type === 'recording.started') this.#count('recorded');
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
-        this.events.tell(this.#journal.append(event));
+        this.#journalEvent(event);
       },
       anchor: (call, legs) => this.mediaServers.anchor(call, legs),
+      anchorOf: (media) => this.mediaServers.anchorOf(media),
+      restoreMedia: (anchor, legs) => this.mediaServers.restore(anchor, legs),
+      keep: (call) => this.#callStore.keep(call.id, () => storeCall(call)),
+      forget: (call) => this.#callStore.forget(call.id),
+      redirect: (from, response) => routeRedirected(from, response, this.#routing()),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
       featureCodes: this.#settings.featureCodes,
       probeMs: PROBE_MS,
       glareDelay: () => setTimeout(2100 + 1900 * Math.random(), undefined, { ref: false }),
       onReleased: (call) => {
         this.calls.delete(call.id);
+        this.#endConversation(call);
+        this.decisions.drop(call.id);
         this.store.forgetOpenCall(call.id);
         this.#whenGone.get(call.id)?.();
       },
     };
   }
 
+  /** A media server tells what a party has dialled. */
+  onMediaEvent({ 'call-id': name, tag, code }: NgEvent): void {
+    const call = this.calls.get(callOfName(name));
+    if (call !== undefined) takeFeatureCode(call, tag, code);
+  }
+
   #onMediaServerLost({ name }: MediaServer, reason: string): void {
     this.#count('mediaServersLost');
     void rescueCalls(this.calls.values(), this.#rescue, `media server ${name} is lost: ${reason}`);
+  }
+
+  /** The same caller's same call, on its way already: a phone or a trunk has sent it back (RFC 3261 section 16.3 in spirit). */
+  #isLoop({ sessionId, from, to, dialled }: CallPlan): boolean {
+    const calls = this.#conversations.get(sessionId) ?? [];
+    return [...calls].some(({ state, plan }) => {
+      const isOnItsWay = state === 'setup' || state === 'ringing';
+      const isSameNumber = (plan.dialled ?? plan.to.number) === (dialled ?? to.number);
+      return isOnItsWay && isSameNumber && plan.from.number === from.number;
+    });
+  }
+
+  #refuseLoop(invite: IncomingInvite): void {
+    this.#count('refused-loop');
+    invite.respond(482);
+  }
+
+  #noteAnswered(call: string): void {
+    this.#count('answered');
+    const answered = this.calls.get(call);
+    if (answered !== undefined) this.#noteEngaged(answered);
+  }
+
+  #noteEngaged({ id, legs }: Call): void {
+    this.#engaged.note(id, [legs.a.party.dn, legs.b.party.dn]);
   }
 
   #refuseBusy(invite: IncomingInvite): void {
@@ -316,6 +464,11 @@ function settingsOf(config: Config): Settings {
     maxExpires: config.sip['max-expires'],
     ringTimeoutMs: config.sip['ring-timeout'] * 1000,
     featureCodes: featureCodesIn(config.switch),
+    defaults: config.switch.defaults,
+    agentCodes: {
+      login: config.switch['agent-login-code'],
+      logout: config.switch['agent-logout-code'],
+    },
   };
 }
 
@@ -327,31 +480,48 @@ function featureCodesIn(codes: Config['switch']): Settings['featureCodes'] {
   return new Map(named.filter(([code]) => code !== ''));
 }
 
+/** What a kill at any instant must not lose; the other events of a call may miss a few milliseconds of it. */
+function isOfRecording(event: EventBody): boolean {
+  return event.type === 'recording.decided' ? event.record : event.type.startsWith('recording.');
+}
+
 /** Starts grec-sipd. */
 export async function startSwitch({ config, log }: DaemonContext): Promise<RunningDaemon> {
   const certificate = new Certificate(config, log);
   const strategist = new Strategist(config, log);
   const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
   const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
+  let running: Switch | undefined;
   const clients = await Promise.all(
     config.media.server.map(async (address) => ({
       address,
-      ng: await createNgClient({ ...address, timeoutMs: config.media.timeout, log }),
+      ng: await createNgClient({
+        ...address,
+        timeoutMs: config.media.timeout,
+        log,
+        onEvent: (event) => running?.onMediaEvent(event),
+      }),
     })),
   );
-  const parts = new Switch({ config, store, strategist, certificate, journal, clients, log });
+  const callStore = new CallStore({
+    file: config.paths.callsDb,
+    onTrouble: (reason) => reportStore(reason, log),
+  });
+  const parts = new Switch({ config, store, strategist, certificate, journal, clients, callStore, log });
+  running = parts;
   warnOfForeignRealms(store, parts.realm, log);
   try {
     await parts.listen(config);
   } catch (thrown) {
     await Promise.allSettled([journal.close(), parts.mediaServers.close()]);
+    callStore.close();
     store.close();
     strategist.close();
     certificate.close();
     throw thrown;
   }
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
-  await parts.closeLostCalls();
+  parts.takeUpCalls();
   return {
     routes: switchRoutes(parts),
     status: () => statusOf(parts),
@@ -395,6 +565,7 @@ function statusOf(parts: Switch): Record<string, unknown> {
     recording: calls.filter((call) => call.recording?.isRunning).length,
     registrations: parts.store.registeredCount(Date.now()),
     listeners: parts.events.listeners,
+    agents: parts.store.logins.all().length,
     strategy: parts.strategist.status(),
     tls: parts.certificate.status(),
     counters: {

@@ -8,9 +8,11 @@ import type {
   Flow,
   IncomingInvite,
   IncomingRequest,
+  InviteResponseOptions,
   OutgoingInvite,
   OutgoingInviteOptions,
   ResponseOptions,
+  StoredDialog,
   UserAgent,
 } from '../sip/user-agent.ts';
 
@@ -64,17 +66,48 @@ export class FakeDialog implements Dialog {
   readonly localTag = 'near';
   readonly remoteTag = 'far';
   readonly remote = { name: undefined, uri: 'sip:far@127.0.0.1', params: {} };
-  state: Dialog['state'] = 'confirmed';
+  /** What {@link store} tells, and what a restored one is made from. */
+  stored: object = { fake: true };
+  state: Dialog['state'];
+  /** Headers of every request, in order. */
+  readonly headers: ExtraHeaders[] = [];
   onAck: Dialog['onAck'] = undefined;
   onReinvite: Dialog['onReinvite'] = undefined;
+  onUpdate: Dialog['onUpdate'] = undefined;
   onRequest: Dialog['onRequest'] = undefined;
   onEnd: Dialog['onEnd'] = undefined;
+  readonly sessionTimer = undefined;
+  role: Dialog['role'] = 'caller';
+  localDescription: Body | undefined = undefined;
+  /** What the far side takes and speaks, in upper and lower case. */
+  readonly abilities = new Set<string>();
   readonly sent: Sent = [];
   /** What the far side answers to a re-INVITE or another request. */
   answerTo: (method: string) => SipResponse | Promise<SipResponse> = () => fakeResponse(200, 'answer');
 
+  constructor(state: Dialog['state'] = 'confirmed') {
+    this.state = state;
+  }
+
+  allows(method: string): boolean {
+    return this.abilities.has(method);
+  }
+
+  supports(tag: string): boolean {
+    return this.abilities.has(tag);
+  }
+
+  update(options: { headers?: ExtraHeaders; body?: Body }): Promise<SipResponse> {
+    return this.request('UPDATE', options);
+  }
+
+  store() {
+    return this.stored as StoredDialog;
+  }
+
   async request(method: string, options: { headers?: ExtraHeaders; body?: Body } = {}): Promise<SipResponse> {
     this.sent.push(line(method, options.body));
+    this.headers.push(options.headers ?? {});
     return this.answerTo(method);
   }
 
@@ -99,10 +132,28 @@ export class FakeDialog implements Dialog {
 
 export class FakeInvite extends FakeIncoming implements IncomingInvite {
   readonly localTag = 'near';
+  /** The options of every response, in order. */
+  readonly options: InviteResponseOptions[] = [];
+  /** Early dialogs, by branch. */
+  readonly earlyDialogs = new Map<string, FakeDialog>();
   onCancel: (() => void) | undefined = undefined;
+  onPrack: IncomingInvite['onPrack'] = undefined;
   readonly dialog = new FakeDialog();
 
-  accept(options: ResponseOptions = {}): Dialog {
+  override respond(status: number, options: InviteResponseOptions = {}): void {
+    super.respond(status, options);
+    this.options.push(options);
+    const { branch = '' } = options;
+    if (status > 100 && status < 200 && !this.earlyDialogs.has(branch))
+      this.earlyDialogs.set(branch, new FakeDialog('early'));
+  }
+
+  early(branch = ''): Dialog | undefined {
+    return this.earlyDialogs.get(branch);
+  }
+
+  accept(options: InviteResponseOptions = {}): Dialog {
+    this.options.push(options);
     this.sent.push(line(200, options.body));
     return this.dialog;
   }
@@ -129,6 +180,20 @@ export class FakeUserAgent implements UserAgent {
     this.options = options;
     this.sent.push(line('INVITE', options.body));
     return { callId: 'fake', localTag: 'near', cancel: () => void this.sent.push('CANCEL') };
+  }
+
+  /** Dialogs that were restored, in order. */
+  readonly restored: FakeDialog[] = [];
+
+  restoreDialog(stored: StoredDialog): Dialog {
+    const dialog = new FakeDialog();
+    dialog.stored = stored;
+    this.restored.push(dialog);
+    return dialog;
+  }
+
+  findDialog(): Dialog | undefined {
+    return undefined;
   }
 
   accept(sdp: string): void {

@@ -22,12 +22,16 @@ export interface PhoneMedia {
   /** RTCP packets that came. */
   readonly rtcpReceived: number;
   readonly target: MediaTarget | undefined;
+  /** Hears nobody but where it sends to, as some telephones do. */
+  isStrict: boolean;
   aim(target: MediaTarget): void;
   /**
    * Sends companded audio at its own pace; see {@link RtpSender.play}. What falls into a time when the peer does not
    * want to receive is not sent.
    */
   play(audio: Uint8Array): Promise<SentAudio>;
+  /** Sends one packet as it stands. */
+  sendPacket(packet: Buffer): void;
   /** Ends playing; the ports stay open for what is still on its way. */
   stop(): void;
   close(): Promise<void>;
@@ -51,6 +55,7 @@ class SocketMedia implements PhoneMedia {
   readonly receiver = createRtpReceiver();
   rtcpReceived = 0;
   target: MediaTarget | undefined;
+  isStrict = false;
   readonly #sockets: Socket[];
   readonly #rtp: Socket;
   #sender: RtpSender | undefined;
@@ -61,7 +66,10 @@ class SocketMedia implements PhoneMedia {
     this.rtpPort = rtp.address().port;
     this.#rtp = rtp;
     this.#sockets = [rtp, rtcp];
-    rtp.on('message', (bytes) => this.receiver.receive(bytes));
+    rtp.on('message', (bytes, { address: from, port }) => {
+      const isTarget = from === this.target?.address && port === this.target.rtpPort;
+      if (isTarget || !this.isStrict) this.receiver.receive(bytes);
+    });
     rtcp.on('message', () => {
       this.rtcpReceived += 1;
     });
@@ -78,6 +86,10 @@ class SocketMedia implements PhoneMedia {
 
   async play(audio: Uint8Array): Promise<SentAudio> {
     return (await this.#sender?.play(audio)) ?? { packets: 0, samples: 0 };
+  }
+
+  sendPacket(packet: Buffer): void {
+    this.#put(packet);
   }
 
   stop(): void {

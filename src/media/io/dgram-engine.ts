@@ -4,7 +4,16 @@ import { isIPv6 } from 'node:net';
 import { GrecError, messageOf, systemCode } from '../../errors.ts';
 import type { Endpoint } from '../../spool/pcap.ts';
 import { DgramPort } from './dgram-port.ts';
-import type { EngineCounters, Leg, PacketEngine, PortCounters, Remote, Tap, TapChannel } from './engine.ts';
+import type {
+  EngineCounters,
+  EventFilter,
+  Leg,
+  PacketEngine,
+  PortCounters,
+  Remote,
+  Tap,
+  TapChannel,
+} from './engine.ts';
 import { ChunkPool, ChunkTap } from './tap.ts';
 
 /** What the kernel keeps while this process is busy: over two seconds of a call (bounded by net.core.rmem_max). */
@@ -143,6 +152,10 @@ class DgramLeg implements Leg {
     const own = tap instanceof ChunkTap ? tap : undefined;
     this.#rtp.copyTo(own, channel);
     this.#rtcp.copyTo(own, channel);
+  }
+
+  filterEvents(filter: EventFilter | undefined): void {
+    this.#rtp.filter = filter;
   }
 
   async close(): Promise<void> {

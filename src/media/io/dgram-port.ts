@@ -3,7 +3,7 @@ import type { RemoteInfo, Socket } from 'node:dgram';
 import { classifyPacket } from '../../rtp/header.ts';
 import { microsNow } from '../../spool/clock.ts';
 import { type Endpoint, type FlowHeader, flowHeader } from '../../spool/pcap.ts';
-import type { EngineCounters, PortCounters, TapChannel } from './engine.ts';
+import type { EngineCounters, EventFilter, PortCounters, TapChannel } from './engine.ts';
 import { type Expected, Latch } from './latch.ts';
 import type { ChunkTap } from './tap.ts';
 
@@ -25,6 +25,8 @@ export class DgramPort {
   peer: DgramPort | undefined;
   /** The RTCP port of the same leg, for an RTP port: RTCP that comes here all the same (RFC 5761) belongs there. */
   sibling: DgramPort | undefined;
+  /** Of an RTP port. */
+  filter: EventFilter | undefined;
   readonly #kind: 'rtp' | 'rtcp';
   readonly #socket: Socket;
   readonly #local: Endpoint;
@@ -127,6 +129,13 @@ export class DgramPort {
     counted.packets += 1;
     counted.bytes += bytes.length;
     counted.lastAt = at;
+    const { filter } = this;
+    if (filter !== undefined && kind === 'rtp' && filter.isEvent(bytes))
+      filter.take(bytes, () => this.#pass(bytes, at, kind));
+    else this.#pass(bytes, at, kind);
+  }
+
+  #pass(bytes: Buffer, at: number, kind: 'rtp' | 'rtcp'): void {
     if (this.#tap !== undefined && this.#flow !== undefined)
       this.#tap.copy(this.#channel, at, this.#flow, bytes);
     const peer = kind === this.#kind ? this.peer : this.peer?.sibling;

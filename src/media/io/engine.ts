@@ -64,8 +64,18 @@ export interface Leg {
   relayTo(peer: Leg | undefined): void;
   /** Copies every packet of the party, RTCP too, into `tap`; undefined ends that. */
   copyTo(tap: Tap | undefined, channel: TapChannel): void;
+  /** Shows the RTP of the party to `filter` first; undefined ends that. */
+  filterEvents(filter: EventFilter | undefined): void;
   /** Frees both ports. */
   close(): Promise<void>;
+}
+
+/** Looks at the telephone events of a party before they are copied and relayed. */
+export interface EventFilter {
+  /** Whether this RTP packet is for {@link take}; asked for every packet. */
+  isEvent(packet: Uint8Array): boolean;
+  /** Keeps the packet from going on; `pass` lets it go, now or later, if ever. */
+  take(packet: Uint8Array, pass: () => void): void;
 }
 
 /** Index of a party in the counts of a tap. */

@@ -150,6 +150,55 @@ t.test('a routing point can be dialled, and is the end when none of its rules ma
   });
 });
 
+const NUMBERED = `
+[[rule]]
+name = "service"
+match.to = "0800*"
+attach = { line = "service" }
+record = "destination"
+route.routing-point = "7900"
+[[rule]]
+name = "vip"
+match = { to = "7900", from = "+4930*" }
+route.dn = "7001"
+[[rule]]
+name = "data only"
+match = { to = "7900", from = "7XXX" }
+attach = { internal = "1" }
+[[rule]]
+name = "round"
+match.to = ["7911", "7912"]
+route.routing-point = "7912"
+`;
+
+t.test(
+  'a call that is led to a routing point among the DNs is looked at again, as a call to it',
+  async (t) => {
+    t.match(decide(NUMBERED, { to: '08001', from: '+4930' }), {
+      rules: ['service', 'vip'],
+      route: { kind: 'dn', dns: ['7001'] },
+      record: { word: 'destination', rule: 'service' },
+      attach: { line: 'service' },
+    });
+    const nowhere = { kind: 'reject', status: 480, reason: 'No Rule At Routing Point 7900' };
+    t.match(decide(NUMBERED, { to: '08001', from: '+4940' }), { rules: ['service'], route: nowhere });
+    t.match(decide(NUMBERED, { to: '08001', from: '7002' }), {
+      rules: ['service', 'data only'],
+      route: nowhere,
+    });
+    t.match(decide(`${NUMBERED}[default]\nroute.dn = "7009"`, { to: '08001', from: '+4940' }), {
+      rules: ['service', 'default'],
+      route: { kind: 'dn', dns: ['7009'] },
+    });
+  },
+);
+
+t.test('a circle of routing points ends the call, not the switch', async (t) => {
+  const { rules, route } = decide(NUMBERED, { to: '7911' });
+  t.match(route, { kind: 'reject', status: 482, reason: 'Routing Points Lead In A Circle' });
+  t.equal(rules.length, 20);
+});
+
 t.test('whoever listens hears why each rule did not match', async (t) => {
   const passed: string[] = [];
   const strategy = parseStrategy(

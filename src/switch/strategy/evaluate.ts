@@ -4,6 +4,8 @@ import type { Decision, RouteWord, Rule, Strategy, StrategyCall } from './strate
 
 /** How the default of a strategy is called among its rules. */
 export const DEFAULT_RULE = 'default';
+/** So many rules may make one decision, each leading to the next. */
+const MOST_RULES = 20;
 /** Without a strategy, and where it says nothing: the call goes to the number that was dialled. */
 export const NOTHING: Decision = { rules: [], route: { kind: 'dialled' }, record: undefined, attach: {} };
 
@@ -18,14 +20,14 @@ export interface Question {
 }
 
 /** The decision for a call. Its route is `external` when the external strategy is to be asked: see {@link applyRule}. */
-export function evaluate(question: Question): Decision {
+export function evaluate(question: Question, sofar = NOTHING): Decision {
   const { strategy, call } = question;
   const rule = firstMatch(strategy.rules, question);
-  if (rule !== undefined) return applyRule(question, NOTHING, rule);
-  if (strategy.points.has(call.to)) return enterPoint(question, NOTHING, call.to);
+  if (rule !== undefined) return applyRule(question, sofar, rule);
+  if (strategy.points.has(call.to)) return enterPoint(question, sofar, call.to);
   const { fallthrough } = strategy;
-  if (fallthrough === undefined) return NOTHING;
-  return applyRule(question, NOTHING, { name: DEFAULT_RULE, actions: fallthrough });
+  if (fallthrough === undefined) return sofar;
+  return applyRule(question, sofar, { name: DEFAULT_RULE, actions: fallthrough });
 }
 
 /** The decision when `rule` is applied to what is decided so far; the rule's word goes before earlier ones. */
@@ -45,11 +47,25 @@ export function applyRule(
   return point === undefined ? next : enterPoint(question, next, point);
 }
 
-/** Routing points lead in no circle: the strategy has been checked. */
+/** A routing point with rules of its own, or one whose call is looked at again, as if its number had been dialled. */
 function enterPoint(question: Question, sofar: Decision, number: string): Decision {
+  if (!question.strategy.points.has(number)) return lookAgain(question, sofar, number);
   const rule = firstMatch(question.strategy.points.get(number) ?? [], question);
   if (rule !== undefined) return applyRule(question, sofar, rule);
   return { ...sofar, route: { kind: 'reject', status: 480, reason: `No Rule At Routing Point ${number}` } };
+}
+
+/** Whether these lead in a circle depends on the call: the check of the strategy cannot tell. */
+function lookAgain(question: Question, sofar: Decision, number: string): Decision {
+  if (sofar.rules.length >= MOST_RULES)
+    return { ...sofar, route: { kind: 'reject', status: 482, reason: 'Routing Points Lead In A Circle' } };
+  const there = { ...question, call: { ...question.call, to: number } };
+  const decision = evaluate(there, { ...sofar, route: { kind: 'dialled' } });
+  if (decision.route.kind !== 'dialled') return decision;
+  return {
+    ...decision,
+    route: { kind: 'reject', status: 480, reason: `No Rule At Routing Point ${number}` },
+  };
 }
 
 function firstMatch(rules: readonly Rule[], { call, now, onPassed }: Question): Rule | undefined {

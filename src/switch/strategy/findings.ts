@@ -1,6 +1,7 @@
 // Mistakes in a strategy that no schema sees: names used twice, references to nothing, actions that exclude each other.
 import { type Finding, isTable, type KeyPath } from '../../toml-schema.ts';
 import { DEFAULT_RULE } from './evaluate.ts';
+import { numberPattern, numberPatternProblem } from './pattern.ts';
 
 /** A table of a strategy with its place in the file. Nothing is known of its values yet. */
 interface Placed {
@@ -12,6 +13,8 @@ interface Placed {
 export interface Known {
   /** Numbers of the routing points. */
   points: ReadonlySet<unknown>;
+  /** Whether a rule looks for calls to this number, which is then that of a routing point among the DNs. */
+  isRuled(number: string): boolean;
   /** Names of the trunks; undefined when these are not known. */
   trunks: readonly string[] | undefined;
 }
@@ -20,7 +23,9 @@ export interface Known {
 export function findMistakes(raw: unknown, trunks: readonly string[] | undefined): Finding[] {
   const points = tablesOf({ path: [], raw }, 'routing-point');
   const rules = [{ path: [], raw }, ...points].flatMap((holder) => tablesOf(holder, 'rule'));
-  const known = { points: new Set(points.map((point) => get(point.raw, 'number'))), trunks };
+  const looked = tablesOf({ path: [], raw }, 'rule').flatMap(patternsOf);
+  const isRuled = (number: string) => looked.some((pattern) => pattern.matches(number));
+  const known = { points: new Set(points.map((point) => get(point.raw, 'number'))), isRuled, trunks };
   const byDefault = { path: ['default'], raw: get(raw, 'default') };
   return [
     ...findRepeated(points, 'number', 'routing point'),
@@ -65,13 +70,23 @@ function findInRoute(route: Record<string, unknown>, path: KeyPath, known: Known
   if (ring !== undefined && !isList) found.push({ path: [...path, 'ring'], message: several });
   if (time !== undefined && (!isList || ring === 'together'))
     found.push({ path: [...path, 'ring-time'], message: `${several} that ring in order` });
-  if (typeof point === 'string' && !known.points.has(point))
-    found.push({ path: [...path, 'routing-point'], message: `there is no [[routing-point]] ${point}` });
+  if (typeof point === 'string' && !known.points.has(point) && !known.isRuled(point)) {
+    const message = `there is no [[routing-point]] ${point}, and no [[rule]] whose match.to fits it`;
+    found.push({ path: [...path, 'routing-point'], message });
+  }
   if (typeof trunk === 'string' && known.trunks?.includes(trunk) === false) {
     const message = `there is no [[trunk]] ${trunk}; there is: ${known.trunks.join(', ') || 'none'}`;
     found.push({ path: [...path, 'trunk'], message });
   }
   return found;
+}
+
+/** The numbers that a rule looks for. */
+function patternsOf({ raw }: Placed) {
+  const texts = [get(get(raw, 'match'), 'to')].flat();
+  return texts.flatMap((text) =>
+    typeof text === 'string' && numberPatternProblem(text) === undefined ? [numberPattern(text)] : [],
+  );
 }
 
 function findRepeated(tables: readonly Placed[], key: string, what: string): Finding[] {

@@ -108,7 +108,7 @@ t.test('routing points that lead in a circle', async (t) => {
   ]);
   t.match(problems(point('1', '1')), [/leads in a circle/]);
   t.match(problems(point('1', '2') + point('1', '2')), [
-    /no \[\[routing-point\]\] 2/,
+    /no \[\[routing-point\]\] 2, and no \[\[rule\]\] whose match.to fits it/,
     /another routing point/,
     /no/,
   ]);

@@ -41,7 +41,8 @@ export function readAnswer(
   trunks: readonly string[],
 ): { actions: Actions } | { problem: string } {
   const result = v.safeParse(answerSchema, json);
-  const known = { points: new Set(strategy.points.keys()), trunks };
+  const isRuled = (number: string) => strategy.rules.some((rule) => looksFor(rule, number));
+  const known = { points: new Set(strategy.points.keys()), isRuled, trunks };
   const problems = [
     ...(result.issues ?? []).map((issue) => `${v.getDotPath(issue) ?? 'the answer'}: ${issue.message}`),
     ...findInActions({ path: [], raw: json }, known).map(
@@ -50,6 +51,11 @@ export function readAnswer(
   ];
   if (result.success && problems.length === 0) return { actions: result.output };
   return { problem: problems.join('; ') };
+}
+
+function looksFor({ conditions }: Rule, number: string): boolean {
+  const call = { sessionId: '', from: '', to: number, dn: undefined, trunk: undefined, headers: {} };
+  return conditions.some(({ key, holds }) => key === 'match.to' && holds(call, 0));
 }
 
 function build(values: StrategyValues): Strategy {

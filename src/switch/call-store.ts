@@ -1,0 +1,98 @@
+// The calls that are answered, as another life of the switch needs them to go on (SQLite, WAL; survives kill -9).
+//
+// Nothing waits for it: what changes is written within a fiftieth of a second, many calls at once. It holds nothing that
+// outlives a call, so one of another version, or a damaged one, is begun anew.
+import { rmSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { messageOf } from '../errors.ts';
+import { LateWrites } from './late-writes.ts';
+
+/** What another life cannot read is not read. */
+const VERSION = 1;
+const LOCK_WAIT_MS = 100;
+const BATCH_MS = 20;
+
+export interface StoredRow {
+  call: string;
+  /** JSON. */
+  state: string;
+}
+
+export interface CallStoreOptions {
+  file: string;
+  /** Told once when the disk takes nothing, with the reason, and once (undefined) when it takes all again. */
+  onTrouble(reason: string | undefined): void;
+}
+
+export class CallStore {
+  readonly #db: Database.Database;
+  readonly #put: Database.Statement<[string, string]>;
+  readonly #delete: Database.Statement<[string]>;
+  readonly #late: LateWrites;
+  /** Calls that have a row. */
+  readonly #written = new Set<string>();
+
+  constructor({ file, onTrouble }: CallStoreOptions) {
+    this.#db = open(file);
+    this.#late = new LateWrites({
+      onTrouble,
+      together: (writes) => this.#db.transaction(writes)(),
+      batchMs: BATCH_MS,
+    });
+    this.#put = this.#db.prepare('INSERT OR REPLACE INTO call (call, state) VALUES (?, ?)');
+    this.#delete = this.#db.prepare('DELETE FROM call WHERE call = ?');
+    for (const { call } of this.all()) this.#written.add(call);
+  }
+
+  /** Keeps a call as it is when it is written; `undefined`: not now. Never throws. */
+  keep(call: string, state: () => unknown): void {
+    this.#late.writeSoon(call, () => {
+      const now = state();
+      if (now === undefined) return;
+      this.#put.run(call, JSON.stringify(now));
+      this.#written.add(call);
+    });
+  }
+
+  /** Never throws. A call that came and went before it was written costs nothing. */
+  forget(call: string): void {
+    this.#late.drop(call);
+    if (!this.#written.delete(call)) return;
+    this.#late.writeSoon(call, () => void this.#delete.run(call));
+  }
+
+  all(): StoredRow[] {
+    return this.#db.prepare<[], StoredRow>('SELECT call, state FROM call ORDER BY rowid').all();
+  }
+
+  close(): void {
+    this.#late.end();
+    this.#db.close();
+  }
+}
+
+function open(file: string): Database.Database {
+  try {
+    return openCurrent(file);
+  } catch {
+    // Calls of an earlier life cannot be saved with it: they end, and new ones are kept in a new one.
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+    return openCurrent(file);
+  }
+}
+
+function openCurrent(file: string): Database.Database {
+  const db = new Database(file, { timeout: LOCK_WAIT_MS });
+  try {
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = NORMAL');
+    const version = db.pragma('user_version', { simple: true });
+    if (version !== 0 && version !== VERSION) throw new Error(`version ${String(version)}`);
+    db.exec('CREATE TABLE IF NOT EXISTS call (call TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT');
+    db.pragma(`user_version = ${VERSION}`);
+    return db;
+  } catch (thrown) {
+    db.close();
+    throw new Error(messageOf(thrown), { cause: thrown });
+  }
+}
