@@ -96,6 +96,56 @@ t.test('values as they are written', async (t) => {
   ]);
 });
 
+t.test('TLS: files relative to the configuration, ports, and who is believed', async (t) => {
+  const text = `[sip]
+listen = ["udp:127.0.0.1:5060", "tls:[::1]:5061"]
+[sip.tls]
+certificate = "tls/chain.pem"
+key = "/etc/ssl/key.pem"
+[[trunk]]
+name = "carrier"
+host = "192.0.2.1"
+transport = "tls"
+tls-name = "sip.carrier.example"
+`;
+  const directory = t.testdir({ 'grec.toml': text, 'none.toml': '' });
+  const config = loadConfig({ file: join(directory, 'grec.toml') });
+  t.match(config.sip.listen[1], { protocol: 'tls', host: '::1', port: 5061 });
+  t.match(config.sip.tls, { 'verify-clients': false, 'verify-servers': true });
+  t.strictSame(config.paths.tls, {
+    certificate: join(directory, 'tls/chain.pem'),
+    key: '/etc/ssl/key.pem',
+    ca: undefined,
+  });
+  t.match(config.trunk, [{ port: 5061, transport: 'tls', 'tls-name': 'sip.carrier.example' }]);
+  t.equal(loadConfig({ file: join(directory, 'none.toml') }).paths.tls, undefined);
+});
+
+t.test('an IPv6 address for media is one', async (t) => {
+  t.equal(parseConfig('mediad.address-ipv6 = "::1"', 'f').mediad['address-ipv6'], '::1');
+  t.match(problems('mediad.address-ipv6 = "127.0.0.1"'), [
+    /^1 mediad\.address-ipv6: expected an IPv6 address/,
+  ]);
+});
+
+t.test('TLS: what belongs together and is not', async (t) => {
+  t.match(problems('[sip]\nlisten = ["udp:127.0.0.1:5060", "tls:127.0.0.1:5061"]'), [
+    /^2 sip\.listen\[1\]: TLS needs certificate and key in \[sip\.tls\]/,
+  ]);
+  t.match(problems('[sip.tls]\ncertificate = "c"'), [/^2 sip\.tls\.certificate: needs .* key beside it/]);
+  t.match(problems('[sip.tls]\nkey = "k"'), [/^2 sip\.tls\.key: needs .* certificate beside it/]);
+  t.match(problems('[[trunk]]\nname = "a"\nhost = "::1"\ntransport = "tls"'), [
+    /^4 trunk\[0\]\.transport: TLS needs a "tls:ADDRESS:PORT"/,
+  ]);
+  t.match(problems('[sip.tls]\nverify-clients = 1\ncertificat = "x"\nkey = ""'), [
+    /^2 /,
+    /^3 .*unknown key/,
+    /^4 /,
+  ]);
+  t.equal(problems('sip.tls = 3').length, 1);
+  t.match(problems('trunk = [3]'), [/^1 trunk/]);
+});
+
 t.test('the media server is the one configured here, unless another one is named', async (t) => {
   const serverOf = (toml: string) => parseConfig(toml, 'x.toml').media.server[0];
   t.strictSame(serverOf(''), { host: '127.0.0.1', port: 2223 });
@@ -141,10 +191,10 @@ port = 0
 `),
     [
       '2 log.level: expected one of "trace", "debug", "info", "warn", "error", "silent"; found "loud"',
-      '4 sip.listen[1]: expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", such as "udp:127.0.0.1:5060"; found "sctp:127.0.0.1:5060"',
+      '4 sip.listen[1]: expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT", such as "udp:127.0.0.1:5060"; found "sctp:127.0.0.1:5060"',
       '5 sip.ring-timeout: expected a whole number of seconds from 5 to 600; found 1',
       '6 sip.realm: expected a realm, not an empty string',
-      '7 sip.relm: unknown key; accepted here: listen, realm, ring-timeout, max-expires, session-expires, min-se',
+      '7 sip.relm: unknown key; accepted here: listen, realm, ring-timeout, max-expires, session-expires, min-se, tls',
       '9 mediad.ports: expected "FIRST-LAST", at least four ports within 1024-65535; found "10-20"',
       '10 mediad.address: expected an IP address, such as "192.0.2.10"; found "localhost"',
       '13 trunk[0].host: expected an IP address, such as "192.0.2.10"; found "carrier.example"',

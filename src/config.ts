@@ -4,6 +4,16 @@ import { isIP } from 'node:net';
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
+import {
+  type HostPort,
+  hostPort,
+  hostPorts,
+  ipAddress,
+  ipv6Address,
+  listenAddress,
+  portRange,
+} from './config-addresses.ts';
+import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { defaultEntries } from './dn-settings.ts';
 import { GrecError, messageOf, systemCode } from './errors.ts';
 import { LOG_LEVELS } from './log-levels.ts';
@@ -18,108 +28,25 @@ import {
   within,
 } from './toml-schema.ts';
 
+export type { HostPort, ListenAddress, PortRange } from './config-addresses.ts';
 export type { ConfigProblem } from './toml-schema.ts';
-
-/** One address a daemon listens on, written `udp:127.0.0.1:5060`. */
-export interface ListenAddress {
-  protocol: 'udp' | 'tcp';
-  host: string;
-  port: number;
-}
-
-/** An IP address and a port, written `127.0.0.1:2223` or `[::1]:2223`. */
-export interface HostPort {
-  host: string;
-  port: number;
-}
-
-/** An inclusive range of UDP ports. */
-export interface PortRange {
-  first: number;
-  last: number;
-}
-
-const HOST_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/;
-
-function readHostPort(text: string): HostPort | undefined {
-  const match = HOST_PORT.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || isIP(host) === 0 || port > 65535) return undefined;
-  return { host, port };
-}
-
-const hostPort = v.pipe(
-  v.string('expected "ADDRESS:PORT"'),
-  v.check(
-    (text) => readHostPort(text) !== undefined,
-    'expected an IP address and a port, such as "127.0.0.1:2223"',
-  ),
-  v.transform((text): HostPort => readHostPort(text) ?? { host: '127.0.0.1', port: 0 }),
-);
-
-const HOST_PORTS = 'expected an IP address and a port, such as "127.0.0.1:2223", or a list of them';
-
-/** One or several. */
-const hostPorts = v.pipe(
-  v.union([v.string(), v.array(v.string())], HOST_PORTS),
-  v.transform((value) => (typeof value === 'string' ? [value] : value)),
-  v.check(
-    (values) => values.length > 0 && values.every((text) => readHostPort(text) !== undefined),
-    HOST_PORTS,
-  ),
-  v.transform((values) => values.flatMap((text) => readHostPort(text) ?? [])),
-);
-
-function readListen(text: string): ListenAddress | undefined {
-  const match = /^(udp|tcp):(.+)$/.exec(text);
-  const address = readHostPort(match?.[2] ?? '');
-  if (address === undefined) return undefined;
-  return { protocol: match?.[1] === 'tcp' ? 'tcp' : 'udp', ...address };
-}
-
-const listenAddress = v.pipe(
-  v.string('expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"'),
-  v.check(
-    (text) => readListen(text) !== undefined,
-    'expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", such as "udp:127.0.0.1:5060"',
-  ),
-  v.transform((text): ListenAddress => readListen(text) ?? { protocol: 'udp', host: '127.0.0.1', port: 0 }),
-);
-
-const portRange = v.pipe(
-  v.string('expected "FIRST-LAST"'),
-  v.check(
-    (text) => readPortRange(text) !== undefined,
-    'expected "FIRST-LAST", at least four ports within 1024-65535',
-  ),
-  v.transform((text): PortRange => readPortRange(text) ?? { first: 30000, last: 39999 }),
-);
-
-function readPortRange(text: string): PortRange | undefined {
-  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text);
-  const range = { first: Number(match?.[1]), last: Number(match?.[2]) };
-  if (!(range.first >= 1024 && range.last <= 65535 && range.last - range.first >= 3)) return undefined;
-  return range;
-}
-
-const ipAddress = v.pipe(
-  v.string('expected an IP address'),
-  v.check((text) => isIP(text) !== 0, 'expected an IP address, such as "192.0.2.10"'),
-);
 
 const featureCode = v.pipe(
   v.string('expected a feature code, such as "*1"'),
   v.regex(/^[0-9*#A-D]{0,8}$/, 'expected up to 8 of 0-9 * # A-D, or "" for none'),
 );
 
-const trunk = v.strictObject({
-  name: text('the name of the trunk'),
-  host: ipAddress,
-  port: v.optional(within(1, 65535, 'a port'), 5060),
-  transport: v.optional(oneOf(['udp', 'tcp']), 'udp'),
-  record: v.optional(flag, false),
-});
+const trunk = v.pipe(
+  v.strictObject({
+    name: text('the name of the trunk'),
+    host: ipAddress,
+    port: v.optional(within(1, 65535, 'a port')),
+    transport: v.optional(oneOf(['udp', 'tcp', 'tls']), 'udp'),
+    'tls-name': v.optional(text('the name in its certificate')),
+    record: v.optional(flag, false),
+  }),
+  v.transform((values) => ({ ...values, port: values.port ?? (values.transport === 'tls' ? 5061 : 5060) })),
+);
 
 const written = v.strictObject({
   state: section({ directory: v.optional(text('a directory')) }),
@@ -141,6 +68,7 @@ const written = v.strictObject({
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
     'session-expires': v.optional(within(90, 86400, 'a whole number of seconds'), 1800),
     'min-se': v.optional(within(90, 86400, 'a whole number of seconds'), 90),
+    tls: tlsSection,
   }),
   trunk: v.optional(
     v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),
@@ -161,6 +89,7 @@ const written = v.strictObject({
   mediad: section({
     ng: v.optional(hostPort, '127.0.0.1:2223'),
     address: v.optional(ipAddress, '127.0.0.1'),
+    'address-ipv6': v.optional(ipv6Address),
     ports: v.optional(portRange, '30000-39999'),
     'flush-interval': v.optional(within(10, 5000, 'a whole number of milliseconds'), 200),
   }),
@@ -200,6 +129,8 @@ export interface Paths {
   callsDb: string;
   /** The routing strategy; it need not exist unless `[switch] strategy` names it. */
   strategy: string;
+  /** Undefined when there is no certificate. */
+  tls: TlsFiles | undefined;
 }
 
 export interface Config extends ConfigValues {
@@ -237,7 +168,7 @@ export function parseConfig(toml: string, file: string): ConfigValues {
 
 /** The values of a configuration text, or every mistake in it. */
 export function checkConfig(toml: string): { values?: ConfigValues; problems: ConfigProblem[] } {
-  return checkToml(schema, toml);
+  return checkToml(schema, toml, findTlsMistakes);
 }
 
 function findFile(named: string | undefined, env: NodeJS.ProcessEnv, uid: number | undefined) {
@@ -304,6 +235,7 @@ function placePaths(
     switchDb: join(state, 'switch.db'),
     callsDb: join(state, 'calls.db'),
     strategy: resolve(configurationDirectory(file, env, uid), values.switch.strategy ?? 'strategy.toml'),
+    tls: placeTlsFiles(base, values.sip.tls),
   };
 }
 

@@ -1,8 +1,6 @@
 // Where the lines of a daemon's log go: all of one turn of the event loop in one write.
-import { pino } from 'pino';
+import { LogDestination } from './log-destination.ts';
 
-/** While nothing can be written, on a full disk say, that much waits, in bytes; what comes then is lost. */
-const MOST_WAITING = 1 << 20;
 /** Lines of one turn that are written before its end, in characters. */
 const MOST_IN_TURN = 1 << 16;
 
@@ -10,19 +8,14 @@ export interface LogOutput {
   write(line: string): void;
 }
 
-/** Standard error, line by line. A log that cannot be written never ends a daemon. */
-export function standardError() {
-  const stream = pino.destination({ fd: 2, sync: true, maxLength: MOST_WAITING });
-  return stream.on('error', () => undefined);
-}
-
 /**
  * Standard error. Lines are written at the end of the turn in which they were logged, or when the process exits, in order.
  */
 export function standardErrorInTurns(): LogOutput {
-  const stream = standardError();
+  const stream = new LogDestination();
   const output = inTurns((text) => void stream.write(text));
-  process.on('exit', () => output.flush());
+  // Before the stream writes what waits.
+  process.prependListener('exit', () => output.flush());
   return output;
 }
 

@@ -1,5 +1,7 @@
 // Logs: no secret in a line, lines of one turn together, and all of them when the process exits.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { createLogger } from './log.ts';
 import { inTurns } from './log-output.ts';
@@ -61,4 +63,30 @@ t.test('a process that exits, or ends by a mistake, leaves all its lines', async
     const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', `${start}\n${end}`]);
     t.match(stderr.toString(), 'the last line', end);
   }
+});
+
+const LOG = new URL('./log.ts', import.meta.url).href;
+
+function run(body: string) {
+  const program = `const { createLogger } = await import('${LOG}'); const log = createLogger({ name: 'x', level: 'info', readable: false }); ${body}`;
+  return spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+t.test('a log that nobody reads', async (t) => {
+  const child = run(`
+    for (let count = 0; count < 5000; count++) log.info('x'.repeat(1000));
+    setTimeout(() => console.log('done'), 50);
+    setTimeout(() => process.exit(), 1e6);`);
+  t.teardown(() => child.kill('SIGKILL'));
+  t.match(String(await once(child.stdout, 'data')), 'done');
+});
+
+t.test('the last lines of a process that ends at once', async (t) => {
+  const child = run("for (let count = 0; count < 100; count++) log.info('line ' + count); process.exit(3);");
+  const [all, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  t.equal(code, 3);
+  t.equal(all.trim().split('\n').length, 100);
+  t.match(all, /line 99/);
 });

@@ -1,8 +1,9 @@
 // Logs: pino, JSON lines on a pipe, readable lines on a terminal. Call and leg ids ride on child loggers.
 import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
+import { LogDestination } from './log-destination.ts';
 import type { LogLevel } from './log-levels.ts';
-import { standardError, standardErrorInTurns } from './log-output.ts';
+import { standardErrorInTurns } from './log-output.ts';
 import { withoutSecrets } from './log-secrets.ts';
 
 export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
@@ -47,7 +48,7 @@ function withChildren(log: Logger): Logger {
 
 function prettyStream(): DestinationStream {
   return pretty({
-    destination: standardError(),
+    destination: new LogDestination(),
     colorize: process.stderr.isTTY === true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid',

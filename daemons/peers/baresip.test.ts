@@ -1,5 +1,5 @@
 // baresip as phone: registers with digest over UDP and TCP, calls, is recorded; who may not, is refused.
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { noBaresip, startBaresip } from './baresip.ts';
 import { freePort, type Installation, install, readChannels } from './installation.ts';
@@ -61,6 +61,54 @@ t.test(
     t.ok(shareOf(AGENT_HZ, left) > 0.9, `left is the agent: ${shareOf(AGENT_HZ, left)}`);
     t.ok(shareOf(CUSTOMER_HZ, right) > 0.9, `right is the customer: ${shareOf(CUSTOMER_HZ, right)}`);
     t.ok(Math.abs(row.duration - TALK_MS) < 1000, `${row.duration} ms`);
+  },
+);
+
+t.test(
+  'baresip on TLS and IPv4 calls baresip on TLS and IPv6, which is recorded',
+  { skip: noBaresip, timeout: 90_000 },
+  async (t) => {
+    const installation = await install({ tls: true, alsoOn: ['::1'], mediad: 'address-ipv6 = "::1"' });
+    t.teardown(() => installation.stop());
+    await installation.addDn('7001', 'agent-secret', { record: true });
+    await installation.addDn('7002', 'secret');
+    const { configFile, sip, tls } = installation;
+    const phone = {
+      transport: 'tls',
+      authority: join(dirname(configFile), 'ca.pem'),
+    } as const;
+    const agent = await startBaresip({
+      ...phone,
+      registrar: { host: '[::1]', port: tls.port },
+      host: '::1',
+      number: '7001',
+      password: 'agent-secret',
+      source: agentFile,
+    });
+    t.teardown(() => agent.quit());
+    const customer = await startBaresip({
+      ...phone,
+      registrar: { ...sip, port: tls.port },
+      number: '7002',
+      password: 'secret',
+      source: customerFile,
+    });
+    t.teardown(() => customer.quit());
+    await Promise.all([installation.registered('7001'), installation.registered('7002')]);
+    for (const number of ['7001', '7002']) {
+      const dn = await installation.ask<{ registrations: object[] }>('grec-sipd', 'GET', `/dns/${number}`);
+      t.match(dn.registrations, [{ transport: 'tls' }]);
+    }
+    customer.dial('7001');
+    await Promise.all([agent.event('CALL_ESTABLISHED'), customer.event('CALL_ESTABLISHED')]);
+    await talk();
+    agent.hangUp();
+    await customer.event('CALL_CLOSED');
+    const { row, channels } = await channelsOfOnly(installation);
+    t.match(row, { state: 'complete', caller: '7002', callee: '7001' });
+    const [left, right] = channels;
+    t.ok(shareOf(AGENT_HZ, left) > 0.9, `left is the agent: ${shareOf(AGENT_HZ, left)}`);
+    t.ok(shareOf(CUSTOMER_HZ, right) > 0.9, `right is the customer: ${shareOf(CUSTOMER_HZ, right)}`);
   },
 );
 

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Protocol } from '../../src/sip/user-agent.ts';
 
 const MODULES = [
   '/usr/lib/baresip/modules',
@@ -22,7 +23,9 @@ export interface BaresipOptions {
   number: string;
   password: string;
   registrar: { host: string; port: number };
-  transport: 'udp' | 'tcp';
+  transport: Protocol;
+  /** For TLS: the file of the authority that vouches for the registrar. */
+  authority?: string;
   /** A mono WAV of 8 kHz that it speaks. */
   source: string;
   /** In its notation; `pcmu/8000/1` when left out. */
@@ -89,11 +92,14 @@ function send(socket: Socket, command: string, params: string): void {
   socket.write(`${Buffer.byteLength(text)}:${text},`);
 }
 
-function configuration({ source, host = '127.0.0.1' }: BaresipOptions, control: number): string {
+function configuration(options: BaresipOptions, control: number): string {
+  const { source, host = '127.0.0.1', authority } = options;
+  const trust = authority === undefined ? '' : `sip_cafile ${authority}\nsip_verify_server yes`;
   return `
 poll_method epoll
-sip_listen ${host}:0
+sip_listen ${host.includes(':') ? `[${host}]` : host}:0
 net_interface ${host}
+${trust}
 audio_source aufile,${source}
 audio_level no
 audio_buffer 20-160

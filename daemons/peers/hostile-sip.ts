@@ -71,6 +71,29 @@ export class HostileSip {
     return this.#random.chance(70) ? this.#fuzzer.stream() : [this.#flood(), this.#nearMiss(), this.#flood()];
   }
 
+  /** A message for a connection that shall live on, as a rule: mutants and all, but with a length that is right. */
+  framed(): Buffer {
+    const bytes = this.datagram();
+    if (this.#random.chance(3)) return bytes;
+    const end = bytes.indexOf('\r\n\r\n');
+    const head = bytes.toString('latin1', 0, end < 0 ? bytes.length : end);
+    const body = end < 0 ? Buffer.alloc(0) : bytes.subarray(end + 4);
+    const others = head.split('\r\n').filter((line) => !/^(content-length|l)\s*:/i.test(line));
+    const lines = [...others, `Content-Length: ${body.length}`, '', ''];
+    return Buffer.concat([Buffer.from(lines.join('\r\n'), 'latin1'), body]);
+  }
+
+  /** For a TLS port: what is no handshake, what nearly is one, and one that never ends. */
+  noHandshake(): Buffer {
+    const kind = this.#random.below(4);
+    if (kind === 0) return this.datagram();
+    if (kind === 1) return Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    const length = this.#random.below(600);
+    const hello = Array.from({ length }, () => this.#random.below(256));
+    const record = [22, 3, this.#random.below(5), this.#random.below(3), this.#random.below(256)];
+    return Buffer.from(kind === 2 ? [...record, 1, ...hello] : record);
+  }
+
   /** A call that the switch will take from the sender, a trunk: everything in it that can be hostile is. */
   call(from: { host: string; port: number }): Buffer {
     const { number, host } = this.#options;

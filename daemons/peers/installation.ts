@@ -10,6 +10,7 @@ import type { RecordingRow } from '../../src/catalog/rows.ts';
 import { type DaemonsRunning, startDaemons } from '../../src/cli/daemons-runner.ts';
 import { type Config, type DaemonName, loadConfig, socketOf } from '../../src/config.ts';
 import { askDaemon } from '../../src/control.ts';
+import { makeCertificate, type TestCertificate } from '../../src/testing/certificate.ts';
 
 const DAEMONS = dirname(dirname(fileURLToPath(import.meta.url)));
 const WAIT_MS = 60_000;
@@ -24,6 +25,12 @@ export interface InstallationOptions {
   port?: number;
   /** More lines of [sip]. */
   sip?: string;
+  /** Listens on TLS too, with a certificate of its own authority. */
+  tls?: boolean;
+  /** More addresses to listen on, by UDP and TCP (and TLS). */
+  alsoOn?: readonly string[];
+  /** More lines of [mediad]. */
+  mediad?: string;
   /** UDP ports that the media server may use: four a call. */
   mediaPorts?: number;
   /** Called with its directory (the state goes into `state/` there) before the daemons start. */
@@ -34,6 +41,8 @@ export interface Installation {
   config: Config;
   configFile: string;
   sip: { host: string; port: number };
+  /** The port of TLS, and who vouches for its certificate. */
+  tls: { port: number; authority: TestCertificate };
   daemons: DaemonsRunning;
   /** What the daemons logged, for the message of a failed test. */
   log: string[];
@@ -57,11 +66,17 @@ export interface Installation {
 export async function install(options: InstallationOptions = {}): Promise<Installation> {
   const directory = mkdtempSync(join(tmpdir(), 'grec-peers-'));
   const { host = '127.0.0.1' } = options;
-  const [sipPort, ngPort] = await Promise.all([options.port ?? freePort(host), freePort()]);
+  const [sipPort, ngPort, tlsPort] = await Promise.all([
+    options.port ?? freePort(host),
+    freePort(),
+    freePort(),
+  ]);
+  const authority = makeCertificate({ name: 'authority', names: [] });
   const first = await freeRange(options.mediaPorts ?? 200);
   const configFile = join(directory, 'grec.toml');
   const last = first + (options.mediaPorts ?? 200) - 1;
-  writeFileSync(configFile, toml(sipPort, ngPort, `${first}-${last}`, options));
+  writeFileSync(configFile, toml({ sipPort, ngPort, tlsPort }, `${first}-${last}`, options));
+  if (options.tls) writeCertificate(directory, authority.issue(), authority);
   const config = loadConfig({ file: configFile });
   options.prepare?.(directory);
   const log: string[] = [];
@@ -86,6 +101,7 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
     config,
     configFile,
     sip: { host, port: sipPort },
+    tls: { port: tlsPort, authority },
     daemons,
     log,
     ask,
@@ -104,21 +120,47 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
   };
 }
 
-function toml(sipPort: number, ngPort: number, ports: string, options: InstallationOptions): string {
-  const { host = '127.0.0.1' } = options;
+/** Puts a certificate where the installation in this directory looks for it. */
+export function writeCertificate(
+  directory: string,
+  { certificate, key }: Pick<TestCertificate, 'certificate' | 'key'>,
+  authority: TestCertificate,
+): void {
+  writeFileSync(join(directory, 'chain.pem'), certificate);
+  writeFileSync(join(directory, 'key.pem'), key, { mode: 0o600 });
+  writeFileSync(join(directory, 'ca.pem'), authority.certificate);
+}
+
+const TLS = `[sip.tls]
+certificate = "chain.pem"
+key = "key.pem"
+ca = "ca.pem"`;
+
+function toml(
+  { sipPort, ngPort, tlsPort }: Record<'sipPort' | 'ngPort' | 'tlsPort', number>,
+  ports: string,
+  options: InstallationOptions,
+): string {
+  const listen = [options.host ?? '127.0.0.1', ...(options.alsoOn ?? [])].flatMap((address) => {
+    const host = address.includes(':') ? `[${address}]` : address;
+    const plain = [`udp:${host}:${sipPort}`, `tcp:${host}:${sipPort}`];
+    return options.tls ? [...plain, `tls:${host}:${tlsPort}`] : plain;
+  });
   return `
 [state]
 directory = "state"
 [log]
 format = "json"
 [sip]
-listen = ["udp:${host}:${sipPort}", "tcp:${host}:${sipPort}"]
+listen = ${JSON.stringify(listen)}
 ${options.sip ?? ''}
+${options.tls ? TLS : ''}
 [media]
 server = "127.0.0.1:${ngPort}"
 [mediad]
 ng = "127.0.0.1:${ngPort}"
 ports = "${ports}"
+${options.mediad ?? ''}
 ${options.toml ?? ''}`;
 }
 

@@ -5,7 +5,7 @@ import { besiege } from './siege.ts';
 t.test('hostile SIP, ng and RTP against two recorded calls', { timeout: 90_000 }, async (t) => {
   const report = await besiege({
     seed: 7,
-    sip: { datagrams: 4000, streams: 200, calls: 40 },
+    sip: { udp: 4000, tcp: 1500, tls: 1500, calls: 40 },
     ng: { datagrams: 3000 },
     rtp: { packetsPerSecond: 5000, seconds: 1 },
     settles: false,

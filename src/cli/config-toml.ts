@@ -14,7 +14,11 @@ export function printConfig(config: Config): string {
     state: { ...state, directory: config.paths.state },
     log,
     control,
-    sip: { ...sip, listen: sip.listen.map((address) => `${address.protocol}:${showHostPort(address)}`) },
+    sip: {
+      ...sip,
+      listen: sip.listen.map((address) => `${address.protocol}:${showHostPort(address)}`),
+      tls: { ...sip.tls, ...defined(config.paths.tls) },
+    },
     switch: { ...config.switch, ...strategyOf(config) },
     media: { ...media, server: media.server.map(showHostPort) },
     mediad: {
@@ -26,6 +30,11 @@ export function printConfig(config: Config): string {
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),
   });
+}
+
+/** TOML has no word for what is not there. */
+function defined(values: object | undefined): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values ?? {}).filter(([, value]) => value !== undefined));
 }
 
 /** A file that is named must exist. */

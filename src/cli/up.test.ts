@@ -103,6 +103,16 @@ t.test('--listen sets the addresses of SIP and media for this run alone', async 
   t.notOk(existsSync(join(installation.directory, 'state', 'run', 'up.toml')), 'its file is gone');
 });
 
+t.test('--listen keeps the TLS port of the configuration', async (t) => {
+  const config = loadConfig({ env: {}, uid: 0 });
+  const listen = [{ protocol: 'tls', host: '0.0.0.0', port: 5071 } as const];
+  const { sip } = withListen({ ...config, sip: { ...config.sip, listen } }, '192.0.2.1:5062', () => true);
+  t.strictSame(
+    sip.listen.map(({ protocol, host, port }) => `${protocol} ${host} ${port}`),
+    ['udp 192.0.2.1 5062', 'tcp 192.0.2.1 5062', 'tls 192.0.2.1 5071'],
+  );
+});
+
 t.test('--listen: what is accepted', async (t) => {
   const config = loadConfig({ env: {}, uid: 0 });
   const listens = (text: string) => {

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { type Config, loadConfig } from '../config.ts';
+import { type Config, type ListenAddress, loadConfig } from '../config.ts';
 import { askDaemon, socketOf } from '../control.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import { printConfig, showHostPort } from './config-toml.ts';
@@ -150,7 +150,10 @@ export function withListen(config: Config, listen: string, isOwn = isOwnAddress)
       hint: `addresses here: ${ownAddresses().join(', ') || 'none but loopback'}`,
     });
   }
-  const addresses = (['udp', 'tcp'] as const).map((protocol) => ({ protocol, host, port }));
+  const addresses: ListenAddress[] = (['udp', 'tcp'] as const).map((protocol) => ({ protocol, host, port }));
+  // TLS keeps its own port.
+  const secure = config.sip.listen.find(({ protocol }) => protocol === 'tls');
+  if (secure !== undefined) addresses.push({ ...secure, host });
   return {
     ...config,
     sip: { ...config.sip, listen: addresses },

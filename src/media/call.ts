@@ -1,4 +1,5 @@
 // One call on the media server: two parties, each with its own ports for the life of the call, and its recording.
+import { isIPv6 } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -13,7 +14,7 @@ import {
   type RecordingContext,
   readMetadata,
 } from './call-recording.ts';
-import { type Description, describeFor, readDescription } from './description.ts';
+import { addressFor, type Description, describeFor, readDescription } from './description.ts';
 import { DtmfGate } from './dtmf-gate.ts';
 import type { Leg } from './io/engine.ts';
 import type { PortPool } from './port-pool.ts';
@@ -22,8 +23,8 @@ const FEATURE_CODE = /^[0-9A-D*#]{1,8}$/;
 const MOST_CODES = 16;
 
 export interface CallContext extends RecordingContext {
-  /** Our media address, bound and shown in SDP. */
-  address: string;
+  /** Our media addresses, bound and shown in SDP: one, or one of each family. The first is the preferred one. */
+  addresses: readonly [string, ...string[]];
   ports: PortPool;
   log: Logger;
 }
@@ -75,14 +76,14 @@ export class Call {
    * @throws GrecError SDP_INVALID, PORTS_EXHAUSTED, PORT_UNUSABLE, NG_REFUSED
    */
   async offer(request: NgOffer, tell: Tell): Promise<NgOk> {
-    const description = readDescription(request, this.#context.address);
-    await this.#openParties(request['from-tag'], request['to-tag']);
+    const description = readDescription(request, this.#context.addresses);
+    await this.#openParties(request, description);
     const party = this.#party(request['from-tag'], request['to-tag']);
     const other = this.#otherThan(party);
     this.#adopt(party, description);
     this.#watchCodes(party, request, tell);
     this.#noteWish(request);
-    return { result: 'ok', sdp: describeFor(other.leg, description) };
+    return { result: 'ok', sdp: describeFor(other.leg, description, request.replace) };
   }
 
   /**
@@ -92,7 +93,7 @@ export class Call {
   async answer(request: NgAnswer, tell: Tell): Promise<NgOk> {
     const offerer = this.parties.find(({ tag }) => tag === request['from-tag']);
     if (offerer?.description === undefined) throw refused(`no offer from tag ${request['from-tag']}`);
-    const description = readDescription(request, this.#context.address);
+    const description = readDescription(request, this.#context.addresses);
     const party = this.#otherThan(offerer);
     if (party.tag !== request['to-tag']) party.tag = request['to-tag'];
     this.#noteWish(request);
@@ -102,7 +103,7 @@ export class Call {
     this.#watchCodes(party, request, tell);
     this.#adopt(party, description);
     this.recording?.update(this.#streams());
-    return { result: 'ok', sdp: describeFor(offerer.leg, description) };
+    return { result: 'ok', sdp: describeFor(offerer.leg, description, request.replace) };
   }
 
   /** @throws GrecError SPOOL_WRITE when the segment cannot be opened; NG_REFUSED before there is an offer */
@@ -141,16 +142,24 @@ export class Call {
     return Math.max(this.lastSignal, ...packets);
   }
 
-  async #openParties(fromTag: string, toTag = ''): Promise<void> {
+  /** Each party gets ports of its own family; the other's is that of the offer when the controller does not say. */
+  async #openParties(request: NgOffer, { remote }: Description): Promise<void> {
     if (this.parties.length > 0) return;
-    const { engine, ports, address } = this.#context;
-    const open = () => ports.open((port) => engine.openLeg(address, port));
-    const from = { tag: fromTag, leg: await open(), description: undefined, created: secondsNow() };
+    const { 'from-tag': fromTag, 'to-tag': toTag = '', 'address family': family } = request;
+    const isV6 = isIPv6(remote.address);
+    const from = { tag: fromTag, leg: await this.#open(isV6), description: undefined, created: secondsNow() };
     this.parties = [from];
-    const to = { tag: toTag, leg: await open(), description: undefined, created: secondsNow() };
+    const leg = await this.#open(family === undefined ? isV6 : family === 'IP6');
+    const to = { tag: toTag, leg, description: undefined, created: secondsNow() };
     this.parties = [from, to];
     from.leg.relayTo(to.leg);
     to.leg.relayTo(from.leg);
+  }
+
+  #open(isV6: boolean): Promise<Leg> {
+    const { engine, ports, addresses } = this.#context;
+    const address = addressFor(isV6, addresses) ?? addresses[0];
+    return ports.open((port) => engine.openLeg(address, port));
   }
 
   /** The party of that tag. A new tag takes the place of the party that `otherTag` does not name. */
@@ -173,6 +182,7 @@ export class Call {
 
   #adopt(party: CallParty, description: Description): void {
     this.#refuseLoop(description);
+    refuseOtherFamily(party.leg, description);
     party.description = description;
     party.leg.expect(description.remote);
   }
@@ -193,7 +203,7 @@ export class Call {
 
   /** A description that names our own ports of this call would send each packet round for ever. */
   #refuseLoop({ remote }: Description): void {
-    if (remote.address !== this.#context.address) return;
+    if (!this.#context.addresses.includes(remote.address)) return;
     const own = this.parties.flatMap(({ leg }) => [leg.rtpPort, leg.rtcpPort]);
     if (own.includes(remote.rtpPort) || own.includes(remote.rtcpPort)) {
       throw refused('the description names ports of the media server itself');
@@ -258,6 +268,13 @@ export class Call {
       );
     }
   }
+}
+
+/** Its ports were shown to the party when the call began, and nothing of the other family comes to them. */
+function refuseOtherFamily({ address }: Leg, { remote }: Description): void {
+  const isHold = /^[0.:]+$/.test(remote.address);
+  if (!isHold && isIPv6(address) !== isIPv6(remote.address))
+    throw refused(`the party was shown ${address}, and names ${remote.address}: different families`);
 }
 
 /** Payload types of telephone events. */

@@ -5,6 +5,7 @@ import type { NgAnswer, NgOffer } from '../ng/request.ts';
 import { audioOf, isSecure, mediaAddress, redirectAudio, rtpFormats } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
+import { connectionTo } from '../sdp/redirect.ts';
 import type { SessionDescription } from '../sdp/session-description.ts';
 import type { Format } from '../spool/segment.ts';
 import type { Leg, Remote } from './io/engine.ts';
@@ -20,10 +21,10 @@ export interface Description {
 
 /**
  * Reads the description in an ng request.
- * @param address our own media address, whose family must be the party's
+ * @param addresses our own media addresses, one of which must be of the party's family
  * @throws GrecError SDP_INVALID with the reason
  */
-export function readDescription(request: NgOffer | NgAnswer, address: string): Description {
+export function readDescription(request: NgOffer | NgAnswer, addresses: readonly string[]): Description {
   const parsed = parseSdp(request.sdp);
   if (!parsed.ok) throw refused(parsed.reason);
   const { sdp } = parsed;
@@ -34,19 +35,26 @@ export function readDescription(request: NgOffer | NgAnswer, address: string): D
   const place = mediaAddress(sdp, audio);
   if (place === undefined) throw refused('no c= line covers its audio');
   const host = request['media address'] ?? place.address;
-  checkHost(host, address);
+  checkHost(host, addresses);
   const [, alsoFrom] = request['received-from'] ?? [];
   const remote: Remote = { address: canonical(host), rtpPort: place.rtpPort, rtcpPort: place.rtcpPort };
   if (alsoFrom !== undefined && isIP(alsoFrom) !== 0) remote.alsoFrom = canonical(alsoFrom);
   return { sdp, remote, formats: rtpFormats(audio), protocol: audio.protocol };
 }
 
-function checkHost(host: string, address: string): void {
+function checkHost(host: string, addresses: readonly string[]): void {
   if (isIP(host) === 0) throw refused(`its address ${host} is not numeric`);
-  if (!isReachable(host, address)) throw refused(`nothing may be sent to its address ${host}`);
-  if (isIPv6(host) !== isIPv6(address)) {
-    throw refused(`its address ${host} and the media server's, ${address}, are of different families`);
+  if (!addresses.some((address) => isReachable(host, address)))
+    throw refused(`nothing may be sent to its address ${host}`);
+  if (addressFor(isIPv6(host), addresses) === undefined) {
+    const own = addresses.join(' and ');
+    throw refused(`its address ${host} and the media server's, ${own}, are of different families`);
   }
+}
+
+/** Our address of a family. */
+export function addressFor(isV6: boolean, addresses: readonly string[]): string | undefined {
+  return addresses.find((address) => isIPv6(address) === isV6);
 }
 
 const MULTICAST = new BlockList();
@@ -76,7 +84,12 @@ function refused(reason: string): GrecError {
   });
 }
 
-/** The description for the other party, which sends to its own `leg`. */
-export function describeFor(leg: Leg, { sdp }: Description): string {
-  return printSdp(redirectAudio(sdp, leg));
+/**
+ * The description for the other party, which sends to its own `leg`.
+ * @param replace `origin`: the address of the o= line is ours too, so that it is of the party's family, and hides the other's
+ */
+export function describeFor(leg: Leg, { sdp }: Description, replace: readonly string[] = []): string {
+  const redirected = redirectAudio(sdp, leg);
+  if (!replace.includes('origin')) return printSdp(redirected);
+  return printSdp({ ...redirected, origin: { ...redirected.origin, ...connectionTo(leg.address) } });
 }

@@ -2,7 +2,8 @@
 // catalog and never waits for the processor.
 import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { machineName } from '../config.ts';
+import { isIPv6 } from 'node:net';
+import { type Config, machineName } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import { createNgServer } from '../ng/server.ts';
@@ -30,7 +31,7 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
   const context: CallContext = {
     engine: createDgramEngine(mediad['flush-interval']),
     ports: createPortPool(mediad.ports),
-    address: mediad.address,
+    addresses: ownAddresses(mediad),
     spool: paths.spool,
     host: machineName(),
     journal,
@@ -51,7 +52,7 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
   const { engine, ports, finishing } = context;
 
   async function listen() {
-    await tryAddress(context);
+    await tryAddresses(context);
     const server = await createNgServer({
       host,
       port,
@@ -65,7 +66,7 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
     status: () => ({
       engine: engine.name,
       ng: { address: host, port: ng.port, ...ng.counters },
-      media: { address: mediad.address, portsUsed: ports.used, portsFree: ports.free },
+      media: { address: context.addresses.join(', '), portsUsed: ports.used, portsFree: ports.free },
       calls: calls.size,
       recording: calls.recording,
       finishing: finishing.size,
@@ -99,11 +100,18 @@ function prepareSpool(spool: string): void {
   }
 }
 
-/** Binds one pair, so that a wrong address is told at the start and not by the first call. */
-async function tryAddress({ engine, ports, address }: CallContext): Promise<void> {
-  const leg = await ports.open((port) => engine.openLeg(address, port));
-  await leg.close();
-  ports.release(leg.rtpPort);
+/** Binds one pair of each, so that a wrong address is told at the start and not by the first call. */
+async function tryAddresses({ engine, ports, addresses }: CallContext): Promise<void> {
+  for (const address of addresses) {
+    const leg = await ports.open((port) => engine.openLeg(address, port));
+    await leg.close();
+    ports.release(leg.rtpPort);
+  }
+}
+
+/** Of each family one: an IPv6 `address` needs no other. */
+function ownAddresses({ address, 'address-ipv6': second }: Config['mediad']): CallContext['addresses'] {
+  return second === undefined || isIPv6(address) ? [address] : [address, second];
 }
 
 /** Looks at the disk of the spool from time to time; asking it may block, so status never does. */

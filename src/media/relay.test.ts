@@ -224,3 +224,31 @@ t.test('IPv6 parties are relayed and recorded too', async (t) => {
     { source: { address: '::1', port: a.rtpPort }, destination: { port: forA } },
   ]);
 });
+
+t.test('an IPv6 party and an IPv4 one hear each other, each on an address of its own family', async (t) => {
+  const server = await startServer(t, '127.0.0.1', '::1').catch(() => undefined);
+  if (server === undefined) return t.pass('no IPv6 loopback here', { skip: 'no IPv6 loopback' });
+  const [a, b] = [await openParty(t, '::1'), await openParty(t)];
+  const toB = await server.ng.request({ command: 'offer', ...ids, sdp: a.sdp(), 'address family': 'IP4' });
+  t.match(toB.sdp, /c=IN IP4 127\.0\.0\.1/);
+  t.match(toB.sdp, /o=.* IN IP6 ::1/, 'the origin is left alone');
+  const replace = ['origin'];
+  const toA = await server.ng.request({ command: 'answer', ...ids, sdp: b.sdp(), replace });
+  t.match(toA.sdp, /o=.* IN IP6 ::1\r\n[\s\S]*c=IN IP6 ::1/, 'unless it is asked for');
+  await server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
+  a.sendRtp(audioPort(toA.sdp), 1);
+  await b.until({ rtp: 1 });
+  b.sendRtp(audioPort(toB.sdp), 1);
+  await a.until({ rtp: 1 });
+  t.strictSame(hexOf(b.rtp), sentBy(a, 1));
+  const moved = server.ng.request({ command: 'offer', ...ids, sdp: b.sdp() });
+  await t.rejects(moved, { message: /was shown ::1, and names 127\.0\.0\.1: different families/ });
+  const held = await server.ng.request({ command: 'offer', ...ids, sdp: a.sdp({ address: '0.0.0.0' }) });
+  t.equal(held.result, 'ok');
+  await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
+  await settled(server);
+  t.same(
+    onlySegment(server.spool).packets.map(({ source }) => source.address),
+    ['::1', '127.0.0.1'],
+  );
+});

@@ -6,6 +6,7 @@ import type { Core } from './core.ts';
 import { type DialogData, requestInDialog } from './dialog-state.ts';
 import type { DialogWay } from './dialog-way.ts';
 import { encodeMessage } from './encode.ts';
+import { wayForSize } from './large-requests.ts';
 import type { SipRequest } from './message.ts';
 import type { Body, ExtraHeaders } from './user-agent-types.ts';
 
@@ -57,8 +58,10 @@ export class Acknowledgements {
   async #send(ack: SipRequest, body: Body | undefined, headers: ExtraHeaders | undefined): Promise<void> {
     try {
       addTo(ack, headers, body);
-      const channel = await this.#way.channel(ack);
-      if ('reason' in channel) return this.#core.count('ack-unsent');
+      const way = await this.#way.channel(ack);
+      if ('reason' in way) return this.#core.count('ack-unsent');
+      const fitting = wayForSize(this.#core, ack, way);
+      const channel = fitting instanceof Promise ? await fitting : fitting;
       ack.headers.via = [topVia(channel)];
       const bytes = encodeMessage(ack);
       this.#last = { seq: ack.headers.cseq.seq, text: bytes.toString('latin1'), channel };

@@ -2,7 +2,8 @@
 import { GrecError } from '../errors.ts';
 import type { Channel } from './channel.ts';
 import { scanContact, scanMaxForwards, scanNameAddrs, scanUint32 } from './decode-headers.ts';
-import type { Headers, NameAddr, SipRequest, Via } from './message.ts';
+import type { Headers, NameAddr, SipRequest, Uri, Via } from './message.ts';
+import { isStream, transportParams } from './protocol.ts';
 import { emptyParams, quote, Scanner } from './scan.ts';
 import { newBranch } from './transaction-keys.ts';
 import { formatUri, parseUri } from './uri.ts';
@@ -25,24 +26,44 @@ export function hostOf(address: string): string {
   return address.includes(':') ? `[${address.split('%')[0]}]` : address;
 }
 
-/** A Via of ours; `rport` asks for the answer at the port that we send from (RFC 3581). */
+/**
+ * A Via of ours; `rport` asks for the answer at the port that we send from (RFC 3581), `alias` says that requests to our
+ * address may come back over the connection (RFC 5923).
+ */
 export function topVia(channel: Channel): Via {
   const { protocol, address, port } = channel.local;
+  const alias = isStream(protocol) ? { alias: null } : {};
   return {
     version: '2.0',
     protocol: protocol.toUpperCase(),
     host: hostOf(address),
     port,
-    params: Object.assign(emptyParams(), { branch: newBranch(), rport: null }),
+    params: Object.assign(emptyParams(), { branch: newBranch(), rport: null, ...alias }),
   };
 }
 
-/** The Contact at which we take requests of a dialog. */
-export function contactAt(user: string | undefined, local: Peer): NameAddr {
-  const params = Object.assign(emptyParams(), local.protocol === 'tcp' ? { transport: 'tcp' } : {});
-  const { address, port } = local;
-  const uri = formatUri({ scheme: 'sip', user, host: hostOf(address), port, params, headers: undefined });
-  return { name: undefined, uri, params: emptyParams() };
+/**
+ * The Contact at which we take requests of a dialog.
+ * @param isSecure the dialog is one of SIPS, which every request of it must stay (RFC 3261 section 12.1.1, RFC 5630 section 5)
+ */
+export function contactAt(user: string | undefined, local: Peer, isSecure = false): NameAddr {
+  const { address, port, protocol } = local;
+  const host = hostOf(address);
+  const uri: Uri = isSecure
+    ? { scheme: 'sips', user, host, port, params: emptyParams(), headers: undefined }
+    : { scheme: 'sip', user, host, port, params: transportParams(protocol), headers: undefined };
+  return { name: undefined, uri: formatUri(uri), params: emptyParams() };
+}
+
+/** True when what a request asks for, or the way back to its sender, is SIPS. */
+export function isSecure({ uri, headers }: SipRequest): boolean {
+  const { contact, 'record-route': recordRoute } = headers;
+  const first = recordRoute?.[0] ?? (contact === '*' ? undefined : contact?.[0]);
+  return isSips(uri) || (first !== undefined && isSips(first.uri));
+}
+
+export function isSips(uri: string): boolean {
+  return uri.slice(0, 5).toLowerCase() === 'sips:';
 }
 
 /** The user part of a URI as text; undefined when there is none. */

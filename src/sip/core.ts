@@ -10,7 +10,7 @@ import type { Transport } from './transport.ts';
 import type { Timers, UserAgentOptions } from './user-agent-types.ts';
 
 export interface Core {
-  readonly user: Pick<UserAgentOptions, 'onInvite' | 'onRequest' | 'admit'>;
+  readonly user: Pick<UserAgentOptions, 'onInvite' | 'onRequest' | 'admit' | 'mayAlias' | 'successorOf'>;
   readonly product: string;
   /** What Allow says. */
   readonly allow: string;
@@ -18,7 +18,7 @@ export interface Core {
   readonly log: Logger;
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly transport: Pick<Transport, 'channelTo' | 'channelOf'>;
+  readonly transport: Pick<Transport, 'channelTo' | 'channelOf' | 'streamTo' | 'shunStream'>;
   readonly transactions: Transactions;
   readonly locator: Pick<Locator, 'locate'>;
   /** By {@link dialogKey}. */

@@ -4,6 +4,7 @@ import type { Core } from './core.ts';
 import { nextHop } from './dialog-state.ts';
 import { isLoopback } from './local-address.ts';
 import type { SipRequest } from './message.ts';
+import { isStream } from './protocol.ts';
 import type { StoredDialog } from './stored-dialog.ts';
 import { parseUri } from './uri.ts';
 import type { Flow, Peer } from './user-agent-types.ts';
@@ -11,7 +12,7 @@ import type { Flow, Peer } from './user-agent-types.ts';
 /**
  * A host and port as the peer writes them, and the address at which it was really found. A phone behind NAT writes its
  * private address into Contact; a request to just that address goes to where the phone was heard. UDP only: the port from
- * which a TCP connection came takes none.
+ * which a connection came takes none.
  */
 export interface Alias {
   host: string;
@@ -50,22 +51,40 @@ export class DialogWay {
     return { flow: flow ?? null, alias: this.#alias ?? null };
   }
 
-  /** The peer has been heard from on a new flow: a TCP phone that has connected again. */
+  /** The peer has been heard from on a new flow: a phone on TCP or TLS that has connected again. */
   moveTo(flow: Flow, alias: Alias | undefined): void {
     this.#flow = flow;
     if (alias !== undefined) this.#alias = alias;
   }
 
-  /** The open TCP connection of the dialog, else the first route or the remote target. */
+  /** The open connection of the dialog, else the first route or the remote target. */
   async channel(request: SipRequest): Promise<Channel | { reason: string }> {
     const { transport, locator } = this.#core;
-    const open = this.#flow?.peer.protocol === 'tcp' ? transport.channelOf(this.#flow) : undefined;
+    const open = this.#openConnection(request);
     if (open !== undefined) return open;
     const hop = nextHop(request);
     const peer = this.#known(hop) ?? (await locator.locate(hop));
     if ('reason' in peer) return peer;
     if (this.#isOfThisMachine(peer)) return { reason: 'a peer elsewhere names an address of this machine' };
     return transport.channelTo(peer, this.#flow);
+  }
+
+  /** Over TCP and TLS: the dialog's, or the one with which its phone has registered again since. */
+  #openConnection({ headers }: SipRequest): Channel | undefined {
+    if (this.#flow === undefined || !isStream(this.#flow.peer.protocol)) return undefined;
+    const open = this.#core.transport.channelOf(this.#flow);
+    if (open !== undefined) return open;
+    const next = this.#core.user.successorOf?.(this.#flow, headers.to.uri);
+    if (next === undefined) return undefined;
+    this.#flow = next;
+    return this.#core.transport.channelOf(next);
+  }
+
+  /** A request of the peer: when its connection has ended, this is the new one. */
+  heardOn(flow: Flow): void {
+    if (this.#flow === undefined || !isStream(flow.peer.protocol) || !isStream(this.#flow.peer.protocol))
+      return;
+    if (this.#core.transport.channelOf(this.#flow) === undefined) this.#flow = flow;
   }
 
   /** Services that listen on loopback trust who reaches them: no peer from elsewhere may have us write to them. */

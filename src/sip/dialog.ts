@@ -246,6 +246,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
     const { seq } = headers.cseq;
     if (data.remoteSeq !== undefined && seq < data.remoteSeq) return this.#server.answer(transaction, 500);
     data.remoteSeq = seq;
+    this.parts.way.heardOn(transaction.flow);
     if (method === 'BYE') this.#receiveBye(transaction);
     else if (method === 'PRACK') this.#receivePrack(transaction);
     else if (this.#state === 'terminated') this.#server.answer(transaction, 481);

@@ -1,5 +1,5 @@
 // A request that came, and the responses that its user gives (RFC 3261 section 8.2.6).
-import { contactAt, userOf } from './compose.ts';
+import { contactAt, isSecure, userOf } from './compose.ts';
 import type { Core } from './core.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { SUPPORTED } from './option-tags.ts';
@@ -29,7 +29,7 @@ export function compose(
     ...(body === undefined ? {} : { body }),
   });
   if (!makesOrMovesDialog(request.method, status)) return response;
-  response.headers.contact ??= [contactAt(userOf(request.uri), channel.local)];
+  response.headers.contact ??= [contactAt(userOf(request.uri), channel.local, isSecure(request))];
   response.headers['allow'] ??= core.allow;
   response.headers['supported'] ??= SUPPORTED;
   return response;

@@ -39,7 +39,7 @@ export class LateAnswers implements ClientUser {
     const data = dialogOfCaller(invite, response);
     const dialog = new DialogImpl(this.#core, data, new DialogWay(this.#core, flow, alias), credentials);
     acks.set(data.remoteTag, dialog.parts.acks);
-    dialog.register().oweAck(invite);
+    dialog.register().parts.acks.owe(invite);
     this.#core.count('answer-forked');
     void dialog.bye();
   }

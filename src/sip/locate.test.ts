@@ -8,6 +8,9 @@ t.test('numeric hosts need no lookup', async (t) => {
     ['sip:a@192.0.2.1', { protocol: 'udp', address: '192.0.2.1', port: 5060 }],
     ['sip:a@192.0.2.1:5070;transport=TCP', { protocol: 'tcp', address: '192.0.2.1', port: 5070 }],
     ['sip:[2001:db8::1]:5062', { protocol: 'udp', address: '2001:db8::1', port: 5062 }],
+    ['sip:a@192.0.2.1;transport=tls', { protocol: 'tls', address: '192.0.2.1', port: 5061 }],
+    ['sips:a@192.0.2.1', { protocol: 'tls', address: '192.0.2.1', port: 5061 }],
+    ['sips:a@[2001:db8::1]:5063;transport=tcp', { protocol: 'tls', address: '2001:db8::1', port: 5063 }],
     ['sip:a@example.com;maddr=192.0.2.7', { protocol: 'udp', address: '192.0.2.7', port: 5060 }],
   ];
   for (const [uri, peer] of cases) t.same(await locator.locate(uri), peer, uri);
@@ -17,7 +20,7 @@ t.test('URIs that lead nowhere', async (t) => {
   const locator = new Locator({ lookup: () => t.fail('no lookup') });
   for (const uri of [
     'tel:+15550100',
-    'sips:a@192.0.2.1',
+    'sips:a@192.0.2.1;transport=udp',
     'sip:a@192.0.2.1;transport=sctp',
     'sip:a@b:99999',
     'x',
@@ -74,4 +77,13 @@ t.test('a flood of names is refused beyond 32 lookups, and close answers everybo
   t.equal(asked, 32);
   locator.close();
   t.match(await waiting[0], { reason: 'closed' });
+});
+
+t.test('whom a name leads to by TLS has to show that name', async (t) => {
+  const locator = new Locator({ lookup: (_host, done) => done(null, '192.0.2.3') });
+  const peer = { protocol: 'tls', address: '192.0.2.3', port: 5061, name: 'pbx.example.com' };
+  t.same(await locator.locate('sips:a@pbx.example.com'), peer);
+  t.same(await locator.locate('sip:a@pbx.example.com;transport=TLS'), peer);
+  const plain = { protocol: 'tcp', address: '192.0.2.3', port: 5060 };
+  t.same(await locator.locate('sip:a@pbx.example.com;transport=tcp'), plain);
 });

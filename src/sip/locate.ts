@@ -1,6 +1,8 @@
 // From a URI to the address and port that a request goes to (RFC 3263, as far as numeric hosts and plain names go).
 import { lookup } from 'node:dns';
 import { isIP } from 'node:net';
+import type { Uri } from './message.ts';
+import { askedFor, defaultPort, protocolNamed, unbracketed } from './protocol.ts';
 import { parseUri } from './uri.ts';
 import type { Peer, Protocol } from './user-agent-types.ts';
 
@@ -40,13 +42,12 @@ export class Locator {
   async locate(text: string): Promise<Peer | NoAddress> {
     const uri = parseUri(text);
     if (uri === undefined || uri.scheme === 'tel') return { reason: 'the URI names no host' };
-    if (uri.scheme === 'sips') return { reason: 'sips needs TLS' };
-    const protocol = protocolOf(uri.params['transport']);
+    const protocol = protocolOf(uri);
     if (protocol === undefined) return { reason: 'the transport of the URI is not supported' };
-    const host = uri.params['maddr'] ?? uri.host;
-    const answer = await this.#address(host.startsWith('[') ? host.slice(1, -1) : host);
+    const host = unbracketed(uri.params['maddr'] ?? uri.host);
+    const answer = await this.#address(host);
     if (typeof answer !== 'string') return answer;
-    return { protocol, address: answer, port: uri.port ?? 5060 };
+    return askedFor(uri.host, { protocol, address: answer, port: uri.port ?? defaultPort(protocol) });
   }
 
   #address(host: string): Promise<Answer> | Answer {
@@ -90,7 +91,9 @@ export class Locator {
   }
 }
 
-function protocolOf(transport: string | null | undefined): Protocol | undefined {
-  const name = transport?.toLowerCase() ?? 'udp';
-  return name === 'udp' || name === 'tcp' ? name : undefined;
+/** `sips` means TLS, with `transport=tcp` too; it is not to be had over UDP (RFC 3261 section 26.2.2, RFC 5630 section 3.1.3). */
+function protocolOf({ scheme, params }: Uri): Protocol | undefined {
+  if (scheme !== 'sips') return protocolNamed(params['transport']);
+  const named = protocolNamed(params['transport'] ?? 'tls');
+  return named === undefined || named === 'udp' ? undefined : 'tls';
 }

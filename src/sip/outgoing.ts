@@ -4,9 +4,10 @@ import { answerTo } from './challenge.ts';
 import type { Channel } from './channel.ts';
 import { buildCancel } from './client-requests.ts';
 import type { ClientFailure, ClientTransaction } from './client-transaction.ts';
-import { contactAt } from './compose.ts';
+import { contactAt, isSips } from './compose.ts';
 import type { Core } from './core.ts';
 import { nextHop } from './dialog-state.ts';
+import { wayForSize } from './large-requests.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { makeResponse } from './response.ts';
 import type { Credentials, ExtraHeaders, Flow, Peer } from './user-agent-types.ts';
@@ -41,6 +42,8 @@ export class Outgoing {
   abandoned = false;
   readonly #core: Core;
   readonly #options: OutgoingOptions;
+  /** The way by UDP for which the request is too large. */
+  #instead: Channel | undefined;
   #answers = 0;
   #isRevised = false;
   #isPrepared = false;
@@ -60,7 +63,7 @@ export class Outgoing {
       const channel = await this.#options.channel(this.request);
       if (this.#core.transactions.closed) this.#fail(503, 'closed');
       else if ('reason' in channel) this.#fail(503, channel.reason);
-      else this.#send(channel);
+      else await this.#sendBy(channel);
     } catch (thrown) {
       // A header or body that cannot be written: a mistake of the user, who hears of it like of any failure.
       this.#core.count('request-unwritable');
@@ -69,15 +72,34 @@ export class Outgoing {
     }
   }
 
-  #send(channel: Channel): void {
-    this.channel = channel;
+  async #sendBy(channel: Channel): Promise<void> {
     const { headers } = this.request;
     const { contactUser } = this.#options;
-    if (contactUser !== undefined) headers.contact ??= [contactAt(contactUser || undefined, channel.local)];
+    if (contactUser !== undefined)
+      headers.contact ??= [contactAt(contactUser || undefined, channel.local, isSips(this.request.uri))];
+    const fitting = wayForSize(this.#core, this.request, channel);
+    if (!(fitting instanceof Promise)) return this.#send(fitting);
+    const found = await fitting;
+    if (this.#core.transactions.closed) return this.#fail(503, 'closed');
+    if (found !== channel) this.#instead = channel;
+    this.#send(found);
+  }
+
+  #send(channel: Channel): void {
+    this.channel = channel;
     this.transaction = this.#core.transactions.request(this.request, channel, {
       onResponse: (response, flow) => this.#receive(response, flow),
-      onFailure: (failure, reason) => this.#fail(statusOf(failure), reason),
+      onFailure: (failure, reason) => this.#lose(failure, reason),
     });
+  }
+
+  /** What does not get through by TCP goes by UDP: at once when that is known, the next time when nobody has answered. */
+  #lose(failure: ClientFailure, reason: string): void {
+    const instead = this.#instead;
+    this.#instead = undefined;
+    if (instead !== undefined && !this.progressing) this.#core.transport.shunStream(instead.peer);
+    if (instead !== undefined && failure === 'transport' && !this.progressing) this.#send(instead);
+    else this.#fail(statusOf(failure), reason);
   }
 
   #receive(response: SipResponse, flow: Flow): void {

@@ -13,17 +13,17 @@ export interface RawPeer {
   expect(pattern: RegExp, from?: number): Promise<string>;
 }
 
-export async function udpPeer(t: Teardown): Promise<RawPeer> {
-  const socket = createSocket('udp4');
+export async function udpPeer(t: Teardown, host = '127.0.0.1'): Promise<RawPeer> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
   const received: string[] = [];
   socket.on('message', (bytes) => void received.push(bytes.toString('latin1')));
-  socket.bind(0, '127.0.0.1');
+  socket.bind(0, host);
   await once(socket, 'listening');
   t.teardown(() => socket.close());
   return {
     port: socket.address().port,
     received,
-    send: (text, port) => socket.send(text, port, '127.0.0.1'),
+    send: (text, port) => socket.send(text, port, host),
     expect: (pattern, from = 0) => expectIn(received, pattern, from),
   };
 }

@@ -7,6 +7,9 @@ import { type Alias, DialogWay } from './dialog-way.ts';
 import type { NameAddr, Params } from './message.ts';
 import type { Peer, SessionTimerState } from './user-agent-types.ts';
 
+/** The name of a flow that a killed user agent had: its connection has ended, and none has that name. */
+export const EARLIER_LIFE = 'of an earlier life';
+
 /** What is kept of a confirmed dialog. */
 export interface StoredDialog {
   role: 'caller' | 'callee';
@@ -62,7 +65,7 @@ export function storeDialog(
 /** The confirmed dialog that was stored, as if nothing had happened since. */
 export function restoreDialog(core: Core, stored: StoredDialog): DialogImpl {
   const { role, data, way, timer, description, abilities } = stored;
-  const flow = way.flow === null ? undefined : { ...way.flow, id: 'of an earlier life' };
+  const flow = way.flow === null ? undefined : { ...way.flow, id: EARLIER_LIFE };
   const known = new DialogWay(core, flow, way.alias ?? undefined);
   const dialog = new DialogImpl(core, restoreData(data), known, undefined);
   const { peer, offers, timer: sessionTimer } = dialog.parts;

@@ -25,6 +25,10 @@ export class StreamDecoder {
   readonly #limits: StreamLimits;
   #buffer = Buffer.alloc(0);
   #length = 0;
+  /** Where what has not been given begins. */
+  #start = 0;
+  /** Given with the next {@link take}: a refusal and the end that it means come together. */
+  readonly #items: StreamItem[] = [];
   /** Bytes before this one hold no end of headers. */
   #searched = 0;
   #head: { head: Head; bodyStart: number; end: number } | undefined;
@@ -35,29 +39,40 @@ export class StreamDecoder {
     this.#limits = { ...DEFAULTS, ...limits };
   }
 
-  /** Bytes of a message that is not complete yet. */
+  /** Bytes that have not been given yet: those of a message that is not complete, once {@link take} gives nothing. */
   get pending(): number {
-    return this.#length;
+    return this.#length - this.#start;
   }
 
-  /** Takes the next bytes and gives what they complete, in order. A run of keep-alives is given as one. Never throws. */
+  /** Takes the next bytes and gives what they complete, in order. */
   push(chunk: Buffer): StreamItem[] {
     const items: StreamItem[] = [];
-    if (this.#fatal) return items;
-    this.#append(chunk);
-    let start = 0;
-    while (!this.#fatal) {
-      const next = this.#take(start, items);
-      if (next === start) break;
-      start = next;
-    }
-    if (this.#fatal) this.#release();
-    else this.#discard(start);
+    this.add(chunk);
+    for (let item = this.take(); item !== undefined; item = this.take()) items.push(item);
     return items;
   }
 
+  /** Takes the next bytes; {@link take} gives what they complete. */
+  add(chunk: Buffer): void {
+    if (!this.#fatal) this.#append(chunk);
+  }
+
+  /** The next of what has come; undefined when more bytes are needed. A run of keep-alives is given as one. Never throws. */
+  take(): StreamItem | undefined {
+    while (this.#items.length === 0 && !this.#fatal) {
+      const next = this.#step(this.#start, this.#items);
+      if (next === this.#start && this.#items.length === 0) {
+        this.#discard();
+        return undefined;
+      }
+      this.#start = next;
+    }
+    if (this.#fatal) this.#release();
+    return this.#items.shift();
+  }
+
   /** Takes what stands at `start`; gives where the rest begins, `start` itself when more bytes are needed. */
-  #take(start: number, items: StreamItem[]): number {
+  #step(start: number, items: StreamItem[]): number {
     if (this.#head === undefined) {
       const first = this.#skipLineBreaks(start, items);
       if (first !== start) return first;
@@ -117,6 +132,7 @@ export class StreamDecoder {
   }
 
   #append(chunk: Buffer): void {
+    this.#discard();
     const needed = this.#length + chunk.length;
     if (needed > this.#buffer.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length, FIRST_CAPACITY));
@@ -127,10 +143,12 @@ export class StreamDecoder {
     this.#length = needed;
   }
 
-  /** Forgets what was taken. Only bytes of the last chunk can stand behind it, hence each byte moves once at most. */
-  #discard(start: number): void {
+  /** Forgets what was given. A chunk comes when all before it has been given: each byte moves a few times at most. */
+  #discard(): void {
+    const start = this.#start;
     if (start === 0) return;
     if (start === this.#length) return this.#release();
+    this.#start = 0;
     this.#buffer.copy(this.#buffer, 0, start, this.#length);
     this.#length -= start;
     this.#searched = Math.max(0, this.#searched - start);
@@ -143,6 +161,7 @@ export class StreamDecoder {
   #release(): void {
     this.#buffer = Buffer.alloc(0);
     this.#length = 0;
+    this.#start = 0;
     this.#searched = 0;
   }
 }

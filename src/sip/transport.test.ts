@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import t from 'tap';
 import { GrecError } from '../errors.ts';
 import { answerTo, headerOf, rawRequest, tcpPeer, udpPeer } from './raw-peer-fixture.ts';
@@ -94,6 +95,31 @@ t.test(
     t.notMatch(headerOf(plain, 'via'), /received|rport/);
   },
 );
+
+t.test('IPv6: brackets in Via and Contact, none in received', async (t) => {
+  const noIPv6 = !Object.values(networkInterfaces()).some((list) =>
+    list?.some(({ address }) => address === '::1'),
+  );
+  if (noIPv6) return t.pass('no IPv6 loopback here', { skip: 'no IPv6 loopback' });
+  const peer = await udpPeer(t, '::1');
+  const { agent, port } = await newAgent(t, { host: '::1' });
+  const request = rawRequest({ method: 'OPTIONS', port: peer.port, to: port });
+  peer.send(request.replace(/127\.0\.0\.1:\d+;/, '[2001:db8::9]:9;rport;'), port);
+  const via = headerOf(await peer.expect(/^SIP\/2\.0 200 /), 'via');
+  t.match(via, 'SIP/2.0/UDP [2001:db8::9]:9;');
+  t.match(via, `;rport=${peer.port}`);
+  t.match(via, ';received=::1');
+  const uri = `sip:2002@[::1]:${peer.port}`;
+  const rejected = new Promise((onRejected) => {
+    agent.invite({ uri, from: FROM, to: { uri }, onAccepted: () => t.fail('accepted'), onRejected });
+  });
+  const invite = await peer.expect(/^INVITE sip:2002@\[::1\]/);
+  t.match(headerOf(invite, 'via'), `SIP/2.0/UDP [::1]:${port};`);
+  t.match(headerOf(invite, 'contact'), `@[::1]:${port}>`);
+  peer.send(answerTo(invite, '486 Busy Here'), port);
+  t.match(await rejected, { status: 486 });
+  await peer.expect(/^ACK /);
+});
 
 t.test('a message that no datagram can carry becomes 503', async (t) => {
   const { target } = await newAgent(t, {});

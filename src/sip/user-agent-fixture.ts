@@ -6,6 +6,7 @@ import {
   type Dialog,
   type IncomingInvite,
   type Protocol,
+  type TlsIdentity,
   type UserAgent,
   type UserAgentOptions,
 } from './user-agent.ts';
@@ -17,6 +18,8 @@ export interface Teardown {
 export interface Place {
   protocol?: Protocol;
   host?: string;
+  tls?: TlsIdentity;
+  scheme?: 'sip' | 'sips';
 }
 
 export interface NewAgent {
@@ -28,7 +31,7 @@ export interface NewAgent {
 
 /** An agent on a free port of loopback that answers everything 200 unless told otherwise. */
 export async function newAgent(t: Teardown, options: Partial<UserAgentOptions> & Place): Promise<NewAgent> {
-  const { protocol = 'udp', host = '127.0.0.1', ...rest } = options;
+  const { protocol = 'udp', host = '127.0.0.1', scheme, ...rest } = options;
   const agent = await createUserAgent({
     listen: [{ protocol, host, port: 0 }],
     log: silentLogger(),
@@ -40,12 +43,18 @@ export async function newAgent(t: Teardown, options: Partial<UserAgentOptions> &
   });
   t.teardown(() => agent.close());
   const port = agent.listening[0]?.port ?? 0;
-  return { agent, port, target: targetAt(protocol, host, port) };
+  return { agent, port, target: targetAt(protocol, host, port, scheme) };
 }
 
-export function targetAt(protocol: Protocol, host: string, port: number): string {
+export function targetAt(
+  protocol: Protocol,
+  host: string,
+  port: number,
+  scheme: 'sip' | 'sips' = 'sip',
+): string {
   const literal = host.includes(':') ? `[${host}]` : host;
-  return `sip:2002@${literal}:${port}${protocol === 'tcp' ? ';transport=tcp' : ''}`;
+  const transport = protocol === 'udp' || scheme === 'sips' ? '' : `;transport=${protocol}`;
+  return `${scheme}:2002@${literal}:${port}${transport}`;
 }
 
 export interface Call {

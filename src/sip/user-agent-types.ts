@@ -5,16 +5,31 @@ import type { StoredDialog } from './stored-dialog.ts';
 
 export type { StoredDialog } from './stored-dialog.ts';
 
-export type Protocol = 'udp' | 'tcp';
+export type Protocol = 'udp' | 'tcp' | 'tls';
 
 /** Where bytes go to, or came from. `address` is a numeric IP address without brackets. */
 export interface Peer {
   protocol: Protocol;
   address: string;
   port: number;
+  /** TLS: the name that the peer's certificate has to show; its address when left out (RFC 5922 section 7). */
+  name?: string;
 }
 
-/** The way a message came: its peer, our own address at which it arrived, and a name that is the same for one TCP connection. */
+/** Who we are in TLS, and whom we believe. All texts are PEM. */
+export interface TlsIdentity {
+  /** The chain: our certificate first. */
+  certificate: string;
+  key: string;
+  /** The authorities that vouch for others; those that Node knows when left out. */
+  ca?: string | undefined;
+  /** Whoever connects must show a certificate. */
+  verifyClients: boolean;
+  /** Whom we connect to must show a certificate with its name. */
+  verifyServers: boolean;
+}
+
+/** The way a message came: its peer, our own address at which it arrived, and a name that is the same for one connection. */
 export interface Flow {
   peer: Peer;
   local: Peer;
@@ -47,6 +62,8 @@ export interface Credentials {
 
 export interface UserAgentOptions {
   listen: { protocol: Protocol; host: string; port: number }[];
+  /** Needed to listen on TLS and to connect by it. */
+  tls?: TlsIdentity | undefined;
   log: Logger;
   /** For Server and User-Agent. */
   product: string;
@@ -60,6 +77,13 @@ export interface UserAgentOptions {
    * sections 8.2.7 and 26.3.2.4).
    */
   admit?(request: SipRequest, flow: Flow): Refusal | undefined;
+  /**
+   * True for who may have requests to its own address and port sent over a connection that it has opened (RFC 5923).
+   * Others on the same address could take them from it: a trunk, not a phone behind NAT.
+   */
+  mayAlias?(flow: Flow): boolean;
+  /** The connection that has taken the place of one that has ended: the same phone of `uri`, registered again. */
+  successorOf?(flow: Flow, uri: string): Flow | undefined;
   timers?: Partial<Timers>;
   limits?: Partial<Limits>;
   /** The methods that it takes, as Allow says them; RFC 3261's, PRACK and UPDATE when left out. */
@@ -86,7 +110,7 @@ export interface SessionTimerState {
 export interface Limits {
   /** Requests under way or just answered; further ones are answered 503. */
   transactions: number;
-  /** TCP connections, in all and from one address. */
+  /** TCP and TLS connections, in all and from one address. */
   connections: number;
   connectionsPerAddress: number;
   /** What may wait for a TCP peer that does not read, in bytes. */
@@ -95,8 +119,10 @@ export interface Limits {
   idleMs: number;
   /** How long a message may take from its first byte to its last, and a new connection to its first message, in milliseconds. */
   messageMs: number;
-  /** How long connecting may take, in milliseconds. */
+  /** How long connecting may take, TLS handshake included, in milliseconds. */
   connectMs: number;
+  /** How long a TLS handshake may take that another one begins, in milliseconds. */
+  handshakeMs: number;
 }
 
 /** RFC 3261 table 4, in milliseconds. */
@@ -110,6 +136,8 @@ export interface UserAgent {
   /** The addresses as bound (port 0 resolved). */
   readonly listening: Peer[];
   readonly counters: Record<string, number>;
+  /** Another certificate for every connection to come; those that are open stay. @throws GrecError TLS_UNUSABLE, and nothing changes */
+  useTls(identity: TlsIdentity): void;
   /** Sends a request outside any dialog and resolves with its final response; never rejects (408, 503, and 500 for what cannot be written, are made here). */
   request(options: OutgoingRequestOptions): Promise<SipResponse>;
   /** Places a call. Exactly one of onAccepted and onRejected is called, once. */
@@ -129,7 +157,7 @@ export interface OutgoingRequestOptions {
   to: { uri: string; name?: string | undefined };
   /** Where to send it; by default the host and port of the Request-URI, which must then be numeric. */
   peer?: Peer;
-  /** Send over the connection of this flow when it is still open (RFC 5626 in spirit; TCP registrations). */
+  /** Send over the connection of this flow when it is still open (RFC 5626 in spirit; registrations over TCP and TLS). */
   flow?: Flow;
   callId?: string;
   headers?: ExtraHeaders;

@@ -9,6 +9,7 @@ import { Locator, type Lookup } from './locate.ts';
 import { isRequest, type SipRequest, type SipResponse } from './message.ts';
 import { Outgoing, wayOut } from './outgoing.ts';
 import { OutgoingInviteImpl } from './outgoing-invite.ts';
+import { isStream } from './protocol.ts';
 import { makeResponse } from './response.ts';
 import { LEAST_MIN_SE } from './session-interval.ts';
 import { restoreDialog } from './stored-dialog.ts';
@@ -25,6 +26,7 @@ import type {
   OutgoingRequestOptions,
   Peer,
   StoredDialog,
+  TlsIdentity,
   UserAgent,
   UserAgentOptions,
 } from './user-agent-types.ts';
@@ -42,7 +44,7 @@ export interface Surroundings {
 
 /**
  * A user agent that listens.
- * @throws GrecError PORT_IN_USE, PORT_UNUSABLE
+ * @throws GrecError PORT_IN_USE, PORT_UNUSABLE, TLS_UNUSABLE
  */
 export async function createUserAgent(
   options: UserAgentOptions,
@@ -55,6 +57,12 @@ export async function createUserAgent(
     listen: options.listen,
     count: (reason) => counters.count(reason),
     onMessage: (result, flow) => agent?.receive(result, flow),
+    tls: options.tls,
+    onTlsFailure: (peer, reason) => {
+      counters.count('tls-refused');
+      const { address, port, name } = peer;
+      options.log.warn({ address, port, name, reason }, `no TLS connection to ${name ?? address}: ${reason}`);
+    },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   agent = new Agent(options, transport, counters, surroundings);
@@ -138,6 +146,8 @@ class Agent implements UserAgent {
     const via = request.headers.via[0];
     if (via === undefined) return this.#core.count('via-missing');
     markSource(request, flow);
+    if (isStream(flow.peer.protocol) && this.#core.user.mayAlias?.(flow))
+      this.#transport.noteAlias(flow, via);
     this.#core.transactions.receiveRequest(request, flow, this.#transport.replyTo(flow, via));
   }
 
@@ -155,6 +165,10 @@ class Agent implements UserAgent {
     });
     const channel = this.#transport.replyTo(flow, via);
     channel.send(encodeMessage(response), () => this.#core.count('response-unsent'));
+  }
+
+  useTls(identity: TlsIdentity): void {
+    this.#transport.useTls(identity);
   }
 
   request(options: OutgoingRequestOptions): Promise<SipResponse> {
@@ -221,5 +235,10 @@ function markSource({ headers }: SipRequest, { peer }: Flow): void {
   if (via === undefined) return;
   const isAsked = 'rport' in via.params;
   if (isAsked) via.params['rport'] = String(peer.port);
-  if (isAsked || via.host !== hostOf(peer.address)) via.params['received'] = peer.address;
+  if (isAsked || via.host !== hostOf(peer.address)) via.params['received'] = withoutZone(peer.address);
+}
+
+/** A zone means something on our machine alone (RFC 4007 section 11.2). */
+function withoutZone(address: string): string {
+  return address.split('%', 1)[0] ?? address;
 }

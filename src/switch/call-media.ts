@@ -64,10 +64,8 @@ export function anchoredMedia(
   const base = { 'call-id': callId };
   const ng = inTurn(client);
   let offerer: Label = 'a';
-  const receivedFrom = (label: Label) => {
-    const address = legs[label].source;
-    return { 'received-from': [isIPv6(address) ? 'IP6' : 'IP4', address] };
-  };
+  const familyOf = (label: Label) => (isIPv6(legs[label].source) ? 'IP6' : 'IP4');
+  const receivedFrom = (label: Label) => ({ 'received-from': [familyOf(label), legs[label].source] });
   /** What an agent may dial as telephone events. */
   const codesOf = (label: Label) =>
     isAgent(legs[label]) && featureCodes.length > 0 ? { 'feature-codes': [...featureCodes] } : {};
@@ -81,6 +79,8 @@ export function anchoredMedia(
         'from-tag': legs[from].tag,
         'to-tag': legs[otherLabel(from)].tag,
         ...receivedFrom(from),
+        'address family': familyOf(otherLabel(from)),
+        replace: ['origin'],
         ...codesOf(from),
         sdp: text,
       });
@@ -96,6 +96,7 @@ export function anchoredMedia(
         'from-tag': legs[offerer].tag,
         'to-tag': legs[otherLabel(offerer)].tag,
         ...receivedFrom(from),
+        replace: ['origin'],
         ...codesOf(from),
         sdp: sdp.toString('utf8'),
       });

@@ -37,3 +37,27 @@ t.test('and no more than a recording can carry', async (t) => {
   t.equal(from.name?.length, 128);
   t.equal(from.uri.length, 1024);
 });
+
+t.test('what is asked for as SIPS goes by TLS or not at all', async (t) => {
+  const store = new DnStore(join(t.testdir(), 'switch.db'));
+  t.teardown(() => store.close());
+  for (const [number, protocol] of [
+    ['7001', 'udp'],
+    ['7002', 'tls'],
+  ] as const) {
+    const dn = { number, name: null, record: false, ha1: null, realm: null };
+    store.saveDn(dn);
+    const place = { protocol, address: '127.0.0.1', port: 5070, contact: `sip:${number}@127.0.0.1:5070` };
+    const registered = { number, callId: 'c', cseq: 1, userAgent: null, expiresAt: 2 };
+    store.replaceRegistrations(number, [{ ...registered, ...place }]);
+  }
+  const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
+  const options = { store, trunks: [trunk], flowOf: () => undefined, now: () => 1 };
+  const plan = (uri: string) => {
+    const invite = new FakeInvite({ ...fakeRequest('INVITE'), uri });
+    return planCall(invite, { kind: 'trunk', trunk }, options, { sessionId: 'a', decision: NOTHING });
+  };
+  t.match(plan('sips:7001@127.0.0.1'), { kind: 'refused', status: 480, reason: 'Not Reachable By TLS' });
+  t.match(plan('SIPS:7002@127.0.0.1'), { kind: 'call', plan: { route: { peer: { protocol: 'tls' } } } });
+  t.match(plan('sip:7001@127.0.0.1'), { kind: 'call' });
+});

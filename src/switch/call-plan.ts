@@ -1,4 +1,5 @@
 // From an INVITE to the plan of a call: the parties, the route, and whether it is recorded.
+import { isSips } from '../sip/compose.ts';
 import type { IncomingInvite } from '../sip/user-agent.ts';
 import type { CallParty, CallPlan, CallTarget } from './call-model.ts';
 import type { Dn } from './dn.ts';
@@ -45,6 +46,10 @@ export function planCall(
     return { kind: 'refused', status: 404, reason: 'No Number Dialled' };
   const routes = routeAsDecided(decision.route, caller, dialled, options);
   if ('kind' in routes) return routes;
+  // What is asked for as SIPS goes by TLS on every hop (RFC 5630 section 5.3).
+  const secured = isSips(message.uri) ? routes.filter(({ peer }) => peer.protocol === 'tls') : routes;
+  if (secured.length < routes.length && secured.length === 0)
+    return { kind: 'refused', status: 480, reason: 'Not Reachable By TLS' };
   const consult = caller.kind === 'dn' && options.isEngaged?.(caller.dn.number) === true;
   const source = sideOf(caller, options);
   const targetOf = (route: Destination, number: string): CallTarget => {
@@ -55,7 +60,7 @@ export function planCall(
       decision: decideRecording(source, destination, decision.record, consult),
     };
   };
-  const targets = routes.map((route) => targetOf(route, dialled));
+  const targets = secured.map((route) => targetOf(route, dialled));
   const [first] = targets;
   if (first === undefined) return { kind: 'refused', status: 480, reason: 'Nobody There' };
   const plan: CallPlan = {

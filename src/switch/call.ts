@@ -1,4 +1,5 @@
 // One call: two legs joined back to back, from INVITE to BYE (RFC 3261; the ladder stands in grec(7)).
+import { isIPv6 } from 'node:net';
 import { v7 as uuidv7 } from 'uuid';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -93,7 +94,12 @@ export class Call {
       };
       this.legs.a.uuid = plan.sessionId;
       this.recording = plan.decision.record ? this.newRecording() : undefined;
-      const isAnchored = targetsOf(plan).some(({ decision }) => decision.record || decision.isAnchored);
+      const isV6 = isIPv6(invite.flow.peer.address);
+      // Parties that speak different versions of IP hear each other through the media server alone.
+      const isAnchored = targetsOf(plan).some(
+        ({ decision, route }) =>
+          decision.record || decision.isAnchored || isIPv6(route.peer.address) !== isV6,
+      );
       this.media = isAnchored ? context.anchor(this.id, this.legs) : directMedia;
       this.#setup = new CallSetup(this, invite);
     } else {

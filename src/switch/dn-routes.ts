@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { ControlRoutes } from '../control.ts';
 import { SETTING_NAMES } from '../dn-settings.ts';
 import { GrecError } from '../errors.ts';
+import { hostOf } from '../sip/compose.ts';
 import { ha1 } from '../sip/digest.ts';
 import type { Agents } from './agents.ts';
 import {
@@ -162,7 +163,7 @@ function showRegistration(registration: Registration, now: number) {
   return {
     contact,
     transport: protocol,
-    address: `${address}:${port}`,
+    address: `${hostOf(address)}:${port}`,
     expiresInS: Math.round((expiresAt - now) / 1000),
     userAgent,
     path,

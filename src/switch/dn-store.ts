@@ -2,6 +2,7 @@
 import Database from 'better-sqlite3';
 import { type DnType, SETTING_NAMES } from '../dn-settings.ts';
 import { GrecError, messageOf } from '../errors.ts';
+import type { Protocol } from '../sip/user-agent.ts';
 import { AgentLogins } from './agent-logins.ts';
 import type { Dn } from './dn.ts';
 import { LateWrites } from './late-writes.ts';
@@ -13,7 +14,7 @@ export interface Registration {
   number: string;
   /** The Contact URI as registered: the Request-URI of calls to it. */
   contact: string;
-  protocol: 'udp' | 'tcp';
+  protocol: Protocol;
   /** Source of the REGISTER, which is where calls are sent (the phone may sit behind NAT). */
   address: string;
   port: number;

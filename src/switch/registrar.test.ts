@@ -202,3 +202,13 @@ t.test('a trunk is known by its address; credentials come first', async (t) => {
   const elsewhere = { ...trunk, host: '127.0.0.9' };
   t.match(identifier.identifyCaller(request, [elsewhere]), { kind: 'refused', status: 401 });
 });
+
+t.test('a SIPS contact is taken over TLS alone', async (t) => {
+  const { send, store, now } = open(t);
+  t.match(send(asking(contactOf('sips:7001@127.0.0.1:5071'))), { status: 400 });
+  const request = asking(contactOf('sips:7001@127.0.0.1:5071'));
+  const { flow } = request;
+  Object.assign(request, { flow: { ...flow, peer: { ...flow.peer, protocol: 'tls' } } });
+  t.match(send(request), { status: 200 });
+  t.match(store.registrations('7001', now()), [{ protocol: 'tls', contact: 'sips:7001@127.0.0.1:5071' }]);
+});

@@ -1,4 +1,5 @@
 // The registrar: REGISTER against the DN table, behind digest (RFC 3261 section 10).
+import { isSips } from '../sip/compose.ts';
 import type { NameAddr, SipRequest } from '../sip/message.ts';
 import { parseUri } from '../sip/uri.ts';
 import type { IncomingRequest, ResponseOptions } from '../sip/user-agent.ts';
@@ -45,6 +46,9 @@ function decide(request: IncomingRequest, number: string, options: RegistrarOpti
   const { contact } = message.headers;
   if (contact === undefined) return listing(current, now());
   if (contact === '*') return removeAll(message, number, options);
+  // Calls to it would have to stay on TLS, which this way is not (RFC 5630 section 5.1.3).
+  if (request.flow.peer.protocol !== 'tls' && contact.some(({ uri }) => isSips(uri)))
+    return { status: 400, reason: 'SIPS Contact Needs TLS' };
   const asked = readBindings(contact, message, options.maxExpires);
   if (asked === undefined) return { status: 400, reason: 'Contact Not Understood' };
   const path = pathOf(message);

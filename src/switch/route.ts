@@ -1,7 +1,7 @@
 // Where a call goes: the dialled number against the DN table, then the trunk.
 import type { TrunkConfig } from '../config.ts';
 import type { SettingDefaults } from '../dn-settings.ts';
-import type { Params } from '../sip/message.ts';
+import { askedFor, transportParams } from '../sip/protocol.ts';
 import { formatUri } from '../sip/uri.ts';
 import type { Flow, Peer } from '../sip/user-agent.ts';
 import { type Dn, typeOf } from './dn.ts';
@@ -27,7 +27,7 @@ export type Route = Destination | RefusedRoute;
 export interface RouteOptions {
   store: DnStore;
   trunks: readonly TrunkConfig[];
-  /** The TCP connection over which a contact registered, while it is open. */
+  /** The connection over which a contact registered, while it is open. */
   flowOf(registration: Registration): Flow | undefined;
   now(): number;
   /** Settings that hold where neither a DN nor its agent says anything; the built-in ones when left out. */
@@ -135,14 +135,14 @@ function isDiallable(number: string): boolean {
 }
 
 function routeToTrunk(trunk: TrunkConfig, number: string): Destination {
-  const peer: Peer = { protocol: trunk.transport, address: trunk.host, port: trunk.port };
+  const place: Peer = { protocol: trunk.transport, address: trunk.host, port: trunk.port };
+  const peer = askedFor(trunk['tls-name'] ?? trunk.host, place);
   return { kind: 'trunk', trunk, uri: numberUri(number, peer), peer, flow: undefined };
 }
 
 /** The SIP URI of a number at an address: `sip:+4930123@192.0.2.1:5060;transport=tcp`. */
 export function numberUri(number: string, at: Peer): string {
-  const params: Params = Object.create(null);
-  if (at.protocol === 'tcp') params['transport'] = 'tcp';
+  const params = transportParams(at.protocol);
   const host = at.address.includes(':') ? `[${at.address}]` : at.address;
   return formatUri({ scheme: 'sip', user: number, host, port: at.port, params, headers: undefined });
 }

@@ -7,7 +7,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
 import type { NgEvent } from '../ng/reply.ts';
-import { KNOWN_METHODS } from '../sip/compose.ts';
+import { hostOf, KNOWN_METHODS } from '../sip/compose.ts';
 import type { SipRequest } from '../sip/message.ts';
 import { replacedBy } from '../sip/replaces.ts';
 import { reasonPhrase } from '../sip/response.ts';
@@ -29,6 +29,7 @@ import { Call, type CallContext } from './call.ts';
 import type { CallPlan } from './call-model.ts';
 import { callerOf, planCall, type Ruling } from './call-plan.ts';
 import { CallStore } from './call-store.ts';
+import { Certificate } from './certificate.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { EngagedDns } from './engaged.ts';
@@ -88,6 +89,7 @@ export class Switch {
   readonly realm: string;
   readonly strategist: Strategist;
   readonly events = new LiveEvents();
+  readonly certificate: Certificate;
   readonly agents: Agents;
   readonly decisions = new LiveDecisions();
   readonly #engaged = new EngagedDns();
@@ -117,6 +119,7 @@ export class Switch {
     config: Config;
     store: DnStore;
     strategist: Strategist;
+    certificate: Certificate;
     journal: Journal;
     clients: MediaServersOptions['clients'];
     callStore: CallStore;
@@ -124,6 +127,7 @@ export class Switch {
   }) {
     this.store = parts.store;
     this.strategist = parts.strategist;
+    this.certificate = parts.certificate;
     this.realm = parts.config.sip.realm;
     this.#journal = parts.journal;
     this.#callStore = parts.callStore;
@@ -143,6 +147,7 @@ export class Switch {
   async listen(config: Config): Promise<void> {
     this.#userAgent = await createUserAgent({
       listen: config.sip.listen,
+      tls: this.certificate.identity,
       log: this.#log,
       product: `grec/${VERSION}`,
       allow: ALLOW_IN_CALL,
@@ -150,6 +155,8 @@ export class Switch {
       admit: (request, flow) => this.#admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),
       onRequest: (request) => this.#onRegister(request),
+      mayAlias: ({ peer }) => this.#settings.trunks.some(({ host }) => host === peer.address),
+      successorOf: (flow, uri) => this.#flows.successorOf(flow, userOf(uri) ?? ''),
     });
   }
 
@@ -169,6 +176,7 @@ export class Switch {
   reload(config: Config): void {
     this.#settings = settingsOf(config);
     this.strategist.reload(config);
+    if (this.#userAgent !== undefined) this.certificate.reload(config, this.#userAgent);
   }
 
   /** Goes on with the calls of an earlier life that were answered; says of the others that they are over. */
@@ -229,6 +237,7 @@ export class Switch {
     this.#callStore.close();
     this.store.close();
     this.strategist.close();
+    this.certificate.close();
   }
 
   /** Only registrations and calls of who is known are worth a transaction. */
@@ -524,6 +533,7 @@ function isOfRecording(event: EventBody): boolean {
 
 /** Starts grec-sipd. */
 export async function startSwitch({ config, log }: DaemonContext): Promise<RunningDaemon> {
+  const certificate = new Certificate(config, log);
   const strategist = new Strategist(config, log);
   const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
   const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
@@ -543,7 +553,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
     file: config.paths.callsDb,
     onTrouble: (reason) => reportStore(reason, log),
   });
-  const parts = new Switch({ config, store, strategist, journal, clients, callStore, log });
+  const parts = new Switch({ config, store, strategist, certificate, journal, clients, callStore, log });
   running = parts;
   warnOfForeignRealms(store, parts.realm, log);
   try {
@@ -553,6 +563,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
     callStore.close();
     store.close();
     strategist.close();
+    certificate.close();
     throw thrown;
   }
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
@@ -591,7 +602,9 @@ function statusOf(parts: Switch): Record<string, unknown> {
   const calls = [...parts.calls.values()];
   return {
     listen:
-      parts.userAgent?.listening.map(({ protocol, address, port }) => `${protocol}:${address}:${port}`) ?? [],
+      parts.userAgent?.listening.map(
+        ({ protocol, address, port }) => `${protocol}:${hostOf(address)}:${port}`,
+      ) ?? [],
     mediaServers: parts.mediaServers.status(),
     mediaServer: parts.mediaServers.living?.name ?? 'none',
     calls: calls.length,
@@ -600,6 +613,7 @@ function statusOf(parts: Switch): Record<string, unknown> {
     listeners: parts.events.listeners,
     agents: parts.store.logins.all().length,
     strategy: parts.strategist.status(),
+    tls: parts.certificate.status(),
     counters: {
       ...parts.counters,
       ...prefixed('strategy', parts.strategist.counters),

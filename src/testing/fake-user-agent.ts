@@ -204,5 +204,7 @@ export class FakeUserAgent implements UserAgent {
     );
   }
 
+  useTls(): void {}
+
   async close(): Promise<void> {}
 }

@@ -2,7 +2,14 @@
 import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { SipResponse } from '../sip/message.ts';
-import type { ExtraHeaders, IncomingInvite, Peer, Protocol, UserAgent } from '../sip/user-agent.ts';
+import type {
+  ExtraHeaders,
+  IncomingInvite,
+  Peer,
+  Protocol,
+  TlsIdentity,
+  UserAgent,
+} from '../sip/user-agent.ts';
 import { createUserAgent } from '../sip/user-agent.ts';
 import { headerOf, type PhoneCall, TestCall } from './phone-call.ts';
 import { openPhoneMedia } from './phone-media.ts';
@@ -16,6 +23,8 @@ export interface PhoneOptions {
   registrar: { host: string; port: number; protocol: Protocol };
   /** Its own address, for SIP and RTP; numeric. */
   listenHost: string;
+  /** For a registrar on TLS. */
+  tls?: TlsIdentity;
   log: Logger;
   /** Upper case, by preference; PCMU and PCMA when left out. */
   encodings?: readonly string[];
@@ -70,9 +79,10 @@ class TestPhone implements Phone {
   }
 
   async open(): Promise<void> {
-    const { listenHost, registrar, log } = this.#options;
+    const { listenHost, registrar, tls, log } = this.#options;
     this.#agent = await createUserAgent({
       listen: [{ protocol: registrar.protocol, host: listenHost, port: 0 }],
+      tls,
       log: log.child({ phone: this.number }),
       product: 'grec-test-phone',
       allow: 'INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, NOTIFY',
@@ -83,7 +93,8 @@ class TestPhone implements Phone {
 
   get contact(): string {
     const [local] = this.#userAgent.listening;
-    const transport = this.#options.registrar.protocol === 'tcp' ? ';transport=tcp' : '';
+    const { protocol } = this.#options.registrar;
+    const transport = protocol === 'udp' ? '' : `;transport=${protocol}`;
     return `sip:${this.number}@${bracket(this.#options.listenHost)}:${local?.port}${transport}`;
   }
 
