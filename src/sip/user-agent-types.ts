@@ -118,6 +118,8 @@ export interface UserAgent {
   findDialog(callId: string, localTag: string, remoteTag: string): Dialog | undefined;
   /** Takes up a confirmed dialog of an earlier life, as {@link Dialog.store} told it. */
   restoreDialog(stored: StoredDialog): Dialog;
+  /** Whether the connection of a flow is still there; UDP's always is. */
+  isOpen(flow: Flow): boolean;
   close(): Promise<void>;
 }
 

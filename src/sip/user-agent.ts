@@ -199,6 +199,10 @@ class Agent implements UserAgent {
     return DialogImpl.restore(this.#core, stored);
   }
 
+  isOpen(flow: Flow): boolean {
+    return this.#transport.channelOf(flow) !== undefined;
+  }
+
   /** Ends everything at once: no BYE is sent, requests under way end with a 503 made here. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -16,7 +16,7 @@ function planned(t: { testdir(): string; teardown(step: () => void): void }, uri
   store.replaceRegistrations(number, [{ ...registered, ...place, expiresAt: 2 }]);
   const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
   const invite = new FakeInvite(fakeRequest('INVITE', '', { from: { uri, name, params: { tag: 'x' } } }));
-  const options = { store, trunks: [trunk], flowOf: () => undefined, now: () => 1 };
+  const options = { store, trunks: [trunk], flowOf: () => undefined, isReachable: () => true, now: () => 1 };
   const result = planCall(invite, { kind: 'trunk', trunk }, options, {
     sessionId: 'a'.repeat(32),
     decision: NOTHING,

@@ -3,6 +3,7 @@ import type { IncomingInvite } from '../sip/user-agent.ts';
 import type { CallParty, CallPlan, CallTarget } from './call-model.ts';
 import type { Dn } from './dn.ts';
 import { type DnPolicy, policyOf } from './dn-policy.ts';
+import { isOneParty } from './hunt-plan.ts';
 import { type Identity, userOf } from './identity.ts';
 import { decideRecording, type Side } from './recording-decision.ts';
 import {
@@ -55,11 +56,11 @@ export function planCall(
       decision: decideRecording(source, destination, decision.record, consult),
     };
   };
-  const targets = routes.map((route) => targetOf(route, dialled));
-  const [first] = targets;
+  const rounds = routes.map((round) => round.map((route) => targetOf(route, dialled)));
+  const [first, ...others] = rounds.flat();
   if (first === undefined) return { kind: 'refused', status: 480, reason: 'Nobody There' };
   const plan: CallPlan = {
-    ...(targets.length > 1 ? severalPlaces(targets, first, dialled, decision.route) : first),
+    ...(others.length > 0 ? severalPlaces(rounds, first, dialled, decision.route) : first),
     sessionId,
     from: { ...callerOf(invite, caller), agentId: source.dn?.agentId },
     shown: readShownCaller(message, caller.kind === 'trunk'),
@@ -81,20 +82,22 @@ function policyAt(dn: Dn, { store, defaults }: RouteOptions): DnPolicy {
   return policyOf(dn, login && store.dn(login.agent), defaults);
 }
 
-/** Until one answers, the callee is the number that was dialled. */
-function severalPlaces(targets: CallTarget[], { route }: CallTarget, dialled: string, word: RouteWord) {
-  const { ring, ringTimeMs } = word.kind === 'dn' ? word : { ring: 'in-order' as const, ringTimeMs: 0 };
-  const uri = numberUri(dialled, route.peer);
+/** Unless they are all one party's, the callee of DNs is the number that was dialled until one answers, of trunks the first. */
+function severalPlaces(rounds: CallTarget[][], first: CallTarget, dialled: string, word: RouteWord) {
+  const hunt = { rounds, ringTimeMs: word.kind === 'dn' ? word.ringTimeMs : undefined };
+  if (isOneParty(rounds.flat())) return { ...first, hunt };
+  const { route } = first;
+  const nobody = { number: dialled, uri: numberUri(dialled, route.peer), name: undefined };
   return {
     route,
-    to: { number: dialled, uri, name: undefined, dn: undefined, trunk: undefined },
+    to: route.kind === 'trunk' ? first.to : { ...nobody, dn: undefined, trunk: undefined },
     decision: {
       record: false,
       side: 'destination' as const,
       dn: undefined,
       reason: 'whoever answers decides it',
     },
-    hunt: { targets, ring, ringTimeMs },
+    hunt,
   };
 }
 

@@ -46,7 +46,7 @@ async function calling(dialled: string) {
   if (dn === undefined) throw new Error('no DN');
   const message = { ...fakeRequest('INVITE', 'offer'), uri: `sip:${dialled}@127.0.0.1` };
   const invite = new FakeInvite(message);
-  const options = { store, trunks: [trunk], flowOf: () => undefined, now: () => 1 };
+  const options = { store, trunks: [trunk], flowOf: () => undefined, isReachable: () => true, now: () => 1 };
   const ruling = { sessionId: 'a'.repeat(32), decision: NOTHING };
   const planned = planCall(invite, { kind: 'dn', dn }, options, ruling);
   if (planned.kind !== 'call') throw new Error(planned.reason);

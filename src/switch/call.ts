@@ -18,6 +18,7 @@ import {
 import { CallRecording } from './call-recording.ts';
 import { CallSetup } from './call-setup.ts';
 import { Exchange } from './exchange.ts';
+import { isOneParty } from './hunt-plan.ts';
 import { relayInDialog } from './in-dialog.ts';
 import { type Label, Leg, otherLabel } from './leg.ts';
 import { watchParties } from './liveness.ts';
@@ -153,7 +154,7 @@ export class Call {
     context.journal(createdEvent(id, plan));
     if (attached !== undefined) context.journal({ type: 'data.attached', call: id, ...attached });
     this.log.info({ from: from.number, to: to.number, dialled }, 'call created');
-    if (plan.hunt === undefined) this.#journalDecision();
+    if (isOneParty(targetsOf(plan))) this.#journalDecision();
     await this.#setup?.begin();
   }
 
@@ -164,10 +165,13 @@ export class Call {
   }
 
   /** One of several places has answered. */
-  choose({ to, route, decision }: CallTarget): void {
+  choose(target: CallTarget): void {
+    const { to, route, decision } = target;
+    const isDecided = isOneParty([...targetsOf(this.plan), target]);
     this.plan = { ...this.plan, to, route, decision };
     this.legs.b.party = to;
     this.legs.b.source = route.peer.address;
+    if (isDecided) return;
     this.#journalDecision();
     this.recording = decision.record ? this.newRecording() : undefined;
   }

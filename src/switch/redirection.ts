@@ -26,15 +26,15 @@ export function routeRedirected(
   return contact.slice(0, MOST_CONTACTS).flatMap((one) => routeTo(from, one, options) ?? []);
 }
 
-function routeTo(from: Destination, { uri }: NameAddr, options: RouteOptions): Redirected | undefined {
+function routeTo(from: Destination, { uri }: NameAddr, options: RouteOptions): Redirected[] | undefined {
   const to = parseUri(uri);
   const number = to?.user;
   if (to === undefined || number === undefined || number === '') return undefined;
   const dn = options.store.dn(number);
   if (dn !== undefined) {
     const route = routeCall({ kind: 'dn', dn }, number, options);
-    return route.kind === 'refused' ? undefined : { route, number };
+    return 'kind' in route ? undefined : route.flat().map((one) => ({ route: one, number }));
   }
   if (from.kind !== 'trunk' || to.host !== from.trunk.host) return undefined;
-  return { route: { ...from, uri: numberUri(number, from.peer) }, number };
+  return [{ route: { ...from, uri: numberUri(number, from.peer) }, number }];
 }

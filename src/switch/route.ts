@@ -1,13 +1,17 @@
 // Where a call goes: the dialled number against the DN table, then the trunk.
 import type { TrunkConfig } from '../config.ts';
 import type { SettingDefaults } from '../dn-settings.ts';
+import { hostOf } from '../sip/compose.ts';
 import type { Params } from '../sip/message.ts';
-import { formatUri } from '../sip/uri.ts';
+import { formatUri, parseUri } from '../sip/uri.ts';
 import type { Flow, Peer } from '../sip/user-agent.ts';
 import { type Dn, typeOf } from './dn.ts';
 import type { DnStore, Registration } from './dn-store.ts';
 import type { Identity } from './identity.ts';
-import type { RouteWord } from './strategy/strategy.ts';
+import type { Ring, RouteWord } from './strategy/strategy.ts';
+
+/** Of SIP over TCP (RFC 3261 section 18). */
+const DEFAULT_PORT = 5060;
 
 export type Destination =
   | { kind: 'dn'; dn: Dn; uri: string; peer: Peer; flow: Flow | undefined }
@@ -20,13 +24,16 @@ export interface RefusedRoute {
   reason: string | undefined;
 }
 
-export type Route = Destination | RefusedRoute;
+/** The places of a call, in rounds: those of one round ring together. */
+export type Route = Destination[][] | RefusedRoute;
 
 export interface RouteOptions {
   store: DnStore;
   trunks: readonly TrunkConfig[];
-  /** The TCP connection over which a contact registered, while it is open. */
+  /** The connection over which a contact registered, while it is open. */
   flowOf(registration: Registration): Flow | undefined;
+  /** False for a contact that has lately not answered. */
+  isReachable(registration: Registration): boolean;
   now(): number;
   /** Settings that hold where neither a DN nor its agent says anything; the built-in ones when left out. */
   defaults?: SettingDefaults;
@@ -43,30 +50,27 @@ export function routeCall(
   dialled: string | undefined,
   options: RouteOptions,
 ): Route {
-  if (dialled === undefined || dialled === '')
-    return { kind: 'refused', status: 404, reason: 'No Number Dialled' };
+  if (dialled === undefined || dialled === '') return refused(404, 'No Number Dialled');
   const dn = options.store.dn(dialled);
-  if (dn !== undefined) return routeToNumber(dn, options);
+  if (dn !== undefined) return inRounds([routeToNumber(dn, options)], 'in-order');
   const trunk = options.trunks[0];
   if (caller.kind === 'dn' && trunk !== undefined && isDiallable(dialled))
-    return routeToTrunk(trunk, dialled);
-  return { kind: 'refused', status: 404, reason: 'Unknown Number' };
+    return [[routeToTrunk(trunk, dialled)]];
+  return refused(404, 'Unknown Number');
 }
 
-/** Routes a call as a strategy says: to one destination, or to several DNs that are to be tried. */
+/** Routes a call as a strategy says. */
 export function routeAsDecided(
   word: RouteWord,
   caller: Exclude<Identity, { kind: 'refused' }>,
   dialled: string,
   options: RouteOptions,
-): Destination[] | RefusedRoute {
+): Route {
   switch (word.kind) {
-    case 'dialled': {
-      const route = routeCall(caller, dialled, options);
-      return route.kind === 'refused' ? route : [route];
-    }
+    case 'dialled':
+      return routeCall(caller, dialled, options);
     case 'dn':
-      return routeToDns(word.dns, options);
+      return routeToDns(word, options);
     case 'trunk':
       return routeToNamedTrunk(word.trunk, caller, dialled, options);
     case 'reject':
@@ -76,16 +80,21 @@ export function routeAsDecided(
   }
 }
 
-/** Those DNs that can be reached. */
-function routeToDns(numbers: readonly string[], options: RouteOptions): Destination[] | RefusedRoute {
-  const routes = numbers.map((number): Route => {
+function routeToDns(word: Extract<RouteWord, { kind: 'dn' }>, options: RouteOptions): Route {
+  const routes = word.dns.map((number) => {
     const dn = options.store.dn(number);
-    if (dn === undefined) return { kind: 'refused', status: 480, reason: 'Unknown DN In Strategy' };
+    if (dn === undefined) return refused(480, 'Unknown DN In Strategy');
     return routeToNumber(dn, options);
   });
-  const reachable = uniqueOf(routes.filter((route) => route.kind !== 'refused'));
-  const [refused] = routes.filter((route) => route.kind === 'refused');
-  return reachable.length === 0 && refused !== undefined ? refused : reachable;
+  return inRounds(routes, word.ring);
+}
+
+/** Of those DNs that can be reached, each is a round of its contacts, or all are one. */
+function inRounds(routes: (Destination[] | RefusedRoute)[], ring: Ring): Route {
+  const reachable = uniqueOf(routes.filter(isReachable));
+  const refusal = routes.find((route): route is RefusedRoute => !isReachable(route));
+  if (reachable.length === 0 && refusal !== undefined) return refusal;
+  return ring === 'together' ? [reachable.flat()] : reachable;
 }
 
 /** Whatever a strategy says, who comes from a trunk reaches no trunk (toll fraud). */
@@ -94,37 +103,70 @@ function routeToNamedTrunk(
   caller: Exclude<Identity, { kind: 'refused' }>,
   dialled: string,
   { trunks }: RouteOptions,
-): Destination[] | RefusedRoute {
+): Route {
   const trunk = trunks.find((candidate) => candidate.name === name);
-  if (trunk === undefined) return { kind: 'refused', status: 480, reason: 'Unknown Trunk In Strategy' };
-  if (caller.kind !== 'dn') return { kind: 'refused', status: 403, reason: 'From Trunk To Trunk' };
-  if (!isDiallable(dialled)) return { kind: 'refused', status: 404, reason: 'Unknown Number' };
-  return [routeToTrunk(trunk, dialled)];
+  if (trunk === undefined) return refused(480, 'Unknown Trunk In Strategy');
+  if (caller.kind !== 'dn') return refused(403, 'From Trunk To Trunk');
+  if (!isDiallable(dialled)) return refused(404, 'Unknown Number');
+  return [[routeToTrunk(trunk, dialled)]];
 }
 
 /** An agent is where they are logged in; a DN and its agent, both named, are one place. */
-function uniqueOf(routes: readonly Destination[]): Destination[] {
+function uniqueOf(rounds: readonly Destination[][]): Destination[][] {
   const seen = new Set<string>();
-  return routes.filter(({ uri }) => !seen.has(uri) && seen.add(uri));
+  const unique = rounds.map((round) => round.filter(({ uri }) => !seen.has(uri) && seen.add(uri)));
+  return unique.filter(({ length }) => length > 0);
 }
 
-/** To the phone of a DN, or to that where an agent is logged in. */
-function routeToNumber(dn: Dn, options: RouteOptions): Route {
+/** To the phones of a DN, or to those of the DN where an agent is logged in. */
+function routeToNumber(dn: Dn, options: RouteOptions): Destination[] | RefusedRoute {
   const type = typeOf(dn);
-  if (type === 'routing-point')
-    return { kind: 'refused', status: 480, reason: `No Rule At Routing Point ${dn.number}` };
+  if (type === 'routing-point') return refused(480, `No Rule At Routing Point ${dn.number}`);
   if (type !== 'agent-login') return routeToDn(dn, options);
   const login = options.store.logins.ofAgent(dn.number);
   const place = login && options.store.dn(login.dn);
-  if (place === undefined) return { kind: 'refused', status: 480, reason: 'Agent Not Logged In' };
+  if (place === undefined) return refused(480, 'Agent Not Logged In');
   return routeToDn(place, options);
 }
 
-function routeToDn(dn: Dn, { store, now, flowOf }: RouteOptions): Route {
-  const registration = store.registrations(dn.number, now())[0];
-  if (registration === undefined) return { kind: 'refused', status: 480, reason: 'Not Registered' };
+/** Every contact that can be reached, the freshest first; those that have lately not answered only when no other is left. */
+function routeToDn(dn: Dn, options: RouteOptions): Destination[] | RefusedRoute {
+  const registrations = options.store.registrations(dn.number, options.now());
+  if (registrations.length === 0) return refused(480, 'Not Registered');
+  const connected = registrations.flatMap((registration) => {
+    const place = placeOf(registration, options);
+    if (place === undefined) return [];
+    const isAnswering = options.isReachable(registration);
+    return [{ isAnswering, to: { kind: 'dn' as const, dn, uri: registration.contact, ...place } }];
+  });
+  const answering = connected.filter(({ isAnswering }) => isAnswering);
+  const places = answering.length > 0 ? answering : connected;
+  return places.length === 0 ? refused(480, 'Not Connected') : places.map(({ to }) => to);
+}
+
+/**
+ * The way to a contact. When the connection over which it registered has ended, its port is nobody's: then the contact's own
+ * port is one to connect to, unless the phone sits behind NAT.
+ */
+function placeOf(
+  registration: Registration,
+  { flowOf }: RouteOptions,
+): (Pick<Destination, 'peer'> & { flow: Flow | undefined }) | undefined {
   const { contact, protocol, address, port } = registration;
-  return { kind: 'dn', dn, uri: contact, peer: { protocol, address, port }, flow: flowOf(registration) };
+  if (protocol === 'udp') return { peer: { protocol, address, port }, flow: undefined };
+  const flow = flowOf(registration);
+  if (flow !== undefined) return { peer: { protocol, address, port }, flow };
+  const own = parseUri(contact);
+  if (own?.host !== hostOf(address)) return undefined;
+  return { peer: { protocol, address, port: own.port ?? DEFAULT_PORT }, flow: undefined };
+}
+
+function isReachable(route: Destination[] | RefusedRoute): route is Destination[] {
+  return Array.isArray(route);
+}
+
+function refused(status: number, reason: string): RefusedRoute {
+  return { kind: 'refused', status, reason };
 }
 
 function isDiallable(number: string): boolean {
@@ -140,6 +182,6 @@ function routeToTrunk(trunk: TrunkConfig, number: string): Destination {
 export function numberUri(number: string, at: Peer): string {
   const params: Params = Object.create(null);
   if (at.protocol === 'tcp') params['transport'] = 'tcp';
-  const host = at.address.includes(':') ? `[${at.address}]` : at.address;
+  const host = hostOf(at.address);
   return formatUri({ scheme: 'sip', user: number, host, port: at.port, params, headers: undefined });
 }

@@ -30,7 +30,7 @@ import type { CallPlan } from './call-model.ts';
 import { callerOf, planCall, type Ruling } from './call-plan.ts';
 import { CallStore } from './call-store.ts';
 import { switchRoutes } from './control-routes.ts';
-import { DnStore } from './dn-store.ts';
+import { DnStore, type Registration } from './dn-store.ts';
 import { EngagedDns } from './engaged.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
@@ -353,7 +353,8 @@ export class Switch {
     return {
       store: this.store,
       trunks: this.#settings.trunks,
-      flowOf: this.#flows.of.bind(this.#flows),
+      flowOf: (registration: Registration) => this.#openFlow(registration),
+      isReachable: () => true,
       now: Date.now,
       defaults: this.defaults,
       isEngaged: (number: string) => this.#engaged.has(number),
@@ -376,6 +377,12 @@ export class Switch {
     const journaled = isUrgent ? this.#journal.append(event) : this.#journal.appendSoon(event);
     this.decisions.note(journaled);
     this.events.tell(journaled);
+  }
+
+  /** The connection over which a contact registered, while it is open. */
+  #openFlow(registration: Registration): Flow | undefined {
+    const flow = this.#flows.of(registration);
+    return flow !== undefined && this.#userAgent?.isOpen(flow) ? flow : undefined;
   }
 
   #begin(call: Call): void {

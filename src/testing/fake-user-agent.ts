@@ -204,5 +204,9 @@ export class FakeUserAgent implements UserAgent {
     );
   }
 
+  isOpen(): boolean {
+    return true;
+  }
+
   async close(): Promise<void> {}
 }
