@@ -121,6 +121,13 @@ const trunk = v.strictObject({
   record: v.optional(flag, false),
 });
 
+const DIGEST = 'expected a list of "SHA-256" and "MD5", in the order in which phones shall prefer them';
+const digestAlgorithms = v.pipe(
+  v.array(v.picklist(['SHA-256', 'MD5'], DIGEST), DIGEST),
+  v.minLength(1, DIGEST),
+  v.check((list) => new Set(list).size === list.length, DIGEST),
+);
+
 const written = v.strictObject({
   state: section({ directory: v.optional(text('a directory')) }),
   log: section({
@@ -137,6 +144,7 @@ const written = v.strictObject({
       ['udp:127.0.0.1:5060', 'tcp:127.0.0.1:5060'],
     ),
     realm: v.optional(text('a realm'), 'grec'),
+    digest: v.optional(digestAlgorithms, ['SHA-256', 'MD5']),
     'ring-timeout': v.optional(within(5, 600, 'a whole number of seconds'), 180),
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
     'session-expires': v.optional(within(90, 86400, 'a whole number of seconds'), 1800),

@@ -14,6 +14,8 @@ import { askDaemon } from '../../src/control.ts';
 const DAEMONS = dirname(dirname(fileURLToPath(import.meta.url)));
 const WAIT_MS = 60_000;
 const POLL_MS = 50;
+/** Up to version 3.6 sipp knows MD5 alone. */
+const SIPP_DIGEST = ['MD5', 'SHA-256'];
 
 export interface InstallationOptions {
   /** More TOML: tables other than [state], [sip], [media], [mediad]. */
@@ -22,6 +24,8 @@ export interface InstallationOptions {
   host?: string;
   /** Its port; a free one when left out. */
   port?: number;
+  /** Algorithms of digest; by default the order that sipp needs, which looks at the first challenge alone. */
+  digest?: string[];
   /** More lines of [sip]. */
   sip?: string;
   /** UDP ports that the media server may use: four a call. */
@@ -113,6 +117,7 @@ directory = "state"
 format = "json"
 [sip]
 listen = ["udp:${host}:${sipPort}", "tcp:${host}:${sipPort}"]
+digest = ${JSON.stringify(options.digest ?? SIPP_DIGEST)}
 ${options.sip ?? ''}
 [media]
 server = "127.0.0.1:${ngPort}"

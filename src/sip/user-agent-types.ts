@@ -1,6 +1,6 @@
 // The user agent as its users see it: the interfaces of the switch and the test phones (RFC 3261 sections 8, 12-15).
 import type { Logger } from '../log.ts';
-import type { NameAddr, SipRequest, SipResponse } from './message.ts';
+import type { AuthHeader, NameAddr, SipRequest, SipResponse } from './message.ts';
 import type { StoredDialog } from './stored-dialog.ts';
 
 export type { StoredDialog } from './stored-dialog.ts';
@@ -34,6 +34,8 @@ export interface ResponseOptions {
   reason?: string;
   headers?: ExtraHeaders;
   body?: Body;
+  /** For WWW-Authenticate: one header each (RFC 3261 section 7.3.1). */
+  challenges?: AuthHeader[];
 }
 
 export interface Refusal extends ResponseOptions {
@@ -57,9 +59,9 @@ export interface UserAgentOptions {
   /**
    * Looks at each request outside a dialog (ACK and CANCEL excepted) before any state is made of it. What it returns is sent
    * once and forgotten: a stranger costs no memory, and a false source address earns its victim one answer (RFC 3261
-   * sections 8.2.7 and 26.3.2.4).
+   * sections 8.2.7 and 26.3.2.4). What it ignores is not answered at all.
    */
-  admit?(request: SipRequest, flow: Flow): Refusal | undefined;
+  admit?(request: SipRequest, flow: Flow): Refusal | 'ignore' | undefined;
   timers?: Partial<Timers>;
   limits?: Partial<Limits>;
   /** The methods that it takes, as Allow says them; RFC 3261's, PRACK and UPDATE when left out. */

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { ControlRoutes } from '../control.ts';
 import { SETTING_NAMES } from '../dn-settings.ts';
 import { GrecError } from '../errors.ts';
-import { ha1 } from '../sip/digest.ts';
+import { DIGEST_ALGORITHMS, ha1 } from '../sip/digest.ts';
 import type { Agents } from './agents.ts';
 import {
   changedDn,
@@ -111,12 +111,14 @@ function save({ store, agents }: Directory, steps: readonly Step[]): void {
 
 function isSame(before: Dn | undefined, after: Dn): boolean {
   if (before === undefined) return false;
-  const keys = ['number', 'name', 'ha1', 'realm', ...SETTING_NAMES] as const;
+  const keys = ['number', 'name', 'ha1', 'ha1Sha256', 'realm', ...SETTING_NAMES] as const;
   return typeOf(before) === typeOf(after) && keys.every((key) => before[key] === after[key]);
 }
 
 function secretOf({ realm }: Directory, number: string, password: string | undefined) {
-  return password === undefined ? undefined : { ha1: ha1(number, realm, password), realm };
+  if (password === undefined) return undefined;
+  const ha1Sha256 = ha1(number, realm, password, 'SHA-256');
+  return { ha1: ha1(number, realm, password), ha1Sha256, realm };
 }
 
 function removeDn({ store, agents }: Directory, number: string) {
@@ -152,6 +154,7 @@ function showDn(directory: Directory, dn: Dn) {
     agent: login?.agent ?? null,
     loggedInOn: store.logins.ofAgent(number)?.dn ?? null,
     hasPassword: dn.ha1 !== null,
+    digest: DIGEST_ALGORITHMS.filter((one) => store.ha1(number, one, directory.realm) !== undefined),
     registrations,
     calls: directory.callsAt(number),
   };

@@ -45,6 +45,8 @@ const MIGRATIONS = [
     since INTEGER NOT NULL
   ) STRICT;
   `,
+  // Of a password that was set before, nobody knows this hash.
+  'ALTER TABLE dn ADD COLUMN ha1_sha256 TEXT',
 ] as const;
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

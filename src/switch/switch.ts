@@ -25,6 +25,7 @@ import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import { type AgentCodes, agentCodeOf, doAgentCode } from './agent-codes.ts';
 import { Agents } from './agents.ts';
+import { AuthLog } from './auth-log.ts';
 import { Call, type CallContext } from './call.ts';
 import type { CallPlan } from './call-model.ts';
 import { callerOf, planCall, type Ruling } from './call-plan.ts';
@@ -99,6 +100,7 @@ export class Switch {
   readonly #flows = new RegisteredFlows();
   /** Who sent a request that was admitted. */
   readonly #identities = new WeakMap<SipRequest, Caller>();
+  readonly #authLog: AuthLog;
   readonly #refusals = new Sparingly(LINES_PER_SECOND);
   readonly #alarms = new Sparingly(1);
   /** By Session-ID. */
@@ -135,9 +137,11 @@ export class Switch {
       onFound: () => void resumeInterrupted(this.calls.values(), this.#rescue),
     });
     this.#log = parts.log;
+    this.#authLog = new AuthLog(parts.log);
     this.#settings = settingsOf(parts.config);
     this.agents = new Agents(parts.store, (event) => this.#journalEvent(event));
-    this.#identifier = new Identifier({ store: parts.store, realm: this.realm, now: Date.now });
+    const { digest: algorithms } = parts.config.sip;
+    this.#identifier = new Identifier({ store: parts.store, realm: this.realm, algorithms, now: Date.now });
   }
 
   async listen(config: Config): Promise<void> {
@@ -232,14 +236,14 @@ export class Switch {
   }
 
   /** Only registrations and calls of who is known are worth a transaction. */
-  #admit(request: SipRequest, flow: Flow): Refusal | undefined {
+  #admit(request: SipRequest, flow: Flow): Refusal | 'ignore' | undefined {
     const { method } = request;
     if (method === 'OPTIONS') return { status: 200, headers: { allow: ALLOW, accept: 'application/sdp' } };
     if (method !== 'INVITE' && method !== 'REGISTER') return this.#refuseMethod(method);
     const identity =
       method === 'INVITE'
         ? this.#identifier.identifyCaller({ message: request, flow }, this.#settings.trunks)
-        : this.#identifier.authenticate(request, userOf(request.headers.to.uri));
+        : this.#identifier.authenticate(request, userOf(request.headers.to.uri), flow.peer);
     if (identity.kind === 'refused') return this.#refuse(request, flow, identity);
     this.#identities.set(request, identity);
     return undefined;
@@ -482,11 +486,14 @@ export class Switch {
     invite.respond(503, { headers: { 'retry-after': '10' } });
   }
 
-  #refuse(request: SipRequest, flow: Flow, identity: Refused): Refusal {
-    const { status, reason, challenge, counter } = identity;
+  #refuse(request: SipRequest, flow: Flow, identity: Refused): Refusal | 'ignore' {
+    const { status, reason, challenges, counter, guess, isIgnored } = identity;
     this.#count(counter);
-    if (counter !== 'auth-challenged' && counter !== 'auth-stale') this.#tellRefusal(request, flow, counter);
-    return { status, reason, headers: challenge === undefined ? {} : { 'www-authenticate': challenge } };
+    if (isIgnored) return 'ignore';
+    if (guess !== undefined) this.#authLog.tell(request, flow.peer, guess);
+    else if (counter !== 'auth-challenged' && counter !== 'auth-stale')
+      this.#tellRefusal(request, flow, counter);
+    return { status, reason, ...(challenges && { challenges }) };
   }
 
   #tellRefusal({ method, headers }: SipRequest, { peer }: Flow, counter: string): void {
