@@ -146,6 +146,7 @@ const written = v.strictObject({
     realm: v.optional(text('a realm'), 'grec'),
     digest: v.optional(digestAlgorithms, ['SHA-256', 'MD5']),
     'ring-timeout': v.optional(within(5, 600, 'a whole number of seconds'), 180),
+    qualify: v.optional(within(0, 3600, 'a whole number of seconds'), 0),
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
     'session-expires': v.optional(within(90, 86400, 'a whole number of seconds'), 1800),
     'min-se': v.optional(within(90, 86400, 'a whole number of seconds'), 90),

@@ -41,6 +41,8 @@ interface Registration {
   address: string;
   expiresInS: number;
   userAgent: string | null;
+  /** Null when the switch has not asked it. */
+  reachable?: boolean | null;
 }
 
 interface DnChange {
@@ -196,8 +198,8 @@ function showPassword({ hasPassword, digest }: Dn): string {
   return `set, for ${digest.join()} alone: setting it again adds the others`;
 }
 
-function showPlace({ transport, address }: Registration): string {
-  return `${transport.toLowerCase()}:${address}`;
+function showPlace({ transport, address, reachable }: Registration): string {
+  return `${transport.toLowerCase()}:${address}${reachable === false ? ' (unreachable)' : ''}`;
 }
 
 function report(

@@ -19,6 +19,8 @@ export interface OutgoingOptions {
   /** The user part of the Contact to add; undefined adds none. */
   contactUser?: string | undefined;
   credentials: Credentials | undefined;
+  /** How long nothing at all may come, in milliseconds; undefined leaves it to the transaction. */
+  patienceMs?: number | undefined;
   /** The CSeq number of the request when it is sent again with credentials, or revised. */
   nextSeq(): number;
   /** Headers with which a refused request is sent again, once; undefined when that is of no use. */
@@ -44,6 +46,7 @@ export class Outgoing {
   #answers = 0;
   #isRevised = false;
   #isPrepared = false;
+  #endPatience: () => void = () => {};
 
   constructor(core: Core, request: SipRequest, options: OutgoingOptions) {
     this.#core = core;
@@ -78,9 +81,18 @@ export class Outgoing {
       onResponse: (response, flow) => this.#receive(response, flow),
       onFailure: (failure, reason) => this.#fail(statusOf(failure), reason),
     });
+    this.#waitFor(this.transaction);
+  }
+
+  #waitFor(transaction: ClientTransaction): void {
+    const { patienceMs } = this.#options;
+    if (patienceMs === undefined) return;
+    const giveUp = () => transaction.fail('timeout', `nothing came within ${patienceMs} ms`);
+    this.#endPatience = this.#core.clock.after(patienceMs, giveUp);
   }
 
   #receive(response: SipResponse, flow: Flow): void {
+    this.#endPatience();
     this.progressing ||= response.status < 200;
     const challenged = response.status === 401 || response.status === 407;
     if (challenged && this.#answer(response)) return;
@@ -119,6 +131,7 @@ export class Outgoing {
   }
 
   #fail(status: number, reason: string): void {
+    this.#endPatience();
     this.#core.count(`made-${status}`);
     this.#core.log.debug(
       { method: this.request.method, uri: this.request.uri, reason },

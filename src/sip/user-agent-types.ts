@@ -139,7 +139,11 @@ export interface OutgoingRequestOptions {
   headers?: ExtraHeaders;
   body?: Body;
   /** Answers a 401 or 407 once, with these. */
-  credentials?: Credentials;
+  credentials?: Credentials | undefined;
+  /** Gives up, with a 408 made here, when nothing at all has come for so long, in milliseconds; by default after 64*T1. */
+  patienceMs?: number | undefined;
+  /** The user part of a Contact at our own address, when one is to be added. An INVITE has one in any case. */
+  contactUser?: string | undefined;
 }
 
 export interface OutgoingInviteOptions extends Omit<OutgoingRequestOptions, 'method'> {

@@ -178,6 +178,8 @@ class Agent implements UserAgent {
         prepare: () => addTo(request, headers, body),
         channel: (sending) => wayOut(this.#core, sending, options),
         credentials: options.credentials,
+        patienceMs: options.patienceMs,
+        contactUser: options.contactUser,
         nextSeq: () => ++seq,
         onResponse: (response) => {
           if (response.status >= 200) resolve(response);

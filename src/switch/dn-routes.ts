@@ -26,6 +26,8 @@ export interface Directory {
   readonly realm: string;
   /** As of the last reload. */
   readonly defaults: RouteOptions['defaults'];
+  /** Who knows which contacts are there. */
+  readonly contacts?: { isReachable(registration: Registration): boolean | undefined };
   /** Calls under way at a DN. */
   callsAt(number: string): number;
 }
@@ -139,7 +141,7 @@ function showDn(directory: Directory, dn: Dn) {
   const policy = policyOf(dn, login && store.dn(login.agent), directory.defaults);
   const registrations = store
     .registrations(number, now)
-    .map((registration) => showRegistration(registration, now));
+    .map((registration) => showRegistration(directory, registration, now));
   return {
     number,
     type: typeOf(dn),
@@ -160,13 +162,15 @@ function showDn(directory: Directory, dn: Dn) {
   };
 }
 
-function showRegistration(registration: Registration, now: number) {
+function showRegistration({ contacts }: Directory, registration: Registration, now: number) {
   const { contact, protocol, address, port, expiresAt, userAgent } = registration;
   return {
     contact,
     transport: protocol,
     address: `${address}:${port}`,
     expiresInS: Math.round((expiresAt - now) / 1000),
+    /** Null when it has not been asked. */
+    reachable: contacts?.isReachable(registration) ?? null,
     userAgent,
   };
 }

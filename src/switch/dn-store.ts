@@ -170,6 +170,15 @@ export class DnStore {
     })();
   }
 
+  /** The contacts of all DNs that have not expired. */
+  allRegistrations(now: number): Registration[] {
+    const numbers = this.#db.prepare<[number], { number: string }>(
+      'SELECT DISTINCT number FROM registration WHERE expires_at > ?',
+    );
+    const all = new Set([...numbers.all(now).map(({ number }) => number), ...this.#lateRegistrations.keys()]);
+    return [...all].flatMap((number) => this.registrations(number, now));
+  }
+
   registeredCount(now: number): number {
     const sql = 'SELECT count(DISTINCT number) AS count FROM registration WHERE expires_at > ?';
     return this.#db.prepare<[number], { count: number }>(sql).get(now)?.count ?? 0;

@@ -148,9 +148,9 @@ function routeToDn(dn: Dn, options: RouteOptions): Destination[] | RefusedRoute 
  * The way to a contact. When the connection over which it registered has ended, its port is nobody's: then the contact's own
  * port is one to connect to, unless the phone sits behind NAT.
  */
-function placeOf(
+export function placeOf(
   registration: Registration,
-  { flowOf }: RouteOptions,
+  { flowOf }: Pick<RouteOptions, 'flowOf'>,
 ): (Pick<Destination, 'peer'> & { flow: Flow | undefined }) | undefined {
   const { contact, protocol, address, port } = registration;
   if (protocol === 'udp') return { peer: { protocol, address, port }, flow: undefined };

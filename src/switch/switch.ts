@@ -30,8 +30,9 @@ import { Call, type CallContext } from './call.ts';
 import type { CallPlan } from './call-model.ts';
 import { callerOf, planCall, type Ruling } from './call-plan.ts';
 import { CallStore } from './call-store.ts';
+import { Contacts } from './contacts.ts';
 import { switchRoutes } from './control-routes.ts';
-import { DnStore, type Registration } from './dn-store.ts';
+import { DnStore } from './dn-store.ts';
 import { EngagedDns } from './engaged.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
@@ -42,8 +43,6 @@ import { type RescueContext, rescueCalls, resumeInterrupted } from './media-resc
 import { callOfName, type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
 import { type Feature, takeFeatureCode } from './phone-requests.ts';
 import { routeRedirected } from './redirection.ts';
-import { RegisteredFlows } from './registered-flows.ts';
-import { register } from './registrar.ts';
 import { takePlace } from './replaced-party.ts';
 import type { RefusedRoute, RouteOptions } from './route.ts';
 import { hasForeignBody } from './sdp-body.ts';
@@ -88,6 +87,7 @@ export class Switch {
   readonly store: DnStore;
   readonly realm: string;
   readonly strategist: Strategist;
+  readonly contacts: Contacts;
   readonly events = new LiveEvents();
   readonly agents: Agents;
   readonly decisions = new LiveDecisions();
@@ -97,7 +97,6 @@ export class Switch {
   readonly mediaServers: MediaServers;
   readonly #callStore: CallStore;
   readonly #log: Logger;
-  readonly #flows = new RegisteredFlows();
   /** Who sent a request that was admitted. */
   readonly #identities = new WeakMap<SipRequest, Caller>();
   readonly #authLog: AuthLog;
@@ -138,6 +137,12 @@ export class Switch {
     });
     this.#log = parts.log;
     this.#authLog = new AuthLog(parts.log);
+    this.contacts = new Contacts({
+      store: parts.store,
+      log: parts.log,
+      userAgent: () => this.#userAgent,
+      qualifyMs: parts.config.sip.qualify * 1000,
+    });
     this.#settings = settingsOf(parts.config);
     this.agents = new Agents(parts.store, (event) => this.#journalEvent(event));
     const { digest: algorithms } = parts.config.sip;
@@ -173,6 +178,7 @@ export class Switch {
   reload(config: Config): void {
     this.#settings = settingsOf(config);
     this.strategist.reload(config);
+    this.contacts.reload(config.sip.qualify * 1000);
   }
 
   /** Goes on with the calls of an earlier life that were answered; says of the others that they are over. */
@@ -218,6 +224,7 @@ export class Switch {
   /** Ends every call with BYE, then the sockets. */
   async stop(): Promise<void> {
     this.#isDraining = true;
+    this.contacts.stop();
     const open = [...this.calls.values()];
     const gone = open.map((call) => new Promise<void>((resolve) => this.#whenGone.set(call.id, resolve)));
     for (const call of open) call.release('switch', 503, 'the switch is stopping');
@@ -260,8 +267,7 @@ export class Switch {
     if (identity?.kind !== 'dn') return request.respond(403);
     const { number } = identity.dn;
     const { maxExpires } = this.#settings;
-    register(request, number, { store: this.store, maxExpires, now: Date.now });
-    this.#flows.note(number, request, this.store.registrations(number, Date.now()));
+    this.contacts.register(request, number, { maxExpires });
   }
 
   #onInvite(invite: IncomingInvite): void {
@@ -357,8 +363,8 @@ export class Switch {
     return {
       store: this.store,
       trunks: this.#settings.trunks,
-      flowOf: (registration: Registration) => this.#openFlow(registration),
-      isReachable: () => true,
+      flowOf: this.contacts.flowOf.bind(this.contacts),
+      isReachable: this.contacts.hasNotFailed.bind(this.contacts),
       now: Date.now,
       defaults: this.defaults,
       isEngaged: (number: string) => this.#engaged.has(number),
@@ -381,12 +387,6 @@ export class Switch {
     const journaled = isUrgent ? this.#journal.append(event) : this.#journal.appendSoon(event);
     this.decisions.note(journaled);
     this.events.tell(journaled);
-  }
-
-  /** The connection over which a contact registered, while it is open. */
-  #openFlow(registration: Registration): Flow | undefined {
-    const flow = this.#flows.of(registration);
-    return flow !== undefined && this.#userAgent?.isOpen(flow) ? flow : undefined;
   }
 
   #begin(call: Call): void {
@@ -612,6 +612,7 @@ function statusOf(parts: Switch): Record<string, unknown> {
     registrations: parts.store.registeredCount(Date.now()),
     listeners: parts.events.listeners,
     agents: parts.store.logins.all().length,
+    unreachable: parts.contacts.unreachable,
     strategy: parts.strategist.status(),
     counters: {
       ...parts.counters,
