@@ -118,6 +118,7 @@ const trunk = v.strictObject({
   host: ipAddress,
   port: v.optional(within(1, 65535, 'a port'), 5060),
   transport: v.optional(oneOf(['udp', 'tcp']), 'udp'),
+  'calls-per-second': v.optional(within(0, 10_000, 'a whole number'), 0),
   record: v.optional(flag, false),
 });
 
@@ -150,6 +151,14 @@ const written = v.strictObject({
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
     'session-expires': v.optional(within(90, 86400, 'a whole number of seconds'), 1800),
     'min-se': v.optional(within(90, 86400, 'a whole number of seconds'), 90),
+    limits: section({
+      calls: v.optional(within(1, 100_000, 'a whole number'), 5000),
+      'calls-per-second': v.optional(within(0, 10_000, 'a whole number'), 20),
+      registrations: v.optional(within(1, 1_000_000, 'a whole number'), 20_000),
+      'registrations-per-dn': v.optional(within(1, 100, 'a whole number'), 10),
+      'message-size': v.optional(within(4096, 262_144, 'a whole number of bytes'), 65_536),
+      overload: v.optional(within(50, 100, 'a whole number of percent'), 98),
+    }),
   }),
   trunk: v.optional(
     v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),

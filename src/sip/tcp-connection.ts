@@ -16,6 +16,7 @@ export const DEFAULT_TCP_LIMITS: TcpLimits = {
   writeBufferBytes: 1024 * 1024,
   idleMs: 65 * 60_000,
   messageMs: 30_000,
+  messageBytes: 262_144,
   connectMs: 5000,
   lingerMs: 1000,
 };
@@ -30,13 +31,14 @@ export class TcpConnection {
   readonly #socket: Socket;
   readonly #limits: TcpLimits;
   readonly #events: ConnectionEvents;
-  readonly #decoder = new StreamDecoder();
+  readonly #decoder: StreamDecoder;
   #deadline: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, flow: Flow, limits: TcpLimits, events: ConnectionEvents) {
     this.flow = flow;
     this.#socket = socket;
     this.#limits = limits;
+    this.#decoder = new StreamDecoder({ message: limits.messageBytes });
     this.#events = events;
     socket.setTimeout(limits.idleMs, () => this.#drop('connection-idle'));
     socket.on('error', () => events.count('connection-error'));

@@ -1,10 +1,11 @@
 // The transport layer: listeners of both protocols behind one door, and the way out to each peer (RFC 3261 section 18).
 import { isIP } from 'node:net';
 import type { Channel } from './channel.ts';
-import { type DecodeResult, decodeMessage } from './decode.ts';
+import { type DecodeResult, decodeMessage, fail } from './decode.ts';
 import type { ListenAddress } from './listen-error.ts';
 import { isUnicast, isWildcard, LocalAddresses, sameFamily } from './local-address.ts';
 import type { Via } from './message.ts';
+import { TOO_LARGE } from './stream.ts';
 import { DEFAULT_TCP_LIMITS, type TcpLimits } from './tcp-connection.ts';
 import { TcpConnections } from './transport-tcp.ts';
 import { UdpListener } from './transport-udp.ts';
@@ -72,11 +73,16 @@ export class Transport {
 
   #receiveDatagram(bytes: Buffer, flow: Flow): void {
     try {
-      this.#options.onMessage(decodeMessage(bytes), flow);
+      this.#options.onMessage(this.#sized(bytes.length, decodeMessage(bytes)), flow);
     } catch {
       // The decoder does not throw; should it ever, one datagram is lost and not the process.
       this.#options.count('internal-error');
     }
+  }
+
+  #sized(bytes: number, result: DecodeResult): DecodeResult {
+    const most = this.#options.limits?.messageBytes ?? DEFAULT_TCP_LIMITS.messageBytes;
+    return bytes > most ? fail(result, TOO_LARGE) : result;
   }
 
   #advertise(bound: Peer, peer: Peer): Peer {

@@ -93,6 +93,8 @@ export interface Limits {
   connectionsPerAddress: number;
   /** What may wait for a TCP peer that does not read, in bytes. */
   writeBufferBytes: number;
+  /** The most bytes of one message. */
+  messageBytes: number;
   /** How long a TCP connection may be silent, in milliseconds: more than a registration lasts. */
   idleMs: number;
   /** How long a message may take from its first byte to its last, and a new connection to its first message, in milliseconds. */

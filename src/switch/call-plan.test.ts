@@ -14,7 +14,14 @@ function planned(t: { testdir(): string; teardown(step: () => void): void }, uri
   const place = { protocol: 'udp', address: '127.0.0.1', port: 5070 } as const;
   const registered = { number, contact: 'sip:7001@127.0.0.1:5070', callId: 'c', cseq: 1, userAgent: null };
   store.replaceRegistrations(number, [{ ...registered, ...place, expiresAt: 2 }]);
-  const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
+  const trunk = {
+    name: 'carrier',
+    host: '127.0.0.2',
+    port: 5060,
+    transport: 'udp',
+    record: false,
+    'calls-per-second': 0,
+  } as const;
   const invite = new FakeInvite(fakeRequest('INVITE', '', { from: { uri, name, params: { tag: 'x' } } }));
   const options = { store, trunks: [trunk], flowOf: () => undefined, isReachable: () => true, now: () => 1 };
   const result = planCall(invite, { kind: 'trunk', trunk }, options, {

@@ -12,7 +12,14 @@ import { DnStore } from './dn-store.ts';
 import { routeRedirected } from './redirection.ts';
 import { NOTHING } from './strategy/evaluate.ts';
 
-const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
+const trunk = {
+  name: 'carrier',
+  host: '127.0.0.2',
+  port: 5060,
+  transport: 'udp',
+  'calls-per-second': 0,
+  record: false,
+} as const;
 
 function redirected(status: number, ...uris: string[]) {
   const response = fakeResponse(status);

@@ -179,6 +179,13 @@ export class DnStore {
     return [...all].flatMap((number) => this.registrations(number, now));
   }
 
+  /** How many contacts there are, of all DNs. Those that wait for the disk are not counted. */
+  registrationCount(now: number): number {
+    const sql = 'SELECT count(*) AS count FROM registration WHERE expires_at > ?';
+    return this.#db.prepare<[number], { count: number }>(sql).get(now)?.count ?? 0;
+  }
+
+  /** How many DNs have a contact. */
   registeredCount(now: number): number {
     const sql = 'SELECT count(DISTINCT number) AS count FROM registration WHERE expires_at > ?';
     return this.#db.prepare<[number], { count: number }>(sql).get(now)?.count ?? 0;

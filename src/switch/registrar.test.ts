@@ -42,7 +42,7 @@ function open(t: { testdir(): string; teardown(step: () => void): void }) {
     realm: 'grec',
   });
   let now = 1_000_000;
-  const options = { store, maxExpires: 3600, now: () => now };
+  const options = { store, maxExpires: 3600, mostContacts: 10, mostRegistrations: 12, now: () => now };
   const send = (request: Asking) => {
     register(request, '7001', options);
     return request;
@@ -111,6 +111,26 @@ t.test('no DN hoards contacts', async (t) => {
     contactOf(`sip:7001@127.0.0.1:${6000 + index}`),
   ).flat();
   t.equal(send(asking(many)).status, 403);
+});
+
+t.test('nor do all of them together', async (t) => {
+  const { store, send, now } = open(t);
+  for (const number of ['7002', '7003']) {
+    store.saveDn({ number, name: null, record: false, ha1: null, realm: null });
+    const place = { number, protocol: 'udp', address: '127.0.0.1', port: 1, callId: 'c', cseq: 1 } as const;
+    const contacts = Array.from({ length: 5 }, (_, index) => `sip:${number}@127.0.0.1:${6000 + index}`);
+    store.replaceRegistrations(
+      number,
+      contacts.map((contact) => ({ ...place, contact, userAgent: null, expiresAt: now() + 60_000 })),
+    );
+  }
+  const contacts = [1, 2, 3].flatMap((port) => contactOf(`sip:7001@127.0.0.1:${port}`));
+  t.equal(send(asking(contacts.slice(0, 2))).status, 200);
+  const refused = send(asking(contacts, { cseq: { seq: 2, method: 'REGISTER' } }));
+  t.equal(refused.status, 503);
+  t.match(refused.options.headers?.['retry-after'], /^\d+$/);
+  const renewed = send(asking(contacts.slice(0, 2), { cseq: { seq: 3, method: 'REGISTER' } }));
+  t.equal(renewed.status, 200, 'what is registered is renewed');
 });
 
 function answerTo(
@@ -239,7 +259,14 @@ t.test('a password that was set for another realm opens nothing', async (t) => {
 t.test('a trunk is known by its address; credentials come first', async (t) => {
   const { store, now } = open(t);
   const identifier = new Identifier({ store, realm: 'grec', now });
-  const trunk = { name: 'carrier', host: '127.0.0.1', port: 5060, transport: 'udp', record: false } as const;
+  const trunk = {
+    name: 'carrier',
+    host: '127.0.0.1',
+    port: 5060,
+    transport: 'udp',
+    record: false,
+    'calls-per-second': 0,
+  } as const;
   const request = new FakeIncoming(fakeRequest('INVITE'));
   t.match(identifier.identifyCaller(request, [trunk]), { kind: 'trunk', trunk: { name: 'carrier' } });
   t.match(identifier.identifyCaller(request, []), { kind: 'refused', status: 401 });

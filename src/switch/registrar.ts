@@ -3,9 +3,9 @@ import type { NameAddr, SipRequest } from '../sip/message.ts';
 import { parseUri } from '../sip/uri.ts';
 import type { IncomingRequest, ResponseOptions } from '../sip/user-agent.ts';
 import type { DnStore, Registration } from './dn-store.ts';
+import { unavailable } from './unavailable.ts';
 
 const LEAST_EXPIRES_S = 60;
-const MOST_CONTACTS = 10;
 /** Ten of them still fit into one answer. */
 const LONGEST_CONTACT = 1024;
 const LONGEST_PRODUCT = 200;
@@ -14,6 +14,10 @@ export interface RegistrarOptions {
   store: DnStore;
   /** Longest life of a registration, seconds; longer ones are shortened. */
   maxExpires: number;
+  /** Contacts of one DN. */
+  mostContacts: number;
+  /** Contacts in all. */
+  mostRegistrations: number;
   /** Milliseconds since 1970. */
   now(): number;
 }
@@ -56,7 +60,11 @@ function decide(request: IncomingRequest, number: string, options: RegistrarOpti
     .filter(({ expires }) => expires > 0)
     .map((binding) => registrationOf(binding, number, request, now()));
   const next = [...added, ...kept];
-  if (next.length > MOST_CONTACTS) return { status: 403, reason: `At Most ${MOST_CONTACTS} Contacts` };
+  const { mostContacts, mostRegistrations } = options;
+  if (next.length > mostContacts) return { status: 403, reason: `At Most ${mostContacts} Contacts` };
+  const more = next.length - current.length;
+  if (more > 0 && store.registrationCount(now()) + more > mostRegistrations)
+    return unavailable('Too Many Registrations');
   store.replaceRegistrations(number, next);
   return listing(next, now());
 }

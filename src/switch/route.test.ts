@@ -8,7 +8,14 @@ import { routeAsDecided } from './route.ts';
 import { NOTHING } from './strategy/evaluate.ts';
 import type { Decision, RouteWord } from './strategy/strategy.ts';
 
-const CARRIER = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
+const CARRIER = {
+  name: 'carrier',
+  host: '127.0.0.2',
+  port: 5060,
+  transport: 'udp',
+  record: false,
+  'calls-per-second': 0,
+} as const;
 const dnOf = (number: string, record = false) => ({ number, name: null, record, ha1: null, realm: null });
 const fromDn = { kind: 'dn', dn: dnOf('7009') } as const;
 const fromTrunkPeer = { protocol: 'tcp', address: '127.0.0.2', port: 5060 } as const;

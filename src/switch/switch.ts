@@ -7,17 +7,13 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
 import type { NgEvent } from '../ng/reply.ts';
-import { KNOWN_METHODS } from '../sip/compose.ts';
-import type { SipRequest } from '../sip/message.ts';
 import { replacedBy } from '../sip/replaces.ts';
 import { reasonPhrase } from '../sip/response.ts';
 import {
   createUserAgent,
   type Dialog,
-  type Flow,
   type IncomingInvite,
   type IncomingRequest,
-  type Refusal,
   type UserAgent,
 } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
@@ -25,7 +21,6 @@ import { type Journal, openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import { type AgentCodes, agentCodeOf, doAgentCode } from './agent-codes.ts';
 import { Agents } from './agents.ts';
-import { AuthLog } from './auth-log.ts';
 import { Call, type CallContext } from './call.ts';
 import type { CallPlan } from './call-model.ts';
 import { callerOf, planCall, type Ruling } from './call-plan.ts';
@@ -34,7 +29,8 @@ import { Contacts } from './contacts.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { EngagedDns } from './engaged.ts';
-import { Identifier, type Identity, userOf } from './identity.ts';
+import { type Caller, Gate } from './gate.ts';
+import { Identifier, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
 import type { Label } from './leg.ts';
 import { LiveDecisions } from './live-decisions.ts';
@@ -50,23 +46,12 @@ import { Sparingly } from './sparingly.ts';
 import { storeCall } from './stored-call.ts';
 import { Strategist } from './strategist.ts';
 import { planFor, type TransferPlanOptions } from './transfer-plan.ts';
+import { unavailable } from './unavailable.ts';
 
-const ALLOW = `${ALLOW_IN_CALL}, REGISTER`;
-
-/** Calls at once: far beyond what one machine relays; each costs some 20 kB here. */
-const MOST_CALLS = 5000;
 /** A call whose party has vanished ends within this and the half minute that its silence takes. */
 const PROBE_MS = 90_000;
-/** A flood of refused requests must not become a flood of log lines. */
-const LINES_PER_SECOND = 5;
-/** Characters of what a stranger wrote. */
-const LONGEST_LOGGED = 200;
-
 /** The host of numbers when none is known; it is never called. */
 const NOWHERE = { protocol: 'udp', address: '127.0.0.1', port: 5060 } as const;
-
-type Caller = Exclude<Identity, { kind: 'refused' }>;
-type Refused = Extract<Identity, { kind: 'refused' }>;
 
 /** How long a stopping switch waits for phones to answer its BYEs. */
 const FAREWELL_MS = 3000;
@@ -75,6 +60,9 @@ const FAREWELL_MS = 3000;
 interface Settings {
   trunks: readonly TrunkConfig[];
   maxExpires: number;
+  mostCalls: number;
+  mostContacts: number;
+  mostRegistrations: number;
   ringTimeoutMs: number;
   featureCodes: ReadonlyMap<string, Feature>;
   defaults: Config['switch']['defaults'];
@@ -92,15 +80,11 @@ export class Switch {
   readonly agents: Agents;
   readonly decisions = new LiveDecisions();
   readonly #engaged = new EngagedDns();
-  readonly #identifier: Identifier;
+  readonly #gate: Gate;
   readonly #journal: Journal;
   readonly mediaServers: MediaServers;
   readonly #callStore: CallStore;
   readonly #log: Logger;
-  /** Who sent a request that was admitted. */
-  readonly #identities = new WeakMap<SipRequest, Caller>();
-  readonly #authLog: AuthLog;
-  readonly #refusals = new Sparingly(LINES_PER_SECOND);
   readonly #alarms = new Sparingly(1);
   /** By Session-ID. */
   readonly #conversations = new Map<string, Set<Call>>();
@@ -136,7 +120,6 @@ export class Switch {
       onFound: () => void resumeInterrupted(this.calls.values(), this.#rescue),
     });
     this.#log = parts.log;
-    this.#authLog = new AuthLog(parts.log);
     this.contacts = new Contacts({
       store: parts.store,
       log: parts.log,
@@ -145,8 +128,14 @@ export class Switch {
     });
     this.#settings = settingsOf(parts.config);
     this.agents = new Agents(parts.store, (event) => this.#journalEvent(event));
-    const { digest: algorithms } = parts.config.sip;
-    this.#identifier = new Identifier({ store: parts.store, realm: this.realm, algorithms, now: Date.now });
+    const { digest: algorithms, limits } = parts.config.sip;
+    this.#gate = new Gate({
+      identifier: new Identifier({ store: parts.store, realm: this.realm, algorithms, now: Date.now }),
+      trunks: () => this.#settings.trunks,
+      limits,
+      log: parts.log,
+      count: (name) => this.#count(name),
+    });
   }
 
   async listen(config: Config): Promise<void> {
@@ -156,10 +145,15 @@ export class Switch {
       product: `grec/${VERSION}`,
       allow: ALLOW_IN_CALL,
       sessionTimer: { expires: config.sip['session-expires'], minSe: config.sip['min-se'] },
-      admit: (request, flow) => this.#admit(request, flow),
+      limits: { messageBytes: config.sip.limits['message-size'] },
+      admit: (request, flow) => this.#gate.admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),
       onRequest: (request) => this.#onRegister(request),
     });
+  }
+
+  get load(): Gate['load'] {
+    return this.#gate.load;
   }
 
   get userAgent(): UserAgent | undefined {
@@ -178,6 +172,7 @@ export class Switch {
   reload(config: Config): void {
     this.#settings = settingsOf(config);
     this.strategist.reload(config);
+    this.#gate.reload(config.sip.limits);
     this.contacts.reload(config.sip.qualify * 1000);
   }
 
@@ -225,6 +220,7 @@ export class Switch {
   async stop(): Promise<void> {
     this.#isDraining = true;
     this.contacts.stop();
+    this.#gate.stop();
     const open = [...this.calls.values()];
     const gone = open.map((call) => new Promise<void>((resolve) => this.#whenGone.set(call.id, resolve)));
     for (const call of open) call.release('switch', 503, 'the switch is stopping');
@@ -242,32 +238,11 @@ export class Switch {
     this.strategist.close();
   }
 
-  /** Only registrations and calls of who is known are worth a transaction. */
-  #admit(request: SipRequest, flow: Flow): Refusal | 'ignore' | undefined {
-    const { method } = request;
-    if (method === 'OPTIONS') return { status: 200, headers: { allow: ALLOW, accept: 'application/sdp' } };
-    if (method !== 'INVITE' && method !== 'REGISTER') return this.#refuseMethod(method);
-    const identity =
-      method === 'INVITE'
-        ? this.#identifier.identifyCaller({ message: request, flow }, this.#settings.trunks)
-        : this.#identifier.authenticate(request, userOf(request.headers.to.uri), flow.peer);
-    if (identity.kind === 'refused') return this.#refuse(request, flow, identity);
-    this.#identities.set(request, identity);
-    return undefined;
-  }
-
-  /** Strangers make up methods: only known ones are counted by name. */
-  #refuseMethod(method: string): Refusal {
-    this.#count(`refused-${KNOWN_METHODS.has(method) ? method : 'other'}`);
-    return { status: 405, headers: { allow: ALLOW } };
-  }
-
   #onRegister(request: IncomingRequest): void {
-    const identity = this.#identities.get(request.message);
+    const identity = this.#gate.callerOf(request.message);
     if (identity?.kind !== 'dn') return request.respond(403);
     const { number } = identity.dn;
-    const { maxExpires } = this.#settings;
-    this.contacts.register(request, number, { maxExpires });
+    this.contacts.register(request, number, this.#settings);
   }
 
   #onInvite(invite: IncomingInvite): void {
@@ -276,8 +251,8 @@ export class Switch {
     if (hasForeignBody(invite.message))
       return invite.respond(415, { headers: { accept: 'application/sdp' } });
     if (headers['max-forwards'] === 0) return invite.respond(483);
-    if (this.calls.size >= MOST_CALLS) return this.#refuseBusy(invite);
-    const caller = this.#identities.get(invite.message);
+    if (this.calls.size >= this.#settings.mostCalls) return this.#refuseBusy(invite);
+    const caller = this.#gate.callerOf(invite.message);
     if (caller === undefined) return invite.respond(403);
     if (this.#isAgentCode(invite, caller)) return;
     if (headers['replaces'] !== undefined) return this.#replace(invite, caller);
@@ -483,24 +458,8 @@ export class Switch {
     this.#alarms.say(() =>
       this.#log.error({ alarm: 'calls-exhausted', calls: this.calls.size }, 'no more calls'),
     );
-    invite.respond(503, { headers: { 'retry-after': '10' } });
-  }
-
-  #refuse(request: SipRequest, flow: Flow, identity: Refused): Refusal | 'ignore' {
-    const { status, reason, challenges, counter, guess, isIgnored } = identity;
-    this.#count(counter);
-    if (isIgnored) return 'ignore';
-    if (guess !== undefined) this.#authLog.tell(request, flow.peer, guess);
-    else if (counter !== 'auth-challenged' && counter !== 'auth-stale')
-      this.#tellRefusal(request, flow, counter);
-    return { status, reason, ...(challenges && { challenges }) };
-  }
-
-  #tellRefusal({ method, headers }: SipRequest, { peer }: Flow, counter: string): void {
-    const from = headers.from.uri.slice(0, LONGEST_LOGGED);
-    this.#refusals.say((unsaid) =>
-      this.#log.warn({ method, from, address: peer.address, counter, ...unsaid }, 'refused'),
-    );
+    const { status, ...options } = unavailable();
+    invite.respond(status, options);
   }
 
   #count(name: string): void {
@@ -512,6 +471,9 @@ function settingsOf(config: Config): Settings {
   return {
     trunks: config.trunk,
     maxExpires: config.sip['max-expires'],
+    mostCalls: config.sip.limits.calls,
+    mostContacts: config.sip.limits['registrations-per-dn'],
+    mostRegistrations: config.sip.limits.registrations,
     ringTimeoutMs: config.sip['ring-timeout'] * 1000,
     featureCodes: featureCodesIn(config.switch),
     defaults: config.switch.defaults,
@@ -613,6 +575,7 @@ function statusOf(parts: Switch): Record<string, unknown> {
     listeners: parts.events.listeners,
     agents: parts.store.logins.all().length,
     unreachable: parts.contacts.unreachable,
+    ...parts.load,
     strategy: parts.strategist.status(),
     counters: {
       ...parts.counters,
