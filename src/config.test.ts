@@ -91,15 +91,8 @@ t.test('values as they are written', async (t) => {
   t.strictSame(values.sip.listen, [{ protocol: 'udp', host: '::1', port: 5070 }]);
   t.strictSame(values.media.server, [{ host: '2001:db8::1', port: 2223 }]);
   t.strictSame(values.mediad.ports, { first: 20000, last: 20003 });
-  t.strictSame(values.trunk, [
-    {
-      name: 'carrier',
-      host: '192.0.2.1',
-      port: 5060,
-      transport: 'udp',
-      'calls-per-second': 0,
-      record: false,
-    },
+  t.match(values.trunk, [
+    { name: 'carrier', host: ['192.0.2.1'], port: 5060, transport: 'udp', record: false },
   ]);
 });
 
@@ -187,7 +180,8 @@ t.test('wrong types', async (t) => {
   }
   t.match(problems('[[trunk]]\n[[trunk]]'), [/^1 trunk\[0\]\.name: missing/, /^1 trunk\[0\]\.host: missing/]);
   const trunk = '[[trunk]]\nname = "a"\nhost = "::1"\n';
-  t.match(problems(trunk + trunk), [/one \[\[trunk\]\] at most/]);
+  const many = Array.from({ length: 65 }, (_, index) => trunk.replace('"a"', `"a${index}"`)).join('');
+  t.match(problems(many), [/64 \[\[trunk\]\] tables at most/]);
 });
 
 t.test('keys that JavaScript thinks special are unknown keys like others', async (t) => {

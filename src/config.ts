@@ -4,20 +4,13 @@ import { isIP } from 'node:net';
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
+import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
 import { defaultEntries } from './dn-settings.ts';
 import { GrecError, messageOf, systemCode } from './errors.ts';
 import { LOG_LEVELS } from './log-levels.ts';
-import {
-  type ConfigProblem,
-  checkToml,
-  flag,
-  invalidFile,
-  oneOf,
-  section,
-  text,
-  within,
-} from './toml-schema.ts';
+import { type ConfigProblem, checkToml, invalidFile, oneOf, section, text, within } from './toml-schema.ts';
 
+export type { TrunkConfig } from './config-trunk.ts';
 export type { ConfigProblem } from './toml-schema.ts';
 
 /** One address a daemon listens on, written `udp:127.0.0.1:5060`. */
@@ -113,15 +106,6 @@ const featureCode = v.pipe(
   v.regex(/^[0-9*#A-D]{0,8}$/, 'expected up to 8 of 0-9 * # A-D, or "" for none'),
 );
 
-const trunk = v.strictObject({
-  name: text('the name of the trunk'),
-  host: ipAddress,
-  port: v.optional(within(1, 65535, 'a port'), 5060),
-  transport: v.optional(oneOf(['udp', 'tcp']), 'udp'),
-  'calls-per-second': v.optional(within(0, 10_000, 'a whole number'), 0),
-  record: v.optional(flag, false),
-});
-
 const DIGEST = 'expected a list of "SHA-256" and "MD5", in the order in which phones shall prefer them';
 const digestAlgorithms = v.pipe(
   v.array(v.picklist(['SHA-256', 'MD5'], DIGEST), DIGEST),
@@ -160,10 +144,7 @@ const written = v.strictObject({
       overload: v.optional(within(50, 100, 'a whole number of percent'), 98),
     }),
   }),
-  trunk: v.optional(
-    v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),
-    [],
-  ),
+  trunk: trunks,
   switch: section({
     strategy: v.optional(text('the path of a strategy file')),
     'record-code': v.optional(featureCode, '*1'),
@@ -203,7 +184,6 @@ function reachable({ host, port }: HostPort): HostPort {
 
 /** The values of one configuration, all defaults filled in. Times carry their unit in `man grec.toml`. */
 export type ConfigValues = v.InferOutput<typeof schema>;
-export type TrunkConfig = v.InferOutput<typeof trunk>;
 
 /** Every directory and socket of one installation, as absolute paths. */
 export interface Paths {
@@ -243,7 +223,8 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   const uid = 'uid' in sources ? sources.uid : process.getuid?.();
   const found = findFile(sources.file, env, uid);
   const values = found === undefined ? v.parse(schema, {}) : parseConfig(found.text, found.file);
-  return { ...values, file: found?.file, paths: placePaths(values, found?.file, env, uid) };
+  const trunk = placeTrunkFiles(values.trunk, found === undefined ? process.cwd() : dirname(found.file));
+  return { ...values, trunk, file: found?.file, paths: placePaths(values, found?.file, env, uid) };
 }
 
 /** @throws GrecError CONFIG_INVALID, with every mistake as `FILE:LINE: KEY: what is accepted` */
@@ -255,7 +236,7 @@ export function parseConfig(toml: string, file: string): ConfigValues {
 
 /** The values of a configuration text, or every mistake in it. */
 export function checkConfig(toml: string): { values?: ConfigValues; problems: ConfigProblem[] } {
-  return checkToml(schema, toml);
+  return checkToml(schema, toml, findTrunkMistakes);
 }
 
 function findFile(named: string | undefined, env: NodeJS.ProcessEnv, uid: number | undefined) {

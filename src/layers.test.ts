@@ -9,6 +9,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const BASE = [
   'feature-codes',
   'config',
+  'config-trunk',
   'dn-settings',
   'recording-name',
   'errors',

@@ -106,6 +106,7 @@ t.test('each command has its options in a page, and each page only real options'
     stop: 'grec-calls.1',
     events: 'grec-calls.1',
     'strategy check': 'grec-strategy.1',
+    'trunk list': 'grec-trunk.1',
     'strategy test': 'grec-strategy.1',
   };
   const more = {

@@ -156,14 +156,14 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
   }
 
   /** The confirmed dialog that was stored, as if nothing had happened since. */
-  static restore(core: Core, stored: StoredDialog): DialogImpl {
+  static restore(core: Core, stored: StoredDialog, credentials?: Credentials): DialogImpl {
     const { role, data, way, timer, description, abilities } = stored;
     const flow = way.flow === null ? undefined : { ...way.flow, id: 'of an earlier life' };
     const dialog = new DialogImpl(
       core,
       restoreData(data),
       new DialogWay(core, flow, way.alias ?? undefined),
-      undefined,
+      credentials,
     );
     dialog.#restoredRole = role;
     dialog.parts.peer.restore(abilities);

@@ -120,8 +120,8 @@ export interface UserAgent {
   invite(options: OutgoingInviteOptions): OutgoingInvite;
   /** The dialog of that name, as a Replaces header gives it (RFC 3891): the tags as we see them. */
   findDialog(callId: string, localTag: string, remoteTag: string): Dialog | undefined;
-  /** Takes up a confirmed dialog of an earlier life, as {@link Dialog.store} told it. */
-  restoreDialog(stored: StoredDialog): Dialog;
+  /** Takes up a confirmed dialog of an earlier life, as {@link Dialog.store} told it, which keeps no credentials. */
+  restoreDialog(stored: StoredDialog, credentials?: Credentials): Dialog;
   /** Whether the connection of a flow is still there; UDP's always is. */
   isOpen(flow: Flow): boolean;
   close(): Promise<void>;
@@ -137,7 +137,9 @@ export interface OutgoingRequestOptions {
   peer?: Peer;
   /** Send over the connection of this flow when it is still open (RFC 5626 in spirit; TCP registrations). */
   flow?: Flow;
-  callId?: string;
+  callId?: string | undefined;
+  /** The first CSeq number; 1 when left out. */
+  cseq?: number | undefined;
   headers?: ExtraHeaders;
   body?: Body;
   /** Answers a 401 or 407 once, with these. */

@@ -17,6 +17,7 @@ import { Transactions } from './transactions.ts';
 import { Transport } from './transport.ts';
 import { Uas } from './uas.ts';
 import type {
+  Credentials,
   Dialog,
   Flow,
   OutgoingInvite,
@@ -158,7 +159,7 @@ class Agent implements UserAgent {
 
   request(options: OutgoingRequestOptions): Promise<SipResponse> {
     const { method, uri, from, to, headers, body } = options;
-    let seq = 1;
+    let seq = options.cseq ?? 1;
     const request: SipRequest = {
       version: '2.0',
       method,
@@ -197,8 +198,8 @@ class Agent implements UserAgent {
     return this.#core.dialogs.get(dialogKey(callId, localTag, remoteTag));
   }
 
-  restoreDialog(stored: StoredDialog): Dialog {
-    return DialogImpl.restore(this.#core, stored);
+  restoreDialog(stored: StoredDialog, credentials?: Credentials): Dialog {
+    return DialogImpl.restore(this.#core, stored, credentials);
   }
 
   isOpen(flow: Flow): boolean {

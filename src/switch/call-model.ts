@@ -1,7 +1,7 @@
 // What a call is made of: parties, legs, the plan that it follows, and what it is given to work with.
 import type { Logger } from '../log.ts';
 import type { SipResponse } from '../sip/message.ts';
-import type { Dialog, UserAgent } from '../sip/user-agent.ts';
+import type { Credentials, Dialog, UserAgent } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
 import type { Call } from './call.ts';
 import type { CallMedia } from './call-media.ts';
@@ -50,6 +50,8 @@ export interface CallContext {
   /** What agents may dial in a call, by its digits. */
   featureCodes: ReadonlyMap<string, Feature>;
   onReleased(call: Call): void;
+  /** What a trunk is shown when it challenges us. */
+  credentialsOf?(trunk: string): Credentials | undefined;
   /** Where a party may send its call, as if it had dialled the number. */
   plan?(by: CallParty, number: string, sessionId: string): Promise<CallPlan | RefusedRoute>;
   /** The call, and the leg of it, that a dialog belongs to. */

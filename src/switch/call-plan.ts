@@ -4,7 +4,7 @@ import type { CallParty, CallPlan, CallTarget } from './call-model.ts';
 import type { Dn } from './dn.ts';
 import { type DnPolicy, policyOf } from './dn-policy.ts';
 import { isOneParty } from './hunt-plan.ts';
-import { type Identity, userOf } from './identity.ts';
+import { dialledBy, type Identity, userOf } from './identity.ts';
 import { decideRecording, type Side } from './recording-decision.ts';
 import {
   type Destination,
@@ -41,7 +41,7 @@ export function planCall(
   { sessionId, decision }: Ruling,
 ): { kind: 'call'; plan: CallPlan } | RefusedRoute {
   const { message } = invite;
-  const dialled = userOf(message.uri);
+  const dialled = dialledBy(message, caller);
   if (dialled === undefined || dialled === '')
     return { kind: 'refused', status: 404, reason: 'No Number Dialled' };
   const routes = routeAsDecided(decision.route, caller, dialled, options);

@@ -110,7 +110,9 @@ export class Call {
   static restore(stored: StoredCall, context: CallContext): Call {
     const call = new Call({ stored }, context);
     call.join('a', context.userAgent.restoreDialog(stored.dialogs.a));
-    call.join('b', context.userAgent.restoreDialog(stored.dialogs.b));
+    const { trunk } = call.plan.to;
+    const credentials = trunk === undefined ? undefined : context.credentialsOf?.(trunk);
+    call.join('b', context.userAgent.restoreDialog(stored.dialogs.b, credentials));
     call.state = 'answered';
     context.journal({ type: 'call.restored', call: call.id });
     call.log.info('call restored');

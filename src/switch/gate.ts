@@ -1,5 +1,5 @@
 // Who may pass: every request outside dialogs comes by here before any state is made of it (RFC 3261 section 26.3.2.4).
-import type { Config, TrunkConfig } from '../config.ts';
+import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { KNOWN_METHODS } from '../sip/compose.ts';
 import type { SipRequest } from '../sip/message.ts';
@@ -27,7 +27,8 @@ export type Caller = Exclude<Identity, RefusedIdentity>;
 
 export interface GateOptions {
   identifier: Identifier;
-  trunks(): readonly TrunkConfig[];
+  /** The most calls that a trunk may make in a second; 0 for no limit. */
+  trunkRate(name: string): number;
   limits: Config['sip']['limits'];
   log: Logger;
   count(name: string): void;
@@ -76,10 +77,10 @@ export class Gate {
     if (method === 'OPTIONS') return { status: 200, headers: { allow: ALLOW, accept: 'application/sdp' } };
     if (method !== 'INVITE' && method !== 'REGISTER') return this.#refuseMethod(method);
     if (this.#overload.isOver) return this.#shed(request, flow);
-    const { identifier, trunks } = this.#options;
+    const { identifier } = this.#options;
     const identity =
       method === 'INVITE'
-        ? identifier.identifyCaller({ message: request, flow }, trunks())
+        ? identifier.identifyCaller({ message: request, flow })
         : identifier.authenticate(request, userOf(request.headers.to.uri), flow.peer);
     if (identity.kind === 'refused') return this.#refuse(request, flow, identity);
     if (method === 'INVITE' && !this.#mayCall(identity)) return this.#slowDown(request, flow);
@@ -89,8 +90,8 @@ export class Gate {
 
   #mayCall(caller: Caller): boolean {
     if (caller.kind === 'dn') return this.#rates.take(`dn ${caller.dn.number}`, this.#perSecond);
-    const { name, 'calls-per-second': perSecond } = caller.trunk;
-    return this.#rates.take(`trunk ${name}`, perSecond);
+    const { name } = caller.trunk;
+    return this.#rates.take(`trunk ${name}`, this.#options.trunkRate(name));
   }
 
   /** Strangers make up methods: only known ones are counted by name. */

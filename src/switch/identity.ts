@@ -1,5 +1,4 @@
-// Who is calling: the trunk by its address, a DN by digest; nobody else (RFC 3261 section 22).
-import type { TrunkConfig } from '../config.ts';
+// Who is calling: a trunk by its address, its credentials or what we have registered there, a DN by digest; nobody else (RFC 3261 section 22).
 import { createChallenger, DIGEST_ALGORITHMS, type DigestAlgorithm } from '../sip/digest.ts';
 import type { AuthHeader, SipRequest } from '../sip/message.ts';
 import { unquote } from '../sip/scan.ts';
@@ -21,7 +20,30 @@ export interface RefusedIdentity {
   isIgnored?: true;
 }
 
-export type Identity = { kind: 'dn'; dn: Dn } | { kind: 'trunk'; trunk: TrunkConfig } | RefusedIdentity;
+/** A trunk, as far as calls from and to it are concerned. */
+export interface TrunkFacts {
+  name: string;
+  record: boolean;
+}
+
+/** What is asked of the trunks to know who calls. */
+export interface TrunkIdentities {
+  byAddress(address: string): KnownTrunk | undefined;
+  /** By the user part of the contact that we have registered there. */
+  byLine(user: string | undefined): KnownTrunk | undefined;
+  byUsername(username: string): KnownTrunk | undefined;
+  ha1(username: string, algorithm: DigestAlgorithm, realm: string): string | undefined;
+}
+
+interface KnownTrunk {
+  config: TrunkFacts;
+  line: string | undefined;
+}
+
+export type Identity =
+  | { kind: 'dn'; dn: Dn }
+  | { kind: 'trunk'; trunk: TrunkFacts; line?: string | undefined }
+  | RefusedIdentity;
 
 /** What a phone with the right password mends by itself: its nonce is too old, was used, or is of an earlier life of the switch. */
 const STALE = new Set(['stale', 'replay', 'forged-nonce']);
@@ -30,6 +52,7 @@ const GUESSES = new Set(['wrong', 'unknown-user']);
 
 export interface IdentifyOptions {
   store: DnStore;
+  trunks: TrunkIdentities;
   realm: string;
   /** Algorithms of digest that are taken, strongest first; by default all. */
   algorithms?: readonly DigestAlgorithm[];
@@ -39,35 +62,61 @@ export interface IdentifyOptions {
 /** Authenticates requests. One for the life of the switch: it holds the key of the nonces. */
 export class Identifier {
   readonly #store: DnStore;
+  readonly #trunks: TrunkIdentities;
   readonly #realm: string;
   readonly #algorithms: readonly DigestAlgorithm[];
   readonly #challenger: ReturnType<typeof createChallenger>;
   readonly #guesses = new Guesses({ now: () => performance.now() });
   readonly #now: () => number;
 
-  constructor({ store, realm, algorithms = DIGEST_ALGORITHMS, now }: IdentifyOptions) {
+  constructor({ store, trunks, realm, algorithms = DIGEST_ALGORITHMS, now }: IdentifyOptions) {
     this.#store = store;
+    this.#trunks = trunks;
     this.#realm = realm;
     this.#algorithms = algorithms;
     this.#now = now;
     this.#challenger = createChallenger({ realm, algorithms, now });
   }
 
-  /** Who sent a new call: a DN by its credentials, a trunk by its address. Credentials are looked at first. */
-  identifyCaller(
-    { message, flow }: Pick<IncomingRequest, 'message' | 'flow'>,
-    trunks: readonly TrunkConfig[],
-  ): Identity {
-    const trunk = trunks.find(({ host }) => host === flow.peer.address);
-    if (trunk !== undefined && message.headers.authorization === undefined) return { kind: 'trunk', trunk };
-    return this.authenticate(message, userOf(message.headers.from.uri), flow.peer);
+  /** Who sent a new call. Credentials are looked at before addresses. */
+  identifyCaller({ message, flow }: Pick<IncomingRequest, 'message' | 'flow'>): Identity {
+    const byLine = this.#trunks.byLine(userOf(message.uri));
+    if (byLine !== undefined) return identityOf(byLine);
+    const byAddress = this.#trunks.byAddress(flow.peer.address);
+    const header = this.#credentialsOf(message);
+    if (byAddress !== undefined && header === undefined) return identityOf(byAddress);
+    const number = userOf(message.headers.from.uri);
+    const identity = this.#verify(message, header, number, flow.peer);
+    if (typeof identity !== 'string') return identity;
+    const byUsername = this.#store.dn(identity) === undefined ? this.#trunks.byUsername(identity) : undefined;
+    return byUsername === undefined ? this.#dnOf(identity, number) : identityOf(byUsername);
   }
 
   /** Demands credentials of the DN `number`: the one that the request claims to speak for. */
   authenticate(request: SipRequest, number: string | undefined, peer: Peer): Identity {
-    const header = request.headers.authorization?.find(
+    const identity = this.#verify(request, this.#credentialsOf(request), number, peer);
+    return typeof identity === 'string' ? this.#dnOf(identity, number) : identity;
+  }
+
+  #dnOf(username: string, number: string | undefined): Identity {
+    const dn = this.#store.dn(username);
+    if (dn !== undefined && dn.number === number) return { kind: 'dn', dn };
+    return refusal(403, 'Not Your Number', 'auth-wrong-number');
+  }
+
+  #credentialsOf(request: SipRequest): AuthHeader | undefined {
+    return request.headers.authorization?.find(
       ({ scheme, realm }) => scheme.toLowerCase() === 'digest' && realm?.replaceAll('"', '') === this.#realm,
     );
+  }
+
+  /** The user whose password has been shown, or what is to be answered. */
+  #verify(
+    request: SipRequest,
+    header: AuthHeader | undefined,
+    number: string | undefined,
+    peer: Peer,
+  ): string | RefusedIdentity {
     const challenged = { number, from: peer.address };
     if (header === undefined) return this.#challenge('auth-challenged', challenged);
     const user = unquote(header['username'] ?? '');
@@ -82,12 +131,14 @@ export class Identifier {
     });
     if (!result.ok) return this.#fail(result.reason, user, challenged);
     this.#guesses.succeed(peer.address, user);
-    const dn = this.#store.dn(result.username);
-    if (dn !== undefined && dn.number === number) return { kind: 'dn', dn };
-    return refusal(403, 'Not Your Number', 'auth-wrong-number');
+    return result.username;
   }
 
-  #fail(reason: string, user: string, challenged: { number: string | undefined; from: string }): Identity {
+  #fail(
+    reason: string,
+    user: string,
+    challenged: { number: string | undefined; from: string },
+  ): RefusedIdentity {
     const refused = this.#challenge(`auth-${reason}`, { ...challenged, stale: STALE.has(reason) });
     if (!GUESSES.has(reason)) return refused;
     return { ...refused, guess: { user, reason, failures: this.#guesses.fail(challenged.from, user) } };
@@ -100,6 +151,7 @@ export class Identifier {
   }
 
   #ha1(username: string, algorithm: DigestAlgorithm): string | undefined {
+    if (this.#store.dn(username) === undefined) return this.#trunks.ha1(username, algorithm, this.#realm);
     return this.#store.ha1(username, algorithm, this.#realm);
   }
 
@@ -120,10 +172,21 @@ export class Identifier {
   }
 }
 
-const IGNORED: Identity = { ...refusal(401, 'Unauthorized', 'auth-silenced'), isIgnored: true };
+const IGNORED: RefusedIdentity = { ...refusal(401, 'Unauthorized', 'auth-silenced'), isIgnored: true };
 
 function refusal(status: number, reason: string, counter: string): RefusedIdentity {
   return { kind: 'refused', status, reason, challenges: undefined, counter };
+}
+
+function identityOf({ config, line }: KnownTrunk): Identity {
+  return { kind: 'trunk', trunk: config, line };
+}
+
+/** The number that a caller has dialled. Who calls what we have registered says in To whom he means. */
+export function dialledBy({ uri, headers }: SipRequest, caller: Identity): string | undefined {
+  const user = userOf(uri);
+  const isLine = caller.kind === 'trunk' && caller.line !== undefined && caller.line === user;
+  return isLine ? userOf(headers.to.uri) : user;
 }
 
 /** The user part of a SIP or tel URI, or undefined. */

@@ -1,4 +1,5 @@
 // A callee that sends the call elsewhere (3xx): to whom it may (RFC 3261 section 8.1.3.4).
+import { hostOf } from '../sip/compose.ts';
 import type { NameAddr, SipResponse } from '../sip/message.ts';
 import { parseUri } from '../sip/uri.ts';
 import { type Destination, numberUri, type RouteOptions, routeCall } from './route.ts';
@@ -35,6 +36,12 @@ function routeTo(from: Destination, { uri }: NameAddr, options: RouteOptions): R
     const route = routeCall({ kind: 'dn', dn }, number, options);
     return 'kind' in route ? undefined : route.flat().map((one) => ({ route: one, number }));
   }
-  if (from.kind !== 'trunk' || to.host !== from.trunk.host) return undefined;
-  return [{ route: { ...from, uri: numberUri(number, from.peer) }, number }];
+  if (from.kind !== 'trunk' || !isThere(to.host, from)) return undefined;
+  if (options.trunks.find(from.trunk.name)?.allowsOut(number) !== true) return undefined;
+  return [{ route: { ...from, uri: numberUri(number, from.peer, from.terms?.domain) }, number }];
+}
+
+/** The host of the trunk, or its domain. */
+function isThere(host: string, { peer, terms }: Extract<Destination, { kind: 'trunk' }>): boolean {
+  return host === hostOf(peer.address) || host.toLowerCase() === terms?.domain?.toLowerCase();
 }

@@ -8,6 +8,7 @@ import { FakeIncoming, fakeRequest } from '../testing/fake-user-agent.ts';
 import { DnStore } from './dn-store.ts';
 import { Identifier, type Identity } from './identity.ts';
 import { register } from './registrar.ts';
+import { trunksOf } from './trunk-fixture.ts';
 
 const CONTACT = 'sip:7001@127.0.0.1:5070';
 
@@ -151,6 +152,7 @@ function answerTo(
   return { scheme: 'Digest', ...read } as AuthHeader;
 }
 
+const NO_TRUNKS = trunksOf('');
 const PEER = { protocol: 'udp', address: '127.0.0.1', port: 5070 } as const;
 
 /** What happens to a REGISTER for `number` with these credentials, in answer to the challenge at `index`. */
@@ -173,7 +175,7 @@ t.test('who has the password is the DN, and nobody else', async (t) => {
   const { store, now } = open(t);
   const other = { name: null, record: false, realm: 'grec' };
   store.saveDn({ number: '7002', ha1: ha1('7002', 'grec', 'other'), ...other });
-  const identifier = new Identifier({ store, realm: 'grec', now });
+  const identifier = new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now });
   const attempt = attempting(identifier);
   t.match(attempt(), { kind: 'refused', status: 401, challenges: [{ scheme: 'Digest', realm: '"grec"' }] });
   t.match(attempt({ username: '7001', password: 'secret' }), { kind: 'dn', dn: { number: '7001' } });
@@ -205,20 +207,22 @@ t.test('SHA-256 is offered first, MD5 beside it; a password of before has MD5 al
     attempt.kind === 'refused'
       ? attempt.challenges?.map((challenge) => challenge['algorithm'])
       : attempt.kind;
-  const attempt = attempting(new Identifier({ store, realm: 'grec', now }));
+  const attempt = attempting(new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now }));
   t.same(algorithms(attempt(undefined, '7002')), ['SHA-256', 'MD5']);
   t.same(algorithms(attempt(undefined, '7001')), ['MD5']);
   t.same(algorithms(attempt(undefined, '7999')), ['SHA-256', 'MD5']);
   for (const index of [0, 1])
     t.match(attempt({ username: '7002', password: 'secret' }, '7002', index), { kind: 'dn' });
-  const strict = attempting(new Identifier({ store, realm: 'grec', now, algorithms: ['SHA-256'] }));
+  const strict = attempting(
+    new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now, algorithms: ['SHA-256'] }),
+  );
   t.same(algorithms(strict(undefined, '7002')), ['SHA-256']);
   t.same(algorithms(strict({ username: '7001', password: 'secret' })), ['SHA-256'], 'its hash is not taken');
 });
 
 t.test('who guesses is soon not answered; a registered phone at its address is', async (t) => {
   const { store, send, now } = open(t);
-  const attempt = attempting(new Identifier({ store, realm: 'grec', now }));
+  const attempt = attempting(new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now }));
   const wrong = (number: string) => attempt({ username: number, password: 'guess' }, number);
   for (let count = 0; count < 3; count++) t.match(wrong('7001'), { status: 401, isIgnored: undefined });
   const right = { username: '7001', password: 'secret' };
@@ -242,7 +246,7 @@ t.test('who guesses is soon not answered; a registered phone at its address is',
 
 t.test('nobody fails in the name of another address', async (t) => {
   const { store, now } = open(t);
-  const identifier = new Identifier({ store, realm: 'grec', now });
+  const identifier = new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now });
   const { message } = asking(undefined);
   const first = identifier.authenticate(message, '7001', { ...PEER, address: '127.0.0.66' });
   const [challenge] = first.kind === 'refused' ? (first.challenges ?? []) : [];
@@ -252,24 +256,6 @@ t.test('nobody fails in the name of another address', async (t) => {
 
 t.test('a password that was set for another realm opens nothing', async (t) => {
   const { store, now } = open(t);
-  const attempt = attempting(new Identifier({ store, realm: 'elsewhere', now }));
+  const attempt = attempting(new Identifier({ store, trunks: NO_TRUNKS, realm: 'elsewhere', now }));
   t.match(attempt({ username: '7001', password: 'secret' }), { kind: 'refused', status: 401 });
-});
-
-t.test('a trunk is known by its address; credentials come first', async (t) => {
-  const { store, now } = open(t);
-  const identifier = new Identifier({ store, realm: 'grec', now });
-  const trunk = {
-    name: 'carrier',
-    host: '127.0.0.1',
-    port: 5060,
-    transport: 'udp',
-    record: false,
-    'calls-per-second': 0,
-  } as const;
-  const request = new FakeIncoming(fakeRequest('INVITE'));
-  t.match(identifier.identifyCaller(request, [trunk]), { kind: 'trunk', trunk: { name: 'carrier' } });
-  t.match(identifier.identifyCaller(request, []), { kind: 'refused', status: 401 });
-  const elsewhere = { ...trunk, host: '127.0.0.9' };
-  t.match(identifier.identifyCaller(request, [elsewhere]), { kind: 'refused', status: 401 });
 });

@@ -4,18 +4,23 @@ import t, { type Test } from 'tap';
 import { FakeInvite, fakeRequest } from '../testing/fake-user-agent.ts';
 import { planCall } from './call-plan.ts';
 import { DnStore, type Registration } from './dn-store.ts';
+import type { Caller } from './gate.ts';
 import { routeAsDecided } from './route.ts';
 import { NOTHING } from './strategy/evaluate.ts';
 import type { Decision, RouteWord } from './strategy/strategy.ts';
+import { trunksOf } from './trunk-fixture.ts';
 
-const CARRIER = {
-  name: 'carrier',
-  host: '127.0.0.2',
-  port: 5060,
-  transport: 'udp',
-  record: false,
-  'calls-per-second': 0,
-} as const;
+const CARRIER = { name: 'carrier', record: false };
+const TRUNKS = trunksOf(`
+[[trunk]]
+name = "carrier"
+host = ["127.0.0.2", "127.0.0.3:5070"]
+numbers-in = ["70XX", "7900"]
+[[trunk]]
+name = "second"
+host = "127.0.0.4"
+numbers-out = "+49*"
+`);
 const dnOf = (number: string, record = false) => ({ number, name: null, record, ha1: null, realm: null });
 const fromDn = { kind: 'dn', dn: dnOf('7009') } as const;
 const fromTrunkPeer = { protocol: 'tcp', address: '127.0.0.2', port: 5060 } as const;
@@ -32,7 +37,7 @@ function optionsOf(t: Test) {
     const registration = { number, contact, callId: 'c', cseq: 1, userAgent: null, expiresAt: 2, ...place };
     store.replaceRegistrations(number, [registration]);
   }
-  return { store, trunks: [CARRIER], flowOf: () => undefined, isReachable: () => true, now: () => 1 };
+  return { store, trunks: TRUNKS, flowOf: () => undefined, isReachable: () => true, now: () => 1 };
 }
 
 const toDns = (...dns: string[]): RouteWord => ({ kind: 'dn', dns, ring: 'together', ringTimeMs: 20_000 });
@@ -119,7 +124,28 @@ t.test('to a trunk: for DNs alone, whatever the strategy says', async (t) => {
 
 t.test('a DN that the strategy sends to a trunk goes there, though a DN has that number', async (t) => {
   const word = { kind: 'trunk', trunk: 'carrier' } as const;
-  t.match(routeAsDecided(word, fromDn, '7001', optionsOf(t)), [[{ kind: 'trunk' }]]);
+  t.match(routeAsDecided(word, fromDn, '7001', optionsOf(t)), [[{ kind: 'trunk' }], [{}]]);
+});
+
+t.test('a number that is no DN: by all trunks that allow it, in order', async (t) => {
+  const options = optionsOf(t);
+  const hosts = (number: string, caller: Caller = fromDn) => {
+    const route = routeAsDecided({ kind: 'dialled' }, caller, number, options);
+    return 'kind' in route ? route.status : route.map((round) => round.map(({ peer }) => peer.address));
+  };
+  t.same(hosts('+4930'), [['127.0.0.2'], ['127.0.0.3'], ['127.0.0.4']]);
+  t.same(hosts('0900'), [['127.0.0.2'], ['127.0.0.3']]);
+  t.equal(hosts('+4930', fromTrunk), 403, 'a trunk reaches no trunk, nor numbers that are not its own');
+  t.equal(hosts('7099', fromTrunk), 404);
+  const word = { kind: 'trunk', trunk: 'second' } as const;
+  t.match(routeAsDecided(word, fromDn, '0900', options), { kind: 'refused', status: 403 });
+});
+
+t.test('a call from a trunk reaches its numbers alone, whatever the strategy says', async (t) => {
+  const options = optionsOf(t);
+  const to = (number: string) => routeAsDecided(toDns('7001'), fromTrunk, number, options);
+  t.match(to('7900'), [[{ dn: { number: '7001' } }]]);
+  t.match(to('8000'), { kind: 'refused', status: 403, reason: 'Number Not Allowed' });
 });
 
 t.test('to nowhere', async (t) => {

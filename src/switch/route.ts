@@ -1,13 +1,12 @@
-// Where a call goes: the dialled number against the DN table, then the trunk.
-import type { TrunkConfig } from '../config.ts';
+// Where a call goes: the dialled number against the DN table, then the trunks.
 import type { SettingDefaults } from '../dn-settings.ts';
 import { hostOf } from '../sip/compose.ts';
 import type { Params } from '../sip/message.ts';
 import { formatUri, parseUri } from '../sip/uri.ts';
-import type { Flow, Peer } from '../sip/user-agent.ts';
+import type { Credentials, Flow, Peer } from '../sip/user-agent.ts';
 import { type Dn, typeOf } from './dn.ts';
 import type { DnStore, Registration } from './dn-store.ts';
-import type { Identity } from './identity.ts';
+import type { Identity, TrunkFacts } from './identity.ts';
 import type { Ring, RouteWord } from './strategy/strategy.ts';
 
 /** Of SIP over TCP (RFC 3261 section 18). */
@@ -15,7 +14,22 @@ const DEFAULT_PORT = 5060;
 
 export type Destination =
   | { kind: 'dn'; dn: Dn; uri: string; peer: Peer; flow: Flow | undefined }
-  | { kind: 'trunk'; trunk: TrunkConfig; uri: string; peer: Peer; flow: undefined };
+  | { kind: 'trunk'; trunk: TrunkFacts; uri: string; peer: Peer; flow: undefined; terms?: TrunkTerms };
+
+/** How a trunk wants to be called. */
+export interface TrunkTerms {
+  credentials: Credentials | undefined;
+  /** The user part of our Contact, when we have registered one there. */
+  contactUser: string | undefined;
+  /** How long it may say nothing at all, in milliseconds. */
+  patienceMs: number;
+  /** The URI that stands in From, in the place of the caller's. */
+  from: string | undefined;
+  /** The host of the caller's number in From, in the place of our address. */
+  domain: string | undefined;
+  /** It has neither taken nor refused the call. */
+  noteFailure(status: number): void;
+}
 
 /** `reason`: the status' own phrase when it is left out. */
 export interface RefusedRoute {
@@ -27,9 +41,23 @@ export interface RefusedRoute {
 /** The places of a call, in rounds: those of one round ring together. */
 export type Route = Destination[][] | RefusedRoute;
 
+interface KnownTrunk {
+  config: TrunkFacts;
+  allowsIn(number: string): boolean;
+  allowsOut(number: string): boolean;
+}
+
+/** What the routing of a call asks of the trunks. */
+export interface TrunkRoutes {
+  find(name: string): KnownTrunk | undefined;
+  readonly names: readonly string[];
+  /** Where a call to `number` may go out, in the order in which it is tried: by all trunks, or by that of this name. */
+  placesOf(number: string, name?: string): Destination[];
+}
+
 export interface RouteOptions {
   store: DnStore;
-  trunks: readonly TrunkConfig[];
+  trunks: TrunkRoutes;
   /** The connection over which a contact registered, while it is open. */
   flowOf(registration: Registration): Flow | undefined;
   /** False for a contact that has lately not answered. */
@@ -53,9 +81,8 @@ export function routeCall(
   if (dialled === undefined || dialled === '') return refused(404, 'No Number Dialled');
   const dn = options.store.dn(dialled);
   if (dn !== undefined) return inRounds([routeToNumber(dn, options)], 'in-order');
-  const trunk = options.trunks[0];
-  if (caller.kind === 'dn' && trunk !== undefined && isDiallable(dialled))
-    return [[routeToTrunk(trunk, dialled)]];
+  if (caller.kind === 'dn' && options.trunks.names.length > 0 && isDiallable(dialled))
+    return oneByOne(options.trunks.placesOf(dialled));
   return refused(404, 'Unknown Number');
 }
 
@@ -66,6 +93,8 @@ export function routeAsDecided(
   dialled: string,
   options: RouteOptions,
 ): Route {
+  const trunk = caller.kind === 'trunk' ? options.trunks.find(caller.trunk.name) : undefined;
+  if (trunk?.allowsIn(dialled) === false) return refused(403, 'Number Not Allowed');
   switch (word.kind) {
     case 'dialled':
       return routeCall(caller, dialled, options);
@@ -104,11 +133,10 @@ function routeToNamedTrunk(
   dialled: string,
   { trunks }: RouteOptions,
 ): Route {
-  const trunk = trunks.find((candidate) => candidate.name === name);
-  if (trunk === undefined) return refused(480, 'Unknown Trunk In Strategy');
+  if (!trunks.names.includes(name)) return refused(480, 'Unknown Trunk In Strategy');
   if (caller.kind !== 'dn') return refused(403, 'From Trunk To Trunk');
   if (!isDiallable(dialled)) return refused(404, 'Unknown Number');
-  return [[routeToTrunk(trunk, dialled)]];
+  return oneByOne(trunks.placesOf(dialled, name));
 }
 
 /** An agent is where they are logged in; a DN and its agent, both named, are one place. */
@@ -173,15 +201,15 @@ function isDiallable(number: string): boolean {
   return /^[0-9A-Za-z+*#_.-]{1,64}$/.test(number);
 }
 
-function routeToTrunk(trunk: TrunkConfig, number: string): Destination {
-  const peer: Peer = { protocol: trunk.transport, address: trunk.host, port: trunk.port };
-  return { kind: 'trunk', trunk, uri: numberUri(number, peer), peer, flow: undefined };
+function oneByOne(places: Destination[]): Route {
+  return places.length === 0 ? refused(403, 'Number Not Allowed') : places.map((place) => [place]);
 }
 
-/** The SIP URI of a number at an address: `sip:+4930123@192.0.2.1:5060;transport=tcp`. */
-export function numberUri(number: string, at: Peer): string {
+/** The SIP URI of a number at an address, `sip:+4930123@192.0.2.1:5060;transport=tcp`, or in a domain. */
+export function numberUri(number: string, at: Peer, domain?: string): string {
   const params: Params = Object.create(null);
   if (at.protocol === 'tcp') params['transport'] = 'tcp';
-  const host = hostOf(at.address);
-  return formatUri({ scheme: 'sip', user: number, host, port: at.port, params, headers: undefined });
+  const place =
+    domain === undefined ? { host: hostOf(at.address), port: at.port } : { host: domain, port: undefined };
+  return formatUri({ scheme: 'sip', user: number, ...place, params, headers: undefined });
 }

@@ -1,7 +1,7 @@
 // The SIP Server: what arrives at its user agent becomes registrations and calls.
 import { setTimeout } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
-import type { Config, TrunkConfig } from '../config.ts';
+import type { Config } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -30,7 +30,7 @@ import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { EngagedDns } from './engaged.ts';
 import { type Caller, Gate } from './gate.ts';
-import { Identifier, userOf } from './identity.ts';
+import { dialledBy, Identifier, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
 import type { Label } from './leg.ts';
 import { LiveDecisions } from './live-decisions.ts';
@@ -46,6 +46,7 @@ import { Sparingly } from './sparingly.ts';
 import { storeCall } from './stored-call.ts';
 import { Strategist } from './strategist.ts';
 import { planFor, type TransferPlanOptions } from './transfer-plan.ts';
+import { Trunks } from './trunks.ts';
 import { unavailable } from './unavailable.ts';
 
 /** A call whose party has vanished ends within this and the half minute that its silence takes. */
@@ -58,7 +59,6 @@ const FAREWELL_MS = 3000;
 
 /** The settings that a reload may change. */
 interface Settings {
-  trunks: readonly TrunkConfig[];
   maxExpires: number;
   mostCalls: number;
   mostContacts: number;
@@ -75,6 +75,7 @@ export class Switch {
   readonly store: DnStore;
   readonly realm: string;
   readonly strategist: Strategist;
+  readonly trunks: Trunks;
   readonly contacts: Contacts;
   readonly events = new LiveEvents();
   readonly agents: Agents;
@@ -102,6 +103,7 @@ export class Switch {
     config: Config;
     store: DnStore;
     strategist: Strategist;
+    trunks: Trunks;
     journal: Journal;
     clients: MediaServersOptions['clients'];
     callStore: CallStore;
@@ -109,6 +111,7 @@ export class Switch {
   }) {
     this.store = parts.store;
     this.strategist = parts.strategist;
+    this.trunks = parts.trunks;
     this.realm = parts.config.sip.realm;
     this.#journal = parts.journal;
     this.#callStore = parts.callStore;
@@ -130,8 +133,14 @@ export class Switch {
     this.agents = new Agents(parts.store, (event) => this.#journalEvent(event));
     const { digest: algorithms, limits } = parts.config.sip;
     this.#gate = new Gate({
-      identifier: new Identifier({ store: parts.store, realm: this.realm, algorithms, now: Date.now }),
-      trunks: () => this.#settings.trunks,
+      identifier: new Identifier({
+        store: parts.store,
+        trunks: parts.trunks,
+        realm: this.realm,
+        algorithms,
+        now: Date.now,
+      }),
+      trunkRate: (name) => parts.trunks.find(name)?.config['calls-per-second'] ?? 0,
       limits,
       log: parts.log,
       count: (name) => this.#count(name),
@@ -152,6 +161,11 @@ export class Switch {
     });
   }
 
+  /** Registers at the trunks that want it, and asks those that are to be asked. */
+  startTrunks(): void {
+    if (this.#userAgent !== undefined) this.trunks.start(this.#userAgent);
+  }
+
   get load(): Gate['load'] {
     return this.#gate.load;
   }
@@ -169,7 +183,9 @@ export class Switch {
     return calls.filter(({ plan: { from, to } }) => from.dn === number || to.dn === number).length;
   }
 
+  /** @throws GrecError CONFIG_INVALID for a trunk, and nothing changes */
   reload(config: Config): void {
+    this.trunks.reload(config);
     this.#settings = settingsOf(config);
     this.strategist.reload(config);
     this.#gate.reload(config.sip.limits);
@@ -228,6 +244,7 @@ export class Switch {
     await Promise.all([
       ...gone,
       Promise.race([farewells, setTimeout(FAREWELL_MS, undefined, { ref: false })]),
+      this.trunks.stop(),
     ]);
     await this.#userAgent?.close();
     this.#journal.append({ type: 'daemon.stopped' });
@@ -337,7 +354,7 @@ export class Switch {
   #routing(): RouteOptions {
     return {
       store: this.store,
-      trunks: this.#settings.trunks,
+      trunks: this.trunks,
       flowOf: this.contacts.flowOf.bind(this.contacts),
       isReachable: this.contacts.hasNotFailed.bind(this.contacts),
       now: Date.now,
@@ -350,7 +367,7 @@ export class Switch {
     const { sessionId, decision } = ruling;
     const { status, reason } = refused;
     const rule = decision.rules.length === 0 ? undefined : decision.rules.join(' / ');
-    const dialled = userOf(invite.message.uri) ?? '';
+    const dialled = dialledBy(invite.message, caller) ?? '';
     const said = { status, reason: reason ?? reasonPhrase(status), rule };
     const from = callerOf(invite, caller);
     this.#journalEvent({ type: 'call.refused', call: uuidv7(), sessionId, from, dialled, ...said });
@@ -396,6 +413,7 @@ export class Switch {
       forget: (call) => this.#callStore.forget(call.id),
       plan: (by, number, sessionId) => planFor(by, number, sessionId, this.#planning()),
       callOf: (dialog) => this.#callOf(dialog),
+      credentialsOf: (trunk) => this.trunks.find(trunk)?.credentials,
       redirect: (from, response) => routeRedirected(from, response, this.#routing()),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
       featureCodes: this.#settings.featureCodes,
@@ -469,7 +487,6 @@ export class Switch {
 
 function settingsOf(config: Config): Settings {
   return {
-    trunks: config.trunk,
     maxExpires: config.sip['max-expires'],
     mostCalls: config.sip.limits.calls,
     mostContacts: config.sip.limits['registrations-per-dn'],
@@ -499,6 +516,7 @@ function isOfRecording(event: EventBody): boolean {
 
 /** Starts grec-sipd. */
 export async function startSwitch({ config, log }: DaemonContext): Promise<RunningDaemon> {
+  const trunks = new Trunks(config, log);
   const strategist = new Strategist(config, log);
   const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
   const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
@@ -518,7 +536,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
     file: config.paths.callsDb,
     onTrouble: (reason) => reportStore(reason, log),
   });
-  const parts = new Switch({ config, store, strategist, journal, clients, callStore, log });
+  const parts = new Switch({ config, store, strategist, trunks, journal, clients, callStore, log });
   running = parts;
   warnOfForeignRealms(store, parts.realm, log);
   try {
@@ -532,6 +550,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
   }
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
   parts.takeUpCalls();
+  parts.startTrunks();
   return {
     routes: switchRoutes(parts),
     status: () => statusOf(parts),
@@ -576,6 +595,7 @@ function statusOf(parts: Switch): Record<string, unknown> {
     agents: parts.store.logins.all().length,
     unreachable: parts.contacts.unreachable,
     ...parts.load,
+    trunks: parts.trunks.status(),
     strategy: parts.strategist.status(),
     counters: {
       ...parts.counters,
