@@ -14,21 +14,14 @@ import {
   portRange,
 } from './config-addresses.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
+import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
 import { defaultEntries } from './dn-settings.ts';
 import { GrecError, messageOf, systemCode } from './errors.ts';
 import { LOG_LEVELS } from './log-levels.ts';
-import {
-  type ConfigProblem,
-  checkToml,
-  flag,
-  invalidFile,
-  oneOf,
-  section,
-  text,
-  within,
-} from './toml-schema.ts';
+import { type ConfigProblem, checkToml, invalidFile, oneOf, section, text, within } from './toml-schema.ts';
 
 export type { HostPort, ListenAddress, PortRange } from './config-addresses.ts';
+export type { TrunkConfig } from './config-trunk.ts';
 export type { ConfigProblem } from './toml-schema.ts';
 
 const featureCode = v.pipe(
@@ -36,16 +29,11 @@ const featureCode = v.pipe(
   v.regex(/^[0-9*#A-D]{0,8}$/, 'expected up to 8 of 0-9 * # A-D, or "" for none'),
 );
 
-const trunk = v.pipe(
-  v.strictObject({
-    name: text('the name of the trunk'),
-    host: ipAddress,
-    port: v.optional(within(1, 65535, 'a port')),
-    transport: v.optional(oneOf(['udp', 'tcp', 'tls']), 'udp'),
-    'tls-name': v.optional(text('the name in its certificate')),
-    record: v.optional(flag, false),
-  }),
-  v.transform((values) => ({ ...values, port: values.port ?? (values.transport === 'tls' ? 5061 : 5060) })),
+const DIGEST = 'expected a list of "SHA-256" and "MD5", in the order in which phones shall prefer them';
+const digestAlgorithms = v.pipe(
+  v.array(v.picklist(['SHA-256', 'MD5'], DIGEST), DIGEST),
+  v.minLength(1, DIGEST),
+  v.check((list) => new Set(list).size === list.length, DIGEST),
 );
 
 const written = v.strictObject({
@@ -64,16 +52,23 @@ const written = v.strictObject({
       ['udp:127.0.0.1:5060', 'tcp:127.0.0.1:5060'],
     ),
     realm: v.optional(text('a realm'), 'grec'),
+    digest: v.optional(digestAlgorithms, ['SHA-256', 'MD5']),
     'ring-timeout': v.optional(within(5, 600, 'a whole number of seconds'), 180),
+    qualify: v.optional(within(0, 3600, 'a whole number of seconds'), 0),
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
     'session-expires': v.optional(within(90, 86400, 'a whole number of seconds'), 1800),
     'min-se': v.optional(within(90, 86400, 'a whole number of seconds'), 90),
     tls: tlsSection,
+    limits: section({
+      calls: v.optional(within(1, 100_000, 'a whole number'), 5000),
+      'calls-per-second': v.optional(within(0, 10_000, 'a whole number'), 20),
+      registrations: v.optional(within(1, 1_000_000, 'a whole number'), 20_000),
+      'registrations-per-dn': v.optional(within(1, 100, 'a whole number'), 10),
+      'message-size': v.optional(within(4096, 262_144, 'a whole number of bytes'), 65_536),
+      overload: v.optional(within(50, 100, 'a whole number of percent'), 98),
+    }),
   }),
-  trunk: v.optional(
-    v.pipe(v.array(trunk, 'expected [[trunk]] tables'), v.maxLength(1, 'expected one [[trunk]] at most')),
-    [],
-  ),
+  trunk: trunks,
   switch: section({
     strategy: v.optional(text('the path of a strategy file')),
     'record-code': v.optional(featureCode, '*1'),
@@ -114,7 +109,6 @@ function reachable({ host, port }: HostPort): HostPort {
 
 /** The values of one configuration, all defaults filled in. Times carry their unit in `man grec.toml`. */
 export type ConfigValues = v.InferOutput<typeof schema>;
-export type TrunkConfig = v.InferOutput<typeof trunk>;
 
 /** Every directory and socket of one installation, as absolute paths. */
 export interface Paths {
@@ -156,7 +150,8 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   const uid = 'uid' in sources ? sources.uid : process.getuid?.();
   const found = findFile(sources.file, env, uid);
   const values = found === undefined ? v.parse(schema, {}) : parseConfig(found.text, found.file);
-  return { ...values, file: found?.file, paths: placePaths(values, found?.file, env, uid) };
+  const trunk = placeTrunkFiles(values.trunk, found === undefined ? process.cwd() : dirname(found.file));
+  return { ...values, trunk, file: found?.file, paths: placePaths(values, found?.file, env, uid) };
 }
 
 /** @throws GrecError CONFIG_INVALID, with every mistake as `FILE:LINE: KEY: what is accepted` */
@@ -168,7 +163,7 @@ export function parseConfig(toml: string, file: string): ConfigValues {
 
 /** The values of a configuration text, or every mistake in it. */
 export function checkConfig(toml: string): { values?: ConfigValues; problems: ConfigProblem[] } {
-  return checkToml(schema, toml, findTlsMistakes);
+  return checkToml(schema, toml, (raw) => [...findTlsMistakes(raw), ...findTrunkMistakes(raw)]);
 }
 
 function findFile(named: string | undefined, env: NodeJS.ProcessEnv, uid: number | undefined) {

@@ -37,6 +37,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'status',
     'dn',
     'agent',
+    'trunk',
     'strategy',
     'calls',
     'start',

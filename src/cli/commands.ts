@@ -30,6 +30,7 @@ export function addCommands(program: Command, run: RunAction): void {
   addDnCommands(program, lazily);
   addDnFileCommands(program, lazily);
   addAgentCommands(program, lazily);
+  addTrunkCommands(program, lazily);
   addStrategyCommands(program, lazily);
   addCallCommands(program, lazily);
   addRecordingCommands(program, lazily);
@@ -136,6 +137,16 @@ function addAgentCommands(program: Command, lazily: Lazily): void {
     .description('list the agents, and where they are logged in')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[]>> => (await agentFile()).agentList));
+}
+
+function addTrunkCommands(program: Command, lazily: Lazily): void {
+  const trunk = program.command('trunk').description('the trunks of the switch');
+  trunk
+    .command('list', { isDefault: true })
+    .alias('ls')
+    .description('list the trunks: whether they answer, and where we are registered')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await import('./trunk.ts')).trunkList));
 }
 
 function addStrategyCommands(program: Command, lazily: Lazily): void {

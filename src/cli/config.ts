@@ -31,11 +31,7 @@ export async function configCheck(context: CliContext, file: string | undefined)
     ['archive', config.paths.archive],
     ['SIP', listen.join(', ')],
     ['media', `${config.mediad.address}, UDP ports ${config.mediad.ports.first}-${config.mediad.ports.last}`],
-    [
-      'trunk',
-      config.trunk.map(({ name, host, port }) => `${name} at ${showHostPort({ host, port })}`).join() ||
-        'none',
-    ],
+    ['trunk', config.trunk.map(({ name, host }) => `${name} at ${host.join(' ')}`).join(', ') || 'none'],
   ];
   context.print(...renderPairs(summary, '  '));
   return EXIT.ok;

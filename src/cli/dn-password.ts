@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { GrecError, messageOf } from '../errors.ts';
+import { askSecret, isTerminal } from './ask-secret.ts';
 import type { CliContext } from './context.ts';
 
 export interface DnPasswordOptions {
@@ -14,13 +15,18 @@ export interface DnPasswordOptions {
 /** The password that is given, if one is. @throws GrecError USAGE */
 export async function readPassword(
   context: CliContext,
+  number: string,
   options: DnPasswordOptions,
 ): Promise<string | undefined> {
   const ways = [options.passwordStdin, options.passwordFile !== undefined, options.newPassword];
   if (ways.filter(Boolean).length > 1)
     throw new GrecError('USAGE', 'give one of --password-stdin, --password-file and --new-password');
   if (options.passwordFile !== undefined) return firstLine(readPasswordFile(options.passwordFile));
-  return options.passwordStdin === true ? firstLine(await readFirstLine(context.stdin)) : undefined;
+  if (options.passwordStdin !== true) return undefined;
+  const { stdin, stderr } = context;
+  return firstLine(
+    isTerminal(stdin) ? await askSecret(stdin, stderr, `password of ${number}`) : await readFirstLine(stdin),
+  );
 }
 
 function readPasswordFile(file: string): string {

@@ -28,6 +28,8 @@ export interface Dn extends SettingDefaults {
   /** Where this agent is logged in. */
   loggedInOn: string | null;
   hasPassword: boolean;
+  /** The algorithms for which its password has been hashed. */
+  digest?: string[];
   registrations: Registration[];
   /** Calls under way. */
   calls: number;
@@ -39,6 +41,8 @@ interface Registration {
   address: string;
   expiresInS: number;
   userAgent: string | null;
+  /** Null when the switch has not asked it. */
+  reachable?: boolean | null;
 }
 
 interface DnChange {
@@ -60,7 +64,7 @@ export async function dnAdd(
 ): Promise<number> {
   const { type = 'extension' } = options;
   const settings = readSettings(words);
-  const given = await readPassword(context, options);
+  const given = await readPassword(context, number, options);
   const present = await findDn(context, number);
   if (present !== undefined) refuseOther(context, present, options.type, settings);
   if (present !== undefined && given === undefined) {
@@ -84,7 +88,7 @@ export async function dnSet(
 ): Promise<number> {
   const { type } = options;
   const settings = readSettings(words);
-  const given = await readPassword(context, options);
+  const given = await readPassword(context, number, options);
   const isPassword = given !== undefined || options.newPassword === true;
   if (words.length === 0 && type === undefined && !isPassword) {
     throw new GrecError('USAGE', `nothing to set on ${number}`, {
@@ -176,7 +180,7 @@ function describePhone(dn: Dn): [string, string][] {
   ]);
   return [
     ['agent', dn.agent ?? '-'],
-    ['password', dn.hasPassword ? 'set' : 'none: it cannot register'],
+    ['password', showPassword(dn)],
     ['calls', String(dn.calls)],
     ...(registrations.length === 0 ? ([['registered', 'no']] as [string, string][]) : registrations),
   ];
@@ -187,8 +191,15 @@ function showPlaces({ type, loggedInOn, registrations }: Dn): string {
   return registrations.map((registration) => showPlace(registration)).join(', ') || '-';
 }
 
-function showPlace({ transport, address }: Registration): string {
-  return `${transport.toLowerCase()}:${address}`;
+function showPassword({ hasPassword, digest }: Dn): string {
+  if (!hasPassword) return 'none: it cannot register';
+  if (digest === undefined || digest.length > 1) return 'set';
+  if (digest.length === 0) return 'set for another [sip] realm: it cannot register until it is set again';
+  return `set, for ${digest.join()} alone: setting it again adds the others`;
+}
+
+function showPlace({ transport, address, reachable }: Registration): string {
+  return `${transport.toLowerCase()}:${address}${reachable === false ? ' (unreachable)' : ''}`;
 }
 
 function report(

@@ -14,6 +14,11 @@ const COMMON = ['daemon', 'version', 'pid', 'startedAt', 'config', 'stateDirecto
 
 type Answer = Record<string, unknown>;
 
+interface TrunkAnswer {
+  hosts?: { up: boolean }[];
+  registration?: { registered: boolean } | null;
+}
+
 interface DaemonStatus {
   daemon: DaemonName;
   state: 'running' | 'not running' | 'not answering';
@@ -80,7 +85,16 @@ function showFigures(answer: Answer): string {
   const plain = Object.entries(answer)
     .filter(([key, value]) => !COMMON.includes(key) && ['number', 'string', 'boolean'].includes(typeof value))
     .map(([key, value]) => `${key.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()} ${value}`);
-  return [...plain, ...showPorts(answer), ...showDisk(answer)].join(', ');
+  return [...plain, ...showTrunks(answer), ...showPorts(answer), ...showDisk(answer)].join(', ');
+}
+
+/** How many trunks are of use: a host answers, and where we are to register, we are. */
+function showTrunks(answer: Answer): string[] {
+  const trunks = answer['trunks'];
+  if (!Array.isArray(trunks) || trunks.length === 0) return [];
+  const isUp = ({ hosts = [], registration }: TrunkAnswer) =>
+    hosts.some(({ up }) => up) && registration?.registered !== false;
+  return [`trunks up ${trunks.filter(isUp).length} of ${trunks.length}`];
 }
 
 function showPorts(answer: Answer): string[] {

@@ -4,6 +4,8 @@ import { scanAuth } from './decode-headers.ts';
 import {
   type Authorization,
   authorize,
+  type ChallengeOptions,
+  type Challenger,
   chooseChallenge,
   createChallenger,
   type DigestAlgorithm,
@@ -21,12 +23,20 @@ function header(text: string): AuthHeader {
 const URI = 'sip:h.example';
 const ALICE = { username: 'alice', password: 'wonder"land' };
 
+/** The first challenge of a server, as it stands on the wire. */
+function challengeOf(challenger: Challenger, options: ChallengeOptions = {}): string {
+  const [{ scheme, ...fields } = { scheme: '' }] = challenger.challenges(options);
+  const shown = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
+  return `${scheme} ${shown.join(', ')}`;
+}
+
 function setUp(options: { capacity?: number; algorithm?: DigestAlgorithm } = {}) {
   let time = 1_700_000_000_000;
   const challenger = createChallenger({
     realm: 'grec',
     secret: Buffer.alloc(32, 1),
     now: () => time,
+    algorithms: [options.algorithm ?? 'MD5'],
     ...options,
   });
   const secret = ha1(ALICE.username, 'grec', ALICE.password, options.algorithm);
@@ -96,7 +106,7 @@ t.test('the example of RFC 7616 section 3.9.1, MD5 and SHA-256', async (t) => {
 
 t.test('a right password', async (t) => {
   const { challenger, attempt } = setUp();
-  const challenge = challenger.challenge();
+  const challenge = challengeOf(challenger);
   t.same(attempt(challenge), { ok: true, username: 'alice' });
   t.same(attempt(challenge, { nc: 2 }), { ok: true, username: 'alice' });
   t.same(attempt(challenge, { nc: 30 }), { ok: true, username: 'alice' }, 'counts may be skipped');
@@ -104,21 +114,21 @@ t.test('a right password', async (t) => {
 
 t.test('SHA-256', async (t) => {
   const { challenger, attempt } = setUp({ algorithm: 'SHA-256' });
-  t.same(attempt(challenger.challenge()), { ok: true, username: 'alice' });
-  const weaker = challenger.challenge().replace('SHA-256', 'MD5');
+  t.same(attempt(challengeOf(challenger)), { ok: true, username: 'alice' });
+  const weaker = challengeOf(challenger).replace('SHA-256', 'MD5');
   t.same(attempt(weaker), { ok: false, reason: 'malformed' }, 'no downgrade');
 });
 
 t.test('a client that knows no qop: once for each nonce', async (t) => {
   const { challenger, attempt } = setUp();
-  const challenge = challenger.challenge().replace(', qop="auth"', '');
+  const challenge = challengeOf(challenger).replace(', qop="auth"', '');
   t.same(attempt(challenge), { ok: true, username: 'alice' });
   t.same(attempt(challenge), { ok: false, reason: 'replay' });
 });
 
 t.test('what is refused', async (t) => {
   const { challenger, attempt, verify, advance } = setUp();
-  const challenge = challenger.challenge();
+  const challenge = challengeOf(challenger);
   const reason = (verdict: ReturnType<typeof verify>) => (verdict.ok ? 'ok' : verdict.reason);
   t.equal(reason(attempt(challenge, { credentials: { ...ALICE, password: 'x' } })), 'wrong');
   t.equal(reason(attempt(challenge, { method: 'INVITE' })), 'wrong', 'signed for another method');
@@ -126,7 +136,7 @@ t.test('what is refused', async (t) => {
   t.equal(reason(attempt(challenge, { uri: 'sip:other' })), 'wrong-uri');
   t.equal(reason(attempt(challenge, { uri: 'SIP:H.EXAMPLE' })), 'ok', 'an equivalent URI is the same');
   t.equal(reason(attempt(challenge)), 'replay', 'the same count again');
-  t.equal(reason(attempt(challenger.challenge().replace('"grec"', '"other"'))), 'wrong-realm');
+  t.equal(reason(attempt(challengeOf(challenger).replace('"grec"', '"other"'))), 'wrong-realm');
   const nonce = header(challenge)['nonce'] ?? '';
   for (const forged of [
     `"${'A'.repeat(44)}"`,
@@ -136,8 +146,8 @@ t.test('what is refused', async (t) => {
   ]) {
     t.equal(reason(attempt(challenge.replace(nonce, forged))), 'forged-nonce', forged);
   }
-  const other = createChallenger({ realm: 'grec', now: () => 1_700_000_000_000 });
-  t.equal(reason(attempt(other.challenge())), 'forged-nonce', 'of another server');
+  const other = createChallenger({ realm: 'grec', algorithms: ['MD5'], now: () => 1_700_000_000_000 });
+  t.equal(reason(attempt(challengeOf(other))), 'forged-nonce', 'of another server');
   advance(300_001);
   t.equal(reason(attempt(challenge, { nc: 9 })), 'stale');
 });
@@ -146,7 +156,7 @@ t.test('malformed credentials', async (t) => {
   const { challenger, verify } = setUp();
   const good =
     authorize({
-      challenge: header(challenger.challenge()),
+      challenge: header(challengeOf(challenger)),
       credentials: ALICE,
       method: 'REGISTER',
       uri: URI,
@@ -175,35 +185,35 @@ t.test('memory of used nonces is bounded, and what it forgets cannot be replayed
   const { challenger, attempt, advance } = setUp({ capacity: 3 });
   const challenges = [1, 2, 3, 4].map(() => {
     advance(1000);
-    return challenger.challenge();
+    return challengeOf(challenger);
   });
   for (const challenge of challenges) t.match(attempt(challenge), { ok: true });
   t.same(attempt(challenges[0] ?? '', { nc: 1 }), { ok: false, reason: 'stale' });
   t.same(attempt(challenges[0] ?? '', { nc: 2 }), { ok: false, reason: 'stale' });
   t.match(attempt(challenges[3] ?? '', { nc: 2 }), { ok: true });
-  t.match(attempt(challenger.challenge()), { ok: true }, 'new ones are as good as ever');
+  t.match(attempt(challengeOf(challenger)), { ok: true }, 'new ones are as good as ever');
 });
 
 t.test('strangers do not fill the memory', async (t) => {
   const { challenger, attempt } = setUp({ capacity: 1 });
-  const mine = challenger.challenge();
+  const mine = challengeOf(challenger);
   t.match(attempt(mine), { ok: true });
   for (let at = 0; at < 10; at++)
-    attempt(challenger.challenge(), { credentials: { ...ALICE, password: 'guess' } });
+    attempt(challengeOf(challenger), { credentials: { ...ALICE, password: 'guess' } });
   t.match(attempt(mine, { nc: 2 }), { ok: true });
 });
 
 t.test('the challenge', async (t) => {
   const { challenger } = setUp();
-  t.match(header(challenger.challenge()), {
+  t.match(header(challengeOf(challenger)), {
     scheme: 'Digest',
     realm: '"grec"',
     qop: '"auth"',
     algorithm: 'MD5',
   });
-  t.equal(header(challenger.challenge())['stale'], undefined);
-  t.equal(header(challenger.challenge({ stale: true }))['stale'], 'true');
-  t.not(header(challenger.challenge())['nonce'], header(challenger.challenge())['nonce']);
+  t.equal(header(challengeOf(challenger))['stale'], undefined);
+  t.equal(header(challengeOf(challenger, { stale: true }))['stale'], 'true');
+  t.not(header(challengeOf(challenger))['nonce'], header(challengeOf(challenger))['nonce']);
 });
 
 t.test('the client takes the first challenge that it can answer', async (t) => {
@@ -224,4 +234,43 @@ t.test('the client takes the first challenge that it can answer', async (t) => {
       undefined,
     );
   }
+});
+
+t.test('both algorithms are offered, the stronger one first, in headers of their own', async (t) => {
+  const challenger = createChallenger({ realm: 'grec', now: () => 1_700_000_000_000 });
+  t.match(challenger.challenges(), [{ algorithm: 'SHA-256' }, { algorithm: 'MD5' }]);
+  t.match(challenger.challenges({ algorithms: ['MD5'] }), [{ algorithm: 'MD5' }]);
+  for (const [index, challenge] of challenger.challenges().entries()) {
+    const asked = { challenge, credentials: ALICE, method: 'INVITE', uri: URI, cnonce: 'c' };
+    const value = authorize({ ...asked, nc: index + 1 });
+    const attempt = {
+      header: header(value ?? ''),
+      method: 'INVITE',
+      requestUri: URI,
+      ha1: (username: string, algorithm: DigestAlgorithm) => ha1(username, 'grec', ALICE.password, algorithm),
+    };
+    t.match(challenger.verify(attempt), { ok: true }, String(challenge['algorithm']));
+    t.match(
+      challenger.verify({ ...attempt, header: header((value ?? '').replace(/SHA-256|MD5/, 'SHA-1')) }),
+      {
+        reason: 'malformed',
+      },
+    );
+  }
+});
+
+t.test('a nonce is good for the address that asked for it, and for no other', async (t) => {
+  const challenger = createChallenger({ realm: 'grec', now: () => 1_700_000_000_000 });
+  const [challenge = header('Digest realm="none"')] = challenger.challenges({ from: '192.0.2.1' });
+  const value = authorize({ challenge, credentials: ALICE, method: 'INVITE', uri: URI, nc: 1, cnonce: 'c' });
+  const verify = (from: string) =>
+    challenger.verify({
+      header: header(value ?? ''),
+      method: 'INVITE',
+      requestUri: URI,
+      from,
+      ha1: (username, algorithm) => ha1(username, 'grec', ALICE.password, algorithm),
+    });
+  t.same(verify('192.0.2.2'), { ok: false, reason: 'forged-nonce' });
+  t.match(verify('192.0.2.1'), { ok: true });
 });

@@ -27,9 +27,13 @@ export function ha1(
   return hash(algorithm, username, realm, password);
 }
 
+/** Strongest first. */
+export const DIGEST_ALGORITHMS = ['SHA-256', 'MD5'] as const satisfies readonly DigestAlgorithm[];
+
 export interface ChallengerOptions extends NonceOptions {
   realm: string;
-  algorithm?: DigestAlgorithm;
+  /** Those that are taken; by default all. */
+  algorithms?: readonly DigestAlgorithm[];
 }
 
 export type DigestFailure =
@@ -51,35 +55,59 @@ export interface Attempt {
   header: AuthHeader;
   method: string;
   requestUri: string;
+  /** The address of who sends it; the nonce must have been given to it. */
+  from?: string;
   /** The stored H(username:realm:password), or undefined for an unknown user. */
-  ha1: (username: string) => string | undefined;
+  ha1: (username: string, algorithm: DigestAlgorithm) => string | undefined;
+}
+
+export interface ChallengeOptions {
+  stale?: boolean;
+  /** The address of who is challenged: the nonce is good for it alone. */
+  from?: string;
+  /** Those to offer, in this order: the client takes the first that it knows (RFC 8760 section 2.4). */
+  algorithms?: readonly DigestAlgorithm[];
 }
 
 export interface Challenger {
-  /** The value of WWW-Authenticate or Proxy-Authenticate. */
-  challenge(options?: { stale?: boolean }): string;
+  /** The values of WWW-Authenticate or Proxy-Authenticate: one header for each algorithm. */
+  challenges(options?: ChallengeOptions): AuthHeader[];
   verify(attempt: Attempt): Verdict;
 }
 
 /** The server side of one realm. Keeps no more than `capacity` nonces in memory, whoever asks for how many. */
 export function createChallenger(options: ChallengerOptions): Challenger {
-  const algorithm = options.algorithm ?? 'MD5';
+  const { realm, algorithms = DIGEST_ALGORITHMS } = options;
   const nonces = new Nonces(options);
   return {
-    challenge: ({ stale = false } = {}) =>
-      `Digest realm=${quote(options.realm)}, nonce="${nonces.issue()}", qop="auth", algorithm=${algorithm}` +
-      (stale ? ', stale=true' : ''),
-    verify: (attempt) => verify(attempt, options.realm, algorithm, nonces),
+    challenges: ({ stale = false, from, algorithms: offered = algorithms } = {}) => {
+      const nonce = `"${nonces.issue(from)}"`;
+      return offered.map((algorithm) => ({
+        scheme: 'Digest',
+        realm: quote(realm),
+        nonce,
+        qop: '"auth"',
+        algorithm,
+        ...(stale ? { stale: 'true' } : {}),
+      }));
+    },
+    verify: (attempt) => verify(attempt, realm, algorithms, nonces),
   };
 }
 
-function verify(attempt: Attempt, realm: string, algorithm: DigestAlgorithm, nonces: Nonces): Verdict {
+function verify(
+  attempt: Attempt,
+  realm: string,
+  algorithms: readonly DigestAlgorithm[],
+  nonces: Nonces,
+): Verdict {
   const fields = readCredentials(attempt.header);
-  if (fields === undefined || fields.algorithm !== algorithm.toLowerCase()) return failure('malformed');
+  const algorithm = algorithms.find((one) => one.toLowerCase() === fields?.algorithm);
+  if (fields === undefined || algorithm === undefined) return failure('malformed');
   if (fields.realm !== realm) return failure('wrong-realm');
-  const age = nonces.check(fields.nonce);
+  const age = nonces.check(fields.nonce, attempt.from);
   if (age !== undefined) return failure(age);
-  const known = attempt.ha1(fields.username);
+  const known = attempt.ha1(fields.username, algorithm);
   // An unknown user costs the same work as a wrong password.
   const expected = responseOf(
     algorithm,

@@ -59,8 +59,7 @@ export class IncomingInviteImpl implements IncomingInvite, BranchHost {
   }
 
   #compose(status: number, tag: string, options: InviteResponseOptions): SipResponse {
-    const { headers, body, reason } = options;
-    const response = compose(this.#core, this.#transaction, status, tag, { headers, body, reason });
+    const response = compose(this.#core, this.#transaction, status, tag, options);
     if (status === 100) delete response.headers.to.params['tag'];
     return response;
   }

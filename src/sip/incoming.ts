@@ -28,6 +28,7 @@ export function compose(
     ...(reason === undefined ? {} : { reason }),
     ...(body === undefined ? {} : { body }),
   });
+  if (options.challenges !== undefined) response.headers['www-authenticate'] = options.challenges;
   if (!makesOrMovesDialog(request.method, status)) return response;
   response.headers.contact ??= [contactAt(userOf(request.uri), channel.local, isSecure(request))];
   response.headers['allow'] ??= core.allow;

@@ -35,24 +35,25 @@ export class Nonces {
     this.#capacity = options.capacity ?? 10_000;
   }
 
-  issue(): string {
+  /** @param bound what the nonce holds for, the address of who asked say: from elsewhere it is a forged one */
+  issue(bound = ''): string {
     const payload = Buffer.alloc(TIME_BYTES + SALT_BYTES);
     payload.writeUIntBE(this.#now(), 0, TIME_BYTES);
     randomBytes(SALT_BYTES).copy(payload, TIME_BYTES);
-    return Buffer.concat([payload, this.#sign(payload)]).toString('base64url');
+    return Buffer.concat([payload, this.#sign(payload, bound)]).toString('base64url');
   }
 
-  #sign(payload: Buffer): Buffer {
-    return createHmac('sha256', this.#secret).update(payload).digest().subarray(0, MAC_BYTES);
+  #sign(payload: Buffer, bound: string): Buffer {
+    return createHmac('sha256', this.#secret).update(payload).update(bound).digest().subarray(0, MAC_BYTES);
   }
 
   /** What is wrong with a nonce, or undefined. */
-  check(nonce: string): 'malformed' | 'forged-nonce' | 'stale' | undefined {
+  check(nonce: string, bound = ''): 'forged-nonce' | 'stale' | undefined {
     const bytes = Buffer.from(nonce, 'base64url');
     if (bytes.length !== TIME_BYTES + SALT_BYTES + MAC_BYTES || bytes.toString('base64url') !== nonce)
       return 'forged-nonce';
     const payload = bytes.subarray(0, TIME_BYTES + SALT_BYTES);
-    if (!timingSafeEqual(this.#sign(payload), bytes.subarray(payload.length))) return 'forged-nonce';
+    if (!timingSafeEqual(this.#sign(payload, bound), bytes.subarray(payload.length))) return 'forged-nonce';
     const issued = issuedAt(bytes);
     const age = this.#now() - issued;
     const forgotten = issued <= this.#forgotten && !this.#used.has(nonce);

@@ -45,8 +45,9 @@ export class OutgoingInviteImpl implements OutgoingInvite {
     this.#outgoing = new Outgoing(core, request, {
       prepare: () => addTo(request, options.headers, options.body),
       channel: (sending) => wayOut(core, sending, options),
-      contactUser: userOf(options.from.uri) ?? '',
+      contactUser: options.contactUser ?? userOf(options.from.uri) ?? '',
       credentials: options.credentials,
+      patienceMs: options.patienceMs,
       nextSeq: () => this.#nextSeq(),
       revise: (response) => this.#revise(response),
       onResponse: (response, flow) => this.#receive(response, flow),

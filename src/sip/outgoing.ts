@@ -20,6 +20,8 @@ export interface OutgoingOptions {
   /** The user part of the Contact to add; undefined adds none. */
   contactUser?: string | undefined;
   credentials: Credentials | undefined;
+  /** How long nothing at all may come, in milliseconds; undefined leaves it to the transaction. */
+  patienceMs?: number | undefined;
   /** The CSeq number of the request when it is sent again with credentials, or revised. */
   nextSeq(): number;
   /** Headers with which a refused request is sent again, once; undefined when that is of no use. */
@@ -47,6 +49,7 @@ export class Outgoing {
   #answers = 0;
   #isRevised = false;
   #isPrepared = false;
+  #endPatience: () => void = () => {};
 
   constructor(core: Core, request: SipRequest, options: OutgoingOptions) {
     this.#core = core;
@@ -91,6 +94,14 @@ export class Outgoing {
       onResponse: (response, flow) => this.#receive(response, flow),
       onFailure: (failure, reason) => this.#lose(failure, reason),
     });
+    this.#waitFor(this.transaction);
+  }
+
+  #waitFor(transaction: ClientTransaction): void {
+    const { patienceMs } = this.#options;
+    if (patienceMs === undefined) return;
+    const giveUp = () => transaction.fail('timeout', `nothing came within ${patienceMs} ms`);
+    this.#endPatience = this.#core.clock.after(patienceMs, giveUp);
   }
 
   /** What does not get through by TCP goes by UDP: at once when that is known, the next time when nobody has answered. */
@@ -103,6 +114,7 @@ export class Outgoing {
   }
 
   #receive(response: SipResponse, flow: Flow): void {
+    this.#endPatience();
     this.progressing ||= response.status < 200;
     const challenged = response.status === 401 || response.status === 407;
     if (challenged && this.#answer(response)) return;
@@ -141,6 +153,7 @@ export class Outgoing {
   }
 
   #fail(status: number, reason: string): void {
+    this.#endPatience();
     this.#core.count(`made-${status}`);
     this.#core.log.debug(
       { method: this.request.method, uri: this.request.uri, reason },

@@ -5,7 +5,7 @@ import type { DialogParts } from './dialog-client.ts';
 import type { DialogData } from './dialog-state.ts';
 import { type Alias, DialogWay } from './dialog-way.ts';
 import type { NameAddr, Params } from './message.ts';
-import type { Peer, SessionTimerState } from './user-agent-types.ts';
+import type { Credentials, Peer, SessionTimerState } from './user-agent-types.ts';
 
 /** The name of a flow that a killed user agent had: its connection has ended, and none has that name. */
 export const EARLIER_LIFE = 'of an earlier life';
@@ -63,11 +63,11 @@ export function storeDialog(
 }
 
 /** The confirmed dialog that was stored, as if nothing had happened since. */
-export function restoreDialog(core: Core, stored: StoredDialog): DialogImpl {
+export function restoreDialog(core: Core, stored: StoredDialog, credentials?: Credentials): DialogImpl {
   const { role, data, way, timer, description, abilities } = stored;
   const flow = way.flow === null ? undefined : { ...way.flow, id: EARLIER_LIFE };
   const known = new DialogWay(core, flow, way.alias ?? undefined);
-  const dialog = new DialogImpl(core, restoreData(data), known, undefined);
+  const dialog = new DialogImpl(core, restoreData(data), known, credentials);
   const { peer, offers, timer: sessionTimer } = dialog.parts;
   dialog.role = role;
   peer.restore(abilities);

@@ -18,6 +18,7 @@ export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   writeBufferBytes: 1024 * 1024,
   idleMs: 65 * 60_000,
   messageMs: 30_000,
+  messageBytes: 262_144,
   connectMs: 5000,
   handshakeMs: 10_000,
   lingerMs: 1000,
@@ -36,7 +37,7 @@ export class StreamConnection {
   readonly #limits: ConnectionLimits;
   readonly #events: ConnectionEvents;
   readonly #turns: Turns;
-  readonly #decoder = new StreamDecoder();
+  readonly #decoder: StreamDecoder;
   #deadline: NodeJS.Timeout | undefined;
   #isWaiting = false;
   #isOpening: boolean;
@@ -45,6 +46,7 @@ export class StreamConnection {
     this.flow = flow;
     this.#socket = socket;
     this.#limits = limits;
+    this.#decoder = new StreamDecoder({ message: limits.messageBytes });
     this.#events = events;
     this.#turns = turns;
     socket.setTimeout(limits.idleMs, () => this.#drop('connection-idle'));

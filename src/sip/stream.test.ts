@@ -31,6 +31,20 @@ function pushAll(chunks: Buffer[], decoder = new StreamDecoder()): string[] {
   return summary(chunks.flatMap((chunk) => decoder.push(chunk)));
 }
 
+t.test('a message that is larger than allowed: refused, and the end', async (t) => {
+  const decoder = () => new StreamDecoder({ message: 400 });
+  const fitting = message('1', 'x'.repeat(100));
+  t.ok(fitting.length <= 400);
+  t.same(pushAll([fitting], decoder()), [`1:${'x'.repeat(100)}`]);
+  t.same(pushAll([message('2', 'x'.repeat(300))], decoder()), [
+    '513: message too large',
+    'fatal: message too large',
+  ]);
+  t.same(pushAll([Buffer.from(`OPTIONS sip:b SIP/2.0\r\nX: ${'x'.repeat(500)}`)], decoder()), [
+    'fatal: headers too long',
+  ]);
+});
+
 t.test('messages, however they are cut', async (t) => {
   const bytes = Buffer.concat([
     message('1', 'one'),

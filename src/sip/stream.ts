@@ -1,11 +1,16 @@
 // SIP over a byte stream: where one message ends and the next begins (RFC 3261 sections 7.5 and 18.3, RFC 5626 section 3.5.1).
 import { type DecodeResult, decodeHead, fail, type Head, MAX_HEAD, refuse, withBody } from './decode.ts';
 
+/** RFC 3261 section 21.5.14. */
+export const TOO_LARGE = { status: 513, reason: 'message too large' };
+
 export interface StreamLimits {
   /** Start line and headers, bytes. */
   head: number;
   /** Body, bytes. */
   body: number;
+  /** All of a message, bytes. */
+  message: number;
 }
 
 /**
@@ -14,7 +19,7 @@ export interface StreamLimits {
  */
 export type StreamItem = DecodeResult | { fatal: string };
 
-const DEFAULTS: StreamLimits = { head: MAX_HEAD, body: 262144 };
+const DEFAULTS: StreamLimits = { head: MAX_HEAD, body: 262144, message: MAX_HEAD + 262144 };
 const FIRST_CAPACITY = 2048;
 const END_OF_HEAD = '\r\n\r\n';
 const CR = 13;
@@ -108,11 +113,11 @@ export class StreamDecoder {
     const from = Math.max(start, this.#searched - END_OF_HEAD.length + 1);
     const end = this.#buffer.subarray(0, this.#length).indexOf(END_OF_HEAD, from, 'latin1');
     this.#searched = this.#length;
-    if ((end < 0 ? this.#length : end) - start > this.#limits.head)
+    if ((end < 0 ? this.#length : end) - start > Math.min(this.#limits.head, this.#limits.message))
       return this.#end('headers too long', items);
     if (end < 0) return;
     const head = decodeHead(this.#buffer.subarray(start, end));
-    const fault = this.#lengthFault(head);
+    const fault = this.#lengthFault(head, end - start + END_OF_HEAD.length);
     if (fault !== undefined) {
       items.push(fail(head.result, fault));
       return this.#end(fault.reason, items);
@@ -121,8 +126,9 @@ export class StreamDecoder {
     this.#head = { head, bodyStart, end: bodyStart + (head.length ?? 0) };
   }
 
-  #lengthFault({ length }: Head): { status: number; reason: string } | undefined {
+  #lengthFault({ length }: Head, headBytes: number): { status: number; reason: string } | undefined {
     if (length === undefined) return { status: 400, reason: 'no usable content-length' };
+    if (headBytes + length > this.#limits.message) return TOO_LARGE;
     return length > this.#limits.body ? { status: 413, reason: 'body too long' } : undefined;
   }
 

@@ -23,8 +23,8 @@ export interface TransactionsOptions {
   /** How many server transactions may live at once; further requests are answered 503 without state. */
   limit: number;
   count(reason: string): void;
-  /** The answer to a request that no state is made of; undefined for one that is worth a transaction. */
-  answerWithoutState(request: SipRequest, flow: Flow): SipResponse | undefined;
+  /** The answer to a request that no state is made of, if any; undefined for one that is worth a transaction. */
+  answerWithoutState(request: SipRequest, flow: Flow): SipResponse | 'ignore' | undefined;
   /** True for a request of a call that there is: these are served up to twice the limit. */
   isExpected(request: SipRequest, flow: Flow): boolean;
   /** A new request; never an ACK. */
@@ -94,7 +94,8 @@ export class Transactions {
 
   #receiveNew(key: string, request: SipRequest, flow: Flow, channel: Channel): void {
     const answer = this.#options.answerWithoutState(request, flow);
-    if (answer !== undefined) this.#sendOnce(answer, channel);
+    if (answer === 'ignore') this.#options.count('ignored');
+    else if (answer !== undefined) this.#sendOnce(answer, channel);
     else if (this.#isFull(request, flow)) this.#refuse(request, channel);
     else this.#open(key, request, flow, channel);
   }

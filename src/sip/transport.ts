@@ -2,12 +2,13 @@
 import { isIP } from 'node:net';
 import type { Channel } from './channel.ts';
 import { DatagramQueue } from './datagram-queue.ts';
-import { type DecodeResult, decodeMessage } from './decode.ts';
+import { type DecodeResult, decodeMessage, fail } from './decode.ts';
 import { UdpOnly } from './large-requests.ts';
 import type { ListenAddress } from './listen-error.ts';
 import { isUnicast, isWildcard, LocalAddresses, sameFamily } from './local-address.ts';
 import type { Via } from './message.ts';
 import { askedFor, defaultPort, isStream, unbracketed } from './protocol.ts';
+import { TOO_LARGE } from './stream.ts';
 import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from './stream-connection.ts';
 import { StreamConnections } from './transport-stream.ts';
 import { UdpListener } from './transport-udp.ts';
@@ -101,11 +102,16 @@ export class Transport {
 
   #receiveDatagram(bytes: Buffer, flow: Flow): void {
     try {
-      this.#options.onMessage(decodeMessage(bytes), flow);
+      this.#options.onMessage(this.#sized(bytes.length, decodeMessage(bytes)), flow);
     } catch {
       // The decoder does not throw; should it ever, one datagram is lost and not the process.
       this.#options.count('internal-error');
     }
+  }
+
+  #sized(bytes: number, result: DecodeResult): DecodeResult {
+    const most = this.#options.limits?.messageBytes ?? DEFAULT_CONNECTION_LIMITS.messageBytes;
+    return bytes > most ? fail(result, TOO_LARGE) : result;
   }
 
   #advertise(bound: Peer, peer: Peer): Peer {

@@ -30,31 +30,33 @@ export class Uas {
    * What belongs to no call of ours, and what the user does not admit, is answered once and forgotten: neither the memory nor
    * the retransmissions of a transaction are at the disposal of strangers (RFC 3261 section 26.3.2.4).
    */
-  answerWithoutState(request: SipRequest, flow: Flow): SipResponse | undefined {
+  answerWithoutState(request: SipRequest, flow: Flow): SipResponse | 'ignore' | undefined {
     if (request.method === 'CANCEL')
       return this.#inviteOf(request, flow) === undefined ? this.#once(request, { status: 481 }) : undefined;
     if (request.headers.to.params['tag'])
       return this.#isInDialog(request) ? undefined : this.#once(request, { status: 481 });
-    let refusal: Refusal | undefined;
+    let refusal: Refusal | 'ignore' | undefined;
     const done = guard(this.#core, 'admit', () => {
       refusal = this.#core.user.admit?.(request, flow);
     });
     if (!done) refusal = { status: 500 };
-    return refusal && this.#once(request, refusal);
+    return typeof refusal === 'object' ? this.#once(request, refusal) : refusal;
   }
 
   #isInDialog(request: SipRequest): boolean {
     return this.#core.dialogs.has(keyOf(request));
   }
 
-  #once(request: SipRequest, { status, reason, headers, body }: Refusal): SipResponse {
+  #once(request: SipRequest, { status, reason, headers, body, challenges }: Refusal): SipResponse {
     this.#core.count(`stateless-${status}`);
-    return makeResponse(request, status, {
+    const response = makeResponse(request, status, {
       toTag: statelessTag(request),
       headers: { server: this.#core.product, ...headers },
       ...(reason === undefined ? {} : { reason }),
       ...(body === undefined ? {} : { body }),
     });
+    if (challenges !== undefined) response.headers['www-authenticate'] = challenges;
+    return response;
   }
 
   /** A CANCEL comes from where its INVITE came from: it cannot be challenged (section 22.1). */

@@ -21,7 +21,7 @@ function gate() {
         header,
         method: message.method,
         requestUri: message.uri,
-        ha1: (username) => ha1(username, 'grec', CREDENTIALS.password),
+        ha1: (username, algorithm) => ha1(username, 'grec', CREDENTIALS.password, algorithm),
       });
     const { seq } = message.headers.cseq;
     seen.push({
@@ -30,7 +30,7 @@ function gate() {
       verdict: verdict === undefined ? 'none' : verdict.ok ? 'ok' : verdict.reason,
     });
     if (verdict?.ok) return true;
-    request.respond(401, { headers: { 'www-authenticate': challenger.challenge() } });
+    request.respond(401, { challenges: challenger.challenges() });
     return false;
   };
   return { seen, pass };

@@ -1,6 +1,6 @@
 // The user agent as its users see it: the interfaces of the switch and the test phones (RFC 3261 sections 8, 12-15).
 import type { Logger } from '../log.ts';
-import type { NameAddr, SipRequest, SipResponse } from './message.ts';
+import type { AuthHeader, NameAddr, SipRequest, SipResponse } from './message.ts';
 import type { StoredDialog } from './stored-dialog.ts';
 
 export type { StoredDialog } from './stored-dialog.ts';
@@ -49,6 +49,8 @@ export interface ResponseOptions {
   reason?: string;
   headers?: ExtraHeaders;
   body?: Body;
+  /** For WWW-Authenticate: one header each (RFC 3261 section 7.3.1). */
+  challenges?: AuthHeader[];
 }
 
 export interface Refusal extends ResponseOptions {
@@ -74,9 +76,9 @@ export interface UserAgentOptions {
   /**
    * Looks at each request outside a dialog (ACK and CANCEL excepted) before any state is made of it. What it returns is sent
    * once and forgotten: a stranger costs no memory, and a false source address earns its victim one answer (RFC 3261
-   * sections 8.2.7 and 26.3.2.4).
+   * sections 8.2.7 and 26.3.2.4). What it ignores is not answered at all.
    */
-  admit?(request: SipRequest, flow: Flow): Refusal | undefined;
+  admit?(request: SipRequest, flow: Flow): Refusal | 'ignore' | undefined;
   /**
    * True for who may have requests to its own address and port sent over a connection that it has opened (RFC 5923).
    * Others on the same address could take them from it: a trunk, not a phone behind NAT.
@@ -115,6 +117,8 @@ export interface Limits {
   connectionsPerAddress: number;
   /** What may wait for a TCP peer that does not read, in bytes. */
   writeBufferBytes: number;
+  /** The most bytes of one message. */
+  messageBytes: number;
   /** How long a TCP connection may be silent, in milliseconds: more than a registration lasts. */
   idleMs: number;
   /** How long a message may take from its first byte to its last, and a new connection to its first message, in milliseconds. */
@@ -144,8 +148,10 @@ export interface UserAgent {
   invite(options: OutgoingInviteOptions): OutgoingInvite;
   /** The dialog of that name, as a Replaces header gives it (RFC 3891): the tags as we see them. */
   findDialog(callId: string, localTag: string, remoteTag: string): Dialog | undefined;
-  /** Takes up a confirmed dialog of an earlier life, as {@link Dialog.store} told it. */
-  restoreDialog(stored: StoredDialog): Dialog;
+  /** Takes up a confirmed dialog of an earlier life, as {@link Dialog.store} told it, which keeps no credentials. */
+  restoreDialog(stored: StoredDialog, credentials?: Credentials): Dialog;
+  /** Whether the connection of a flow is still there; UDP's always is. */
+  isOpen(flow: Flow): boolean;
   close(): Promise<void>;
 }
 
@@ -159,11 +165,17 @@ export interface OutgoingRequestOptions {
   peer?: Peer;
   /** Send over the connection of this flow when it is still open (RFC 5626 in spirit; registrations over TCP and TLS). */
   flow?: Flow;
-  callId?: string;
+  callId?: string | undefined;
+  /** The first CSeq number; 1 when left out. */
+  cseq?: number | undefined;
   headers?: ExtraHeaders;
   body?: Body;
   /** Answers a 401 or 407 once, with these. */
-  credentials?: Credentials;
+  credentials?: Credentials | undefined;
+  /** Gives up, with a 408 made here, when nothing at all has come for so long, in milliseconds; by default after 64*T1. */
+  patienceMs?: number | undefined;
+  /** The user part of a Contact at our own address, when one is to be added. An INVITE has one in any case. */
+  contactUser?: string | undefined;
 }
 
 export interface OutgoingInviteOptions extends Omit<OutgoingRequestOptions, 'method'> {

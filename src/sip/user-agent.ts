@@ -19,6 +19,7 @@ import { Transactions } from './transactions.ts';
 import { Transport } from './transport.ts';
 import { Uas } from './uas.ts';
 import type {
+  Credentials,
   Dialog,
   Flow,
   OutgoingInvite,
@@ -173,7 +174,7 @@ class Agent implements UserAgent {
 
   request(options: OutgoingRequestOptions): Promise<SipResponse> {
     const { method, uri, from, to, headers, body } = options;
-    let seq = 1;
+    let seq = options.cseq ?? 1;
     const request: SipRequest = {
       version: '2.0',
       method,
@@ -193,6 +194,8 @@ class Agent implements UserAgent {
         prepare: () => addTo(request, headers, body),
         channel: (sending) => wayOut(this.#core, sending, options),
         credentials: options.credentials,
+        patienceMs: options.patienceMs,
+        contactUser: options.contactUser,
         nextSeq: () => ++seq,
         onResponse: (response) => {
           if (response.status >= 200) resolve(response);
@@ -210,8 +213,12 @@ class Agent implements UserAgent {
     return this.#core.dialogs.get(dialogKey(callId, localTag, remoteTag));
   }
 
-  restoreDialog(stored: StoredDialog): Dialog {
-    return restoreDialog(this.#core, stored);
+  restoreDialog(stored: StoredDialog, credentials?: Credentials): Dialog {
+    return restoreDialog(this.#core, stored, credentials);
+  }
+
+  isOpen(flow: Flow): boolean {
+    return this.#transport.channelOf(flow) !== undefined;
   }
 
   /** Ends everything at once: no BYE is sent, requests under way end with a 503 made here. */

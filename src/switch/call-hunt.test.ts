@@ -8,6 +8,7 @@ import { FakeInvite, FakeUserAgent, fakeRequest, fakeResponse } from '../testing
 import { Call } from './call.ts';
 import type { CallMedia } from './call-media.ts';
 import type { CallPlan, CallTarget } from './call-model.ts';
+import { isOneParty } from './hunt-plan.ts';
 import { type StoredCall, storeCall } from './stored-call.ts';
 import type { Ring } from './strategy/strategy.ts';
 
@@ -33,6 +34,20 @@ function target(number: string, record: boolean): CallTarget {
     route: { kind: 'dn', dn, uri, peer, flow: undefined },
     decision: { record, side: 'destination', dn: number, reason: `record=${record}` },
   };
+}
+
+function nobodyYet({ route }: CallTarget): CallTarget {
+  return {
+    route,
+    to: { number: '7900', uri: 'sip:7900@h', name: undefined, dn: undefined, trunk: undefined },
+    decision: { record: false, side: 'destination', dn: undefined, reason: 'whoever answers decides it' },
+  };
+}
+
+/** A second contact of the same DN. */
+function elsewhere(one: CallTarget): CallTarget {
+  const peer = { ...one.route.peer, address: '127.0.0.9' };
+  return { ...one, route: { ...one.route, peer } };
 }
 
 function setUp(targets: CallTarget[], ring: Ring, isMediaServerUp = true) {
@@ -65,12 +80,13 @@ function setUp(targets: CallTarget[], ring: Ring, isMediaServerUp = true) {
   const plan: CallPlan = {
     sessionId: 'a'.repeat(32),
     from: { number: '+49', uri: 'sip:+49@trunk', name: undefined, dn: undefined, trunk: 'carrier' },
-    to: { number: '7900', uri: 'sip:7900@h', name: undefined, dn: undefined, trunk: undefined },
-    route: first.route,
-    decision: { record: false, side: 'destination', dn: undefined, reason: 'whoever answers decides it' },
+    ...(isOneParty(targets) ? first : nobodyYet(first)),
     maxForwards: 69,
     attached: { data: { queue: 'sales' }, rule: 'r' },
-    hunt: { targets, ring, ringTimeMs: 60_000 },
+    hunt: {
+      rounds: ring === 'together' ? [targets] : targets.map((one) => [one]),
+      ringTimeMs: 60_000,
+    },
   };
   const call = new Call(
     { invite, plan },
@@ -149,6 +165,33 @@ t.test('together: a DN that is not recorded answers, and nothing is recorded', a
     events.find(({ type }) => type === 'recording.decided'),
     { record: false, dn: '7002' },
   );
+});
+
+t.test('two phones of one DN: recorded from the start, whichever answers', async (t) => {
+  const desk = target('7001', true);
+  const { call, userAgent, invite, events, asked, answerAt } = setUp([desk, elsewhere(desk)], 'together');
+  await call.begin();
+  userAgent.placed[0]?.onProvisional?.(fakeResponse(183, 'early'));
+  await settle();
+  t.same(invite.sent, ['180'], 'either phone may still answer the offer');
+  await answerAt(1);
+  t.same(asked, ['offer', 'answer from 127.0.0.9', 'startRecording']);
+  t.same(
+    events.filter(({ type }) => type === 'recording.decided').length,
+    1,
+    'decided once, before it was answered',
+  );
+  t.match(events[2], { type: 'recording.decided', record: true, dn: '7001' });
+});
+
+t.test('one phone of a DN declines: so does the DN', async (t) => {
+  const desk = target('7001', false);
+  const { call, userAgent, invite } = setUp([desk, elsewhere(desk)], 'together');
+  await call.begin();
+  userAgent.placed[0]?.onRejected(fakeResponse(486));
+  userAgent.placed[1]?.onRejected(fakeResponse(603));
+  await settle();
+  t.same(invite.sent, ['603']);
 });
 
 t.test('DNs of which none is recorded ring with direct media', async (t) => {

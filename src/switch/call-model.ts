@@ -1,10 +1,11 @@
 // What a call is made of: parties, legs, the plan that it follows, and what it is given to work with.
 import type { Logger } from '../log.ts';
 import type { SipResponse } from '../sip/message.ts';
-import type { Dialog, UserAgent } from '../sip/user-agent.ts';
+import type { Credentials, Dialog, UserAgent } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
 import type { Call } from './call.ts';
 import type { CallMedia } from './call-media.ts';
+import type { HuntPlan } from './hunt-plan.ts';
 import type { Label, Leg } from './leg.ts';
 import type { StoredAnchor } from './media-servers.ts';
 import type { Feature } from './phone-requests.ts';
@@ -12,7 +13,6 @@ import type { RecordingDecision } from './recording-decision.ts';
 import type { Redirected } from './redirection.ts';
 import type { Destination, RefusedRoute } from './route.ts';
 import type { ShownCaller } from './shown-caller.ts';
-import type { Ring } from './strategy/strategy.ts';
 
 /** A party of a call, as addresses and the DN table tell it. */
 export interface CallParty {
@@ -50,6 +50,8 @@ export interface CallContext {
   /** What agents may dial in a call, by its digits. */
   featureCodes: ReadonlyMap<string, Feature>;
   onReleased(call: Call): void;
+  /** What a trunk is shown when it challenges us. */
+  credentialsOf?(trunk: string): Credentials | undefined;
   /** Where a party may send its call, as if it had dialled the number. */
   plan?(by: CallParty, number: string, sessionId: string): Promise<CallPlan | RefusedRoute>;
   /** The call, and the leg of it, that a dialog belongs to. */
@@ -81,8 +83,8 @@ export interface CallPlan extends CallTarget {
   rule?: string | undefined;
   /** Data that the routing strategy attaches, and the rule that does. */
   attached?: { data: Readonly<Record<string, string>>; rule: string } | undefined;
-  /** Several places; the plan itself is that of no place until one answers. */
-  hunt?: { targets: readonly CallTarget[]; ring: Ring; ringTimeMs: number } | undefined;
+  /** Several places. Unless all are of one party, the plan itself is that of none of them until one answers. */
+  hunt?: HuntPlan | undefined;
 }
 
 /** Why a call ends, or is not set up, whose recording is mandatory. */
@@ -92,7 +94,12 @@ export type CallState = 'setup' | 'ringing' | 'answered' | 'released';
 
 /** The places where a call is offered. */
 export function targetsOf(plan: CallPlan): readonly CallTarget[] {
-  return plan.hunt?.targets ?? [plan];
+  return huntOf(plan).rounds.flat();
+}
+
+/** How the call is offered to its places: to a single one, in a single round. */
+export function huntOf(plan: CallPlan): HuntPlan {
+  return plan.hunt ?? { rounds: [[plan]], ringTimeMs: undefined };
 }
 
 export function directionOf({ from, to }: CallPlan): 'internal' | 'inbound' | 'outbound' {

@@ -5,6 +5,7 @@ import { FakeInvite, fakeRequest } from '../testing/fake-user-agent.ts';
 import { planCall } from './call-plan.ts';
 import { DnStore } from './dn-store.ts';
 import { NOTHING } from './strategy/evaluate.ts';
+import { trunksOf } from './trunk-fixture.ts';
 
 function planned(t: { testdir(): string; teardown(step: () => void): void }, uri: string, name: string) {
   const store = new DnStore(join(t.testdir(), 'switch.db'));
@@ -14,9 +15,15 @@ function planned(t: { testdir(): string; teardown(step: () => void): void }, uri
   const place = { protocol: 'udp', address: '127.0.0.1', port: 5070 } as const;
   const registered = { number, contact: 'sip:7001@127.0.0.1:5070', callId: 'c', cseq: 1, userAgent: null };
   store.replaceRegistrations(number, [{ ...registered, ...place, expiresAt: 2 }]);
-  const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
+  const trunk = { name: 'carrier', record: false };
   const invite = new FakeInvite(fakeRequest('INVITE', '', { from: { uri, name, params: { tag: 'x' } } }));
-  const options = { store, trunks: [trunk], flowOf: () => undefined, now: () => 1 };
+  const options = {
+    store,
+    trunks: trunksOf('[[trunk]]\nname = "carrier"\nhost = "127.0.0.1"'),
+    flowOf: () => undefined,
+    isReachable: () => true,
+    now: () => 1,
+  };
   const result = planCall(invite, { kind: 'trunk', trunk }, options, {
     sessionId: 'a'.repeat(32),
     decision: NOTHING,
@@ -51,8 +58,14 @@ t.test('what is asked for as SIPS goes by TLS or not at all', async (t) => {
     const registered = { number, callId: 'c', cseq: 1, userAgent: null, expiresAt: 2 };
     store.replaceRegistrations(number, [{ ...registered, ...place }]);
   }
-  const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
-  const options = { store, trunks: [trunk], flowOf: () => undefined, now: () => 1 };
+  const trunk = { name: 'carrier', record: false };
+  const options = {
+    store,
+    trunks: trunksOf('[[trunk]]\nname = "carrier"\nhost = "127.0.0.2"'),
+    flowOf: () => undefined,
+    isReachable: () => true,
+    now: () => 1,
+  };
   const plan = (uri: string) => {
     const invite = new FakeInvite({ ...fakeRequest('INVITE'), uri });
     return planCall(invite, { kind: 'trunk', trunk }, options, { sessionId: 'a', decision: NOTHING });

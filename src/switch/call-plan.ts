@@ -4,7 +4,8 @@ import type { IncomingInvite } from '../sip/user-agent.ts';
 import type { CallParty, CallPlan, CallTarget } from './call-model.ts';
 import type { Dn } from './dn.ts';
 import { type DnPolicy, policyOf } from './dn-policy.ts';
-import { type Identity, userOf } from './identity.ts';
+import { isOneParty } from './hunt-plan.ts';
+import { dialledBy, type Identity, userOf } from './identity.ts';
 import { decideRecording, type Side } from './recording-decision.ts';
 import {
   type Destination,
@@ -41,14 +42,14 @@ export function planCall(
   { sessionId, decision }: Ruling,
 ): { kind: 'call'; plan: CallPlan } | RefusedRoute {
   const { message } = invite;
-  const dialled = userOf(message.uri);
+  const dialled = dialledBy(message, caller);
   if (dialled === undefined || dialled === '')
     return { kind: 'refused', status: 404, reason: 'No Number Dialled' };
   const routes = routeAsDecided(decision.route, caller, dialled, options);
   if ('kind' in routes) return routes;
   // What is asked for as SIPS goes by TLS on every hop (RFC 5630 section 5.3).
-  const secured = isSips(message.uri) ? routes.filter(({ peer }) => peer.protocol === 'tls') : routes;
-  if (secured.length < routes.length && secured.length === 0)
+  const secured = isSips(message.uri) ? overTls(routes) : routes;
+  if (secured.length === 0 && routes.length > 0)
     return { kind: 'refused', status: 480, reason: 'Not Reachable By TLS' };
   const consult = caller.kind === 'dn' && options.isEngaged?.(caller.dn.number) === true;
   const source = sideOf(caller, options);
@@ -60,11 +61,11 @@ export function planCall(
       decision: decideRecording(source, destination, decision.record, consult),
     };
   };
-  const targets = secured.map((route) => targetOf(route, dialled));
-  const [first] = targets;
+  const rounds = secured.map((round) => round.map((route) => targetOf(route, dialled)));
+  const [first, ...others] = rounds.flat();
   if (first === undefined) return { kind: 'refused', status: 480, reason: 'Nobody There' };
   const plan: CallPlan = {
-    ...(targets.length > 1 ? severalPlaces(targets, first, dialled, decision.route) : first),
+    ...(others.length > 0 ? severalPlaces(rounds, first, dialled, decision.route) : first),
     sessionId,
     from: { ...callerOf(invite, caller), agentId: source.dn?.agentId },
     shown: readShownCaller(message, caller.kind === 'trunk'),
@@ -77,6 +78,11 @@ export function planCall(
   return { kind: 'call', plan: dialled === plan.to.number ? plan : { ...plan, dialled } };
 }
 
+function overTls(rounds: readonly Destination[][]): Destination[][] {
+  const secured = rounds.map((round) => round.filter(({ peer }) => peer.protocol === 'tls'));
+  return secured.filter(({ length }) => length > 0);
+}
+
 function sideOf(place: Caller | Destination, options: RouteOptions): Side & { dn?: DnPolicy | undefined } {
   return place.kind === 'dn' ? { dn: policyAt(place.dn, options) } : { trunk: place.trunk };
 }
@@ -86,20 +92,22 @@ function policyAt(dn: Dn, { store, defaults }: RouteOptions): DnPolicy {
   return policyOf(dn, login && store.dn(login.agent), defaults);
 }
 
-/** Until one answers, the callee is the number that was dialled. */
-function severalPlaces(targets: CallTarget[], { route }: CallTarget, dialled: string, word: RouteWord) {
-  const { ring, ringTimeMs } = word.kind === 'dn' ? word : { ring: 'in-order' as const, ringTimeMs: 0 };
-  const uri = numberUri(dialled, route.peer);
+/** Unless they are all one party's, the callee of DNs is the number that was dialled until one answers, of trunks the first. */
+function severalPlaces(rounds: CallTarget[][], first: CallTarget, dialled: string, word: RouteWord) {
+  const hunt = { rounds, ringTimeMs: word.kind === 'dn' ? word.ringTimeMs : undefined };
+  if (isOneParty(rounds.flat())) return { ...first, hunt };
+  const { route } = first;
+  const nobody = { number: dialled, uri: numberUri(dialled, route.peer), name: undefined };
   return {
     route,
-    to: { number: dialled, uri, name: undefined, dn: undefined, trunk: undefined },
+    to: route.kind === 'trunk' ? first.to : { ...nobody, dn: undefined, trunk: undefined },
     decision: {
       record: false,
       side: 'destination' as const,
       dn: undefined,
       reason: 'whoever answers decides it',
     },
-    hunt: { targets, ring, ringTimeMs },
+    hunt,
   };
 }
 

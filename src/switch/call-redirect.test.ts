@@ -11,8 +11,9 @@ import { planCall } from './call-plan.ts';
 import { DnStore } from './dn-store.ts';
 import { routeRedirected } from './redirection.ts';
 import { NOTHING } from './strategy/evaluate.ts';
+import { trunksOf } from './trunk-fixture.ts';
 
-const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
+const TRUNKS = trunksOf('[[trunk]]\nname = "carrier"\nhost = "127.0.0.2"\nnumbers-out = "+49*"');
 
 function redirected(status: number, ...uris: string[]) {
   const response = fakeResponse(status);
@@ -46,7 +47,7 @@ async function calling(dialled: string) {
   if (dn === undefined) throw new Error('no DN');
   const message = { ...fakeRequest('INVITE', 'offer'), uri: `sip:${dialled}@127.0.0.1` };
   const invite = new FakeInvite(message);
-  const options = { store, trunks: [trunk], flowOf: () => undefined, now: () => 1 };
+  const options = { store, trunks: TRUNKS, flowOf: () => undefined, isReachable: () => true, now: () => 1 };
   const ruling = { sessionId: 'a'.repeat(32), decision: NOTHING };
   const planned = planCall(invite, { kind: 'dn', dn }, options, ruling);
   if (planned.kind !== 'call') throw new Error(planned.reason);
@@ -88,6 +89,7 @@ t.test('a DN sends the call to another DN, which is the callee and recorded', as
 for (const [what, dialled, contact] of [
   ['a DN sends it to a number that is none of ours', '7003', 'sip:+4930123@127.0.0.2'],
   ['a trunk sends it to another host', '+4930', 'sip:+4930123@192.0.2.9'],
+  ['a trunk sends it to a number that is not allowed', '+4930', 'sip:0900@127.0.0.2'],
   ['a DN sends it to itself', '7003', 'sip:7003@phone'],
   ['a DN sends it to one that is not registered', '7003', 'sip:7008@phone'],
   ['without a number', '7003', 'sip:phone'],

@@ -7,9 +7,10 @@ import type { RecordingMetadata } from '../spool/segment.ts';
 import type { Call } from './call.ts';
 import { CallEarly } from './call-early.ts';
 import { directMedia } from './call-media.ts';
-import { type CallTarget, targetsOf, UNRECORDED } from './call-model.ts';
+import { type CallTarget, huntOf, targetsOf, UNRECORDED } from './call-model.ts';
 import { callOut } from './call-out.ts';
 import { Hunt } from './hunt.ts';
+import { passesEarlyMedia, weigh } from './hunt-plan.ts';
 import type { Label } from './leg.ts';
 import { failureStatus, phrase, statusForCaller } from './response-mapping.ts';
 import { sdpOf } from './sdp-body.ts';
@@ -48,7 +49,7 @@ export class CallSetup {
       call,
       invite,
       isOffered: this.#offer !== undefined,
-      isHunting: call.plan.hunt !== undefined,
+      isHunting: !passesEarlyMedia(huntOf(call.plan)),
       answerOf: (sdp) => this.#answerOf(sdp),
       offerOf: (sdp) => this.#offerOf(sdp),
       takeAnswer: (answer, offered) => this.#takeAnswer(answer, offered),
@@ -66,20 +67,23 @@ export class CallSetup {
     const call = this.#call;
     this.#invite.onCancel = () => call.release('a', 487, 'cancelled by the caller');
     const offer = this.#offer && (await this.#firstOffer(this.#offer));
-    const targets = targetsOf(call.plan).filter((target) => this.#isPermitted(target));
-    if (targets.length === 0) call.release('switch', 503, UNRECORDED);
+    const hunt = huntOf(call.plan);
+    const permitted = hunt.rounds.map((round) => round.filter((target) => this.#isPermitted(target)));
+    const rounds = permitted.filter(({ length }) => length > 0);
+    if (rounds.length === 0) call.release('switch', 503, UNRECORDED);
     if (this.#isOver()) return;
     const body = offer && call.legs.b.tell(offer);
     const { local } = this.#invite.flow;
     for (const { route } of targetsOf(call.plan)) this.#tried.add(route.uri);
-    const { ring = 'in-order', ringTimeMs = 0 } = call.plan.hunt ?? {};
     const mayOfferEarly = call.plan.hunt === undefined && supports(this.#invite.message, '100rel');
     this.#outgoing = new Hunt({
-      targets,
-      ring,
-      ringTimeMs,
+      ...hunt,
+      rounds,
+      passesEarlyMedia: passesEarlyMedia(hunt),
+      weigh: (target, response) => weigh(hunt, target, response),
       place: (target, handlers) => callOut(call, target, { local, body, mayOfferEarly }, handlers),
-      onProvisional: (response, progress) => this.#enqueue(() => this.#onProvisional(response, progress)),
+      onProvisional: (target, response, progress) =>
+        this.#enqueue(() => this.#onProvisional(target, response, progress)),
       redirect: (target, response) => this.#redirect(target, response),
       onAccepted: (target, response, dialog, ack) => {
         this.#choose(target);
@@ -108,9 +112,11 @@ export class CallSetup {
 
   /** One of several places has answered: who the callee is, and whether the call is recorded, is known from here on. */
   #choose(target: CallTarget): void {
-    if (this.#call.plan.hunt === undefined && this.#redirections === 0) return;
-    this.#call.choose(target);
-    if (this.#loss !== undefined) this.#call.recording?.fail(this.#loss);
+    const call = this.#call;
+    if (call.plan.hunt === undefined && this.#redirections === 0) return;
+    const { recording } = call;
+    call.choose(target);
+    if (this.#loss !== undefined && call.recording !== recording) call.recording?.fail(this.#loss);
   }
 
   /** The offer for the callee. Without a media server the call is set up all the same, with direct media. */
@@ -139,12 +145,20 @@ export class CallSetup {
     });
   }
 
-  async #onProvisional(response: SipResponse, progress: Progress | undefined): Promise<void> {
-    if (response.status !== 100 && this.#isOffered()) await this.#early.carry(response, progress);
+  async #onProvisional(
+    { route }: CallTarget,
+    response: SipResponse,
+    progress: Progress | undefined,
+  ): Promise<void> {
+    if (response.status === 100 || !this.#isOffered()) return;
+    const { plan, legs } = this.#call;
+    // Of several trunks another one may ring than the first.
+    if (passesEarlyMedia(huntOf(plan))) legs.b.source = route.peer.address;
+    await this.#early.carry(response, progress);
   }
 
   /** A callee that sends the call on: to where it may, and not for ever. */
-  #redirect(target: CallTarget, response: SipResponse): CallTarget[] {
+  #redirect(target: CallTarget, response: SipResponse): CallTarget[][] {
     const { plan, context, log } = this.#call;
     const { targetOf } = plan;
     if (targetOf === undefined || response.status >= 400 || this.#redirections >= MOST_REDIRECTIONS)
@@ -156,7 +170,9 @@ export class CallSetup {
     log.info({ by: target.to.number, to: fresh.map(({ number }) => number) }, 'redirected');
     const shown = withDiversion(target.shown ?? plan.shown, target.to.number, this.#invite.flow.local);
     const targets = fresh.map(({ route, number }) => ({ ...targetOf(route, number), shown }));
-    return targets.filter((target) => this.#isPermitted(target));
+    const permitted = targets.filter((one) => this.#isPermitted(one));
+    // The phones of one number ring together.
+    return [...Map.groupBy(permitted, ({ to }) => to.number).values()];
   }
 
   #onAccepted(response: SipResponse, dialog: Dialog, ack: Ack): void {

@@ -39,7 +39,9 @@ export class CallStore {
       together: (writes) => this.#db.transaction(writes)(),
       batchMs: BATCH_MS,
     });
-    this.#put = this.#db.prepare('INSERT OR REPLACE INTO call (call, state) VALUES (?, ?)');
+    this.#put = this.#db.prepare(
+      `INSERT INTO call (call, state) VALUES (?, ?) ON CONFLICT (call) DO UPDATE SET state = excluded.state`,
+    );
     this.#delete = this.#db.prepare('DELETE FROM call WHERE call = ?');
     for (const { call } of this.all()) this.#written.add(call);
   }

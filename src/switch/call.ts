@@ -19,6 +19,7 @@ import {
 import { CallRecording } from './call-recording.ts';
 import { CallSetup } from './call-setup.ts';
 import { Exchange } from './exchange.ts';
+import { isOneParty } from './hunt-plan.ts';
 import { relayInDialog } from './in-dialog.ts';
 import { type Label, Leg, otherLabel } from './leg.ts';
 import { watchParties } from './liveness.ts';
@@ -115,7 +116,9 @@ export class Call {
   static restore(stored: StoredCall, context: CallContext): Call {
     const call = new Call({ stored }, context);
     call.join('a', context.userAgent.restoreDialog(stored.dialogs.a));
-    call.join('b', context.userAgent.restoreDialog(stored.dialogs.b));
+    const { trunk } = call.plan.to;
+    const credentials = trunk === undefined ? undefined : context.credentialsOf?.(trunk);
+    call.join('b', context.userAgent.restoreDialog(stored.dialogs.b, credentials));
     call.state = 'answered';
     context.journal({ type: 'call.restored', call: call.id });
     call.log.info('call restored');
@@ -159,7 +162,7 @@ export class Call {
     context.journal(createdEvent(id, plan));
     if (attached !== undefined) context.journal({ type: 'data.attached', call: id, ...attached });
     this.log.info({ from: from.number, to: to.number, dialled }, 'call created');
-    if (plan.hunt === undefined) this.#journalDecision();
+    if (isOneParty(targetsOf(plan))) this.#journalDecision();
     await this.#setup?.begin();
   }
 
@@ -170,10 +173,13 @@ export class Call {
   }
 
   /** One of several places has answered. */
-  choose({ to, route, decision }: CallTarget): void {
+  choose(target: CallTarget): void {
+    const { to, route, decision } = target;
+    const isDecided = isOneParty([...targetsOf(this.plan), target]);
     this.plan = { ...this.plan, to, route, decision };
     this.legs.b.party = to;
     this.legs.b.source = route.peer.address;
+    if (isDecided) return;
     this.#journalDecision();
     this.recording = decision.record ? this.newRecording() : undefined;
   }

@@ -9,9 +9,17 @@ export function switchRoutes(parts: Switch): ControlRoutes {
   return {
     ...dnRoutes(parts),
     ...callRoutes(parts),
+    'GET /trunks': () => ({ trunks: showTrunks(parts) }),
     'GET /decisions/:part': ({ params }) => {
       const part = partOfId(params['part'] ?? '');
       return { calls: part === undefined ? [] : parts.decisions.find(part) };
     },
   };
+}
+
+function showTrunks({ trunks, calls }: Switch) {
+  const names = [...calls.values()].flatMap(({ plan }) => [plan.from.trunk, plan.to.trunk]);
+  return trunks
+    .status()
+    .map((trunk) => ({ ...trunk, calls: names.filter((name) => name === trunk.name).length }));
 }

@@ -4,7 +4,7 @@ import type { ControlRoutes } from '../control.ts';
 import { SETTING_NAMES } from '../dn-settings.ts';
 import { GrecError } from '../errors.ts';
 import { hostOf } from '../sip/compose.ts';
-import { ha1 } from '../sip/digest.ts';
+import { DIGEST_ALGORITHMS, ha1 } from '../sip/digest.ts';
 import type { Agents } from './agents.ts';
 import {
   changedDn,
@@ -27,6 +27,8 @@ export interface Directory {
   readonly realm: string;
   /** As of the last reload. */
   readonly defaults: RouteOptions['defaults'];
+  /** Who knows which contacts are there. */
+  readonly contacts?: { isReachable(registration: Registration): boolean | undefined };
   /** Calls under way at a DN. */
   callsAt(number: string): number;
 }
@@ -112,12 +114,14 @@ function save({ store, agents }: Directory, steps: readonly Step[]): void {
 
 function isSame(before: Dn | undefined, after: Dn): boolean {
   if (before === undefined) return false;
-  const keys = ['number', 'name', 'ha1', 'realm', ...SETTING_NAMES] as const;
+  const keys = ['number', 'name', 'ha1', 'ha1Sha256', 'realm', ...SETTING_NAMES] as const;
   return typeOf(before) === typeOf(after) && keys.every((key) => before[key] === after[key]);
 }
 
 function secretOf({ realm }: Directory, number: string, password: string | undefined) {
-  return password === undefined ? undefined : { ha1: ha1(number, realm, password), realm };
+  if (password === undefined) return undefined;
+  const ha1Sha256 = ha1(number, realm, password, 'SHA-256');
+  return { ha1: ha1(number, realm, password), ha1Sha256, realm };
 }
 
 function removeDn({ store, agents }: Directory, number: string) {
@@ -138,7 +142,7 @@ function showDn(directory: Directory, dn: Dn) {
   const policy = policyOf(dn, login && store.dn(login.agent), directory.defaults);
   const registrations = store
     .registrations(number, now)
-    .map((registration) => showRegistration(registration, now));
+    .map((registration) => showRegistration(directory, registration, now));
   return {
     number,
     type: typeOf(dn),
@@ -153,18 +157,21 @@ function showDn(directory: Directory, dn: Dn) {
     agent: login?.agent ?? null,
     loggedInOn: store.logins.ofAgent(number)?.dn ?? null,
     hasPassword: dn.ha1 !== null,
+    digest: DIGEST_ALGORITHMS.filter((one) => store.ha1(number, one, directory.realm) !== undefined),
     registrations,
     calls: directory.callsAt(number),
   };
 }
 
-function showRegistration(registration: Registration, now: number) {
+function showRegistration({ contacts }: Directory, registration: Registration, now: number) {
   const { contact, protocol, address, port, expiresAt, userAgent, path = null } = registration;
   return {
     contact,
     transport: protocol,
     address: `${hostOf(address)}:${port}`,
     expiresInS: Math.round((expiresAt - now) / 1000),
+    /** Null when it has not been asked. */
+    reachable: contacts?.isReachable(registration) ?? null,
     userAgent,
     path,
   };

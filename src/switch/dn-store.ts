@@ -2,6 +2,7 @@
 import Database from 'better-sqlite3';
 import { type DnType, SETTING_NAMES } from '../dn-settings.ts';
 import { GrecError, messageOf } from '../errors.ts';
+import type { DigestAlgorithm } from '../sip/digest.ts';
 import type { Protocol } from '../sip/user-agent.ts';
 import { AgentLogins } from './agent-logins.ts';
 import type { Dn } from './dn.ts';
@@ -47,11 +48,12 @@ interface DnRow {
   retention: string | null;
   anchor: Dn['anchor'] | null;
   ha1: string | null;
+  ha1Sha256: string | null;
   realm: string | null;
 }
 
 const DN_COLUMNS = `number, type, name, record, record_consult_calls AS recordConsultCalls, mandatory,
-  recording_filename AS recordingFilename, retention, anchor, ha1, realm`;
+  recording_filename AS recordingFilename, retention, anchor, ha1, ha1_sha256 AS ha1Sha256, realm`;
 
 export class DnStore {
   readonly logins: AgentLogins;
@@ -111,15 +113,22 @@ export class DnStore {
     this.#db
       .prepare<[DnRow]>(
         `INSERT INTO dn (number, type, name, record, record_consult_calls, mandatory, recording_filename, retention,
-           anchor, ha1, realm)
+           anchor, ha1, ha1_sha256, realm)
          VALUES (@number, @type, @name, @record, @recordConsultCalls, @mandatory, @recordingFilename, @retention,
-           @anchor, @ha1, @realm)
+           @anchor, @ha1, @ha1Sha256, @realm)
          ON CONFLICT (number) DO UPDATE SET type = excluded.type, name = excluded.name, record = excluded.record,
            record_consult_calls = excluded.record_consult_calls, mandatory = excluded.mandatory,
            recording_filename = excluded.recording_filename, retention = excluded.retention,
-           anchor = excluded.anchor, ha1 = excluded.ha1, realm = excluded.realm`,
+           anchor = excluded.anchor, ha1 = excluded.ha1, ha1_sha256 = excluded.ha1_sha256, realm = excluded.realm`,
       )
       .run(rowOf(dn));
+  }
+
+  /** H(number:realm:password) of a DN; undefined when its password was not set for this realm and algorithm. */
+  ha1(number: string, algorithm: DigestAlgorithm, realm: string): string | undefined {
+    const dn = this.dn(number);
+    if (dn?.realm !== realm) return undefined;
+    return algorithm === 'MD5' ? (dn.ha1 ?? undefined) : dn.ha1Sha256;
   }
 
   removeDn(number: string): boolean {
@@ -164,6 +173,22 @@ export class DnStore {
     })();
   }
 
+  /** The contacts of all DNs that have not expired. */
+  allRegistrations(now: number): Registration[] {
+    const numbers = this.#db.prepare<[number], { number: string }>(
+      'SELECT DISTINCT number FROM registration WHERE expires_at > ?',
+    );
+    const all = new Set([...numbers.all(now).map(({ number }) => number), ...this.#lateRegistrations.keys()]);
+    return [...all].flatMap((number) => this.registrations(number, now));
+  }
+
+  /** How many contacts there are, of all DNs. Those that wait for the disk are not counted. */
+  registrationCount(now: number): number {
+    const sql = 'SELECT count(*) AS count FROM registration WHERE expires_at > ?';
+    return this.#db.prepare<[number], { count: number }>(sql).get(now)?.count ?? 0;
+  }
+
+  /** How many DNs have a contact. */
   registeredCount(now: number): number {
     const sql = 'SELECT count(DISTINCT number) AS count FROM registration WHERE expires_at > ?';
     return this.#db.prepare<[number], { count: number }>(sql).get(now)?.count ?? 0;
@@ -213,7 +238,7 @@ function open(file: string): Database.Database {
 }
 
 function dnOf(row: DnRow): Dn {
-  const { number, type, name, ha1, realm } = row;
+  const { number, type, name, ha1, ha1Sha256, realm } = row;
   const said = {
     record: flagOf(row.record),
     'record-consult-calls': flagOf(row.recordConsultCalls),
@@ -222,7 +247,7 @@ function dnOf(row: DnRow): Dn {
     retention: row.retention ?? undefined,
     anchor: row.anchor ?? undefined,
   };
-  const dn: Dn = { number, type, name, ha1, realm };
+  const dn: Dn = { number, type, name, ha1, realm, ...(ha1Sha256 !== null && { ha1Sha256 }) };
   // Only what is said: what is left out is inherited.
   for (const setting of SETTING_NAMES)
     if (said[setting] !== undefined) Object.assign(dn, { [setting]: said[setting] });
@@ -242,6 +267,7 @@ function rowOf(dn: Dn): DnRow {
     retention: dn.retention ?? null,
     anchor: dn.anchor ?? null,
     ha1,
+    ha1Sha256: dn.ha1Sha256 ?? null,
     realm,
   };
 }

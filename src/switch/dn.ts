@@ -26,6 +26,8 @@ export interface Dn extends DnSettings {
   type?: DnType;
   /** MD5 of `number:realm:password` (RFC 7616 section 3.4.2); null: nobody can register. */
   ha1: string | null;
+  /** The same with SHA-256 (RFC 8760); left out for a password that was set before there was one. */
+  ha1Sha256?: string;
   realm: string | null;
 }
 
@@ -95,16 +97,26 @@ function expectation({ message, type }: v.BaseIssue<unknown>): string {
   return type === 'strict_object' ? ' (unknown)' : '';
 }
 
+/** What is kept of a password. */
+export type Secret = Pick<Dn, 'ha1' | 'ha1Sha256' | 'realm'>;
+
 /** The DN after a change. What makes it a DN of another realm's password goes with the password. */
 export function changedDn(
   before: Dn | undefined,
   number: string,
   { type, settings }: Pick<DnChange, 'type' | 'settings'>,
-  secret: Pick<Dn, 'ha1' | 'realm'> | undefined,
+  secret: Secret | undefined,
 ): Dn {
-  const { ha1 = null, realm = null } = secret ?? before ?? {};
+  const { ha1 = null, realm = null, ha1Sha256 } = secret ?? before ?? {};
   const name = settings.name === undefined ? (before?.name ?? null) : settings.name;
-  const after: Dn = { number, type: type ?? typeOf(before ?? {}), name, ha1, realm };
+  const after: Dn = {
+    number,
+    type: type ?? typeOf(before ?? {}),
+    name,
+    ha1,
+    realm,
+    ...(ha1Sha256 && { ha1Sha256 }),
+  };
   for (const setting of SETTING_NAMES) {
     const value = settings[setting] === undefined ? before?.[setting] : settings[setting];
     if (value !== undefined && value !== null) Object.assign(after, { [setting]: value });
@@ -117,10 +129,10 @@ export function changedDn(
 export function describedDn(
   before: Dn | undefined,
   { number, type = 'extension', settings }: DescribedDn,
-  secret: Pick<Dn, 'ha1' | 'realm'> | undefined,
+  secret: Secret | undefined,
 ): Dn {
-  const { ha1 = null, realm = null } = before ?? {};
-  const bare: Dn = { number, type, name: null, ha1, realm };
+  const { ha1 = null, realm = null, ha1Sha256 } = before ?? {};
+  const bare: Dn = { number, type, name: null, ha1, realm, ...(ha1Sha256 && { ha1Sha256 }) };
   return changedDn(bare, number, { type, settings }, secret);
 }
 

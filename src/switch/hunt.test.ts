@@ -3,20 +3,26 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { OutgoingInviteOptions } from '../sip/user-agent.ts';
 import { FakeDialog, fakeResponse } from '../testing/fake-user-agent.ts';
-import { Hunt } from './hunt.ts';
-import type { Ring } from './strategy/strategy.ts';
+import { Hunt, type Verdict } from './hunt.ts';
 
 type Handlers = Pick<OutgoingInviteOptions, 'onProvisional' | 'onAccepted' | 'onRejected'>;
 
+/** What a refusal with this status means here. */
+const VERDICTS: Record<number, Verdict> = { 603: 'next-round', 404: 'end' };
+const IN_ORDER = [['a'], ['b'], ['c']];
+const TOGETHER = [['a', 'b', 'c']];
+
 /** A hunt whose targets do what the test says; `said` tells all that happened. */
-function hunting(targets: string[], ring: Ring, ringTimeMs = 60_000) {
+function hunting(rounds: string[][], options: { ringTimeMs?: number; passesEarlyMedia?: boolean } = {}) {
   const said: string[] = [];
   const placed = new Map<string, Handlers>();
   const dialogs = new Map<string, FakeDialog>();
   const hunt = new Hunt<string>({
-    targets,
-    ring,
-    ringTimeMs,
+    rounds,
+    ringTimeMs: 60_000,
+    passesEarlyMedia: false,
+    weigh: (_target, { status }) => VERDICTS[status] ?? 'ring-on',
+    ...options,
     place: (target, handlers) => {
       said.push(`INVITE ${target}`);
       placed.set(target, handlers);
@@ -24,7 +30,7 @@ function hunting(targets: string[], ring: Ring, ringTimeMs = 60_000) {
         void said.push(`CANCEL ${target}${reason === undefined ? '' : ` ${reason}`}`);
       return { callId: target, localTag: 'near', cancel };
     },
-    onProvisional: ({ status }) => void said.push(`${status}`),
+    onProvisional: (_target, { status }) => void said.push(`${status}`),
     onAccepted: (target) => void said.push(`answered by ${target}`),
     onRejected: ({ status }) => void said.push(`refused ${status}`),
   });
@@ -32,7 +38,7 @@ function hunting(targets: string[], ring: Ring, ringTimeMs = 60_000) {
     hunt,
     said,
     dialogs,
-    ring: (target: string) => placed.get(target)?.onProvisional?.(fakeResponse(180)),
+    ring: (target: string, sdp = '') => placed.get(target)?.onProvisional?.(fakeResponse(180, sdp)),
     answer: (target: string) => {
       const dialog = new FakeDialog();
       dialogs.set(target, dialog);
@@ -43,16 +49,16 @@ function hunting(targets: string[], ring: Ring, ringTimeMs = 60_000) {
 }
 
 t.test('in order: the next one when one refuses, the best refusal when all do', async (t) => {
-  const { said, ring, refuse } = hunting(['a', 'b', 'c'], 'in-order');
+  const { said, ring, refuse } = hunting(IN_ORDER);
   ring('a');
   refuse('a', 486);
-  refuse('b', 603);
+  refuse('b', 600);
   refuse('c', 503);
   t.same(said, ['INVITE a', '180', 'INVITE b', 'INVITE c', 'refused 486']);
 });
 
 t.test('in order: the next one when one lets it ring; the last one rings on', async (t) => {
-  const { said, answer, refuse, ring, hunt } = hunting(['a', 'b'], 'in-order', 5);
+  const { said, answer, refuse, ring, hunt } = hunting([['a'], ['b']], { ringTimeMs: 5 });
   await new Promise<void>((resolve) => {
     const look = () => (said.includes('INVITE b') ? resolve() : void setTimeout(look, 1));
     look();
@@ -68,7 +74,7 @@ t.test('in order: the next one when one lets it ring; the last one rings on', as
 });
 
 t.test('together: the first answer wins, the others stop ringing', async (t) => {
-  const { said, answer, dialogs } = hunting(['a', 'b', 'c'], 'together');
+  const { said, answer, dialogs } = hunting(TOGETHER);
   answer('b');
   t.same(said, [
     'INVITE a',
@@ -84,19 +90,48 @@ t.test('together: the first answer wins, the others stop ringing', async (t) => 
 });
 
 t.test('together: one that refuses leaves the others ringing', async (t) => {
-  const { said, refuse, answer } = hunting(['a', 'b'], 'together');
+  const { said, refuse, answer } = hunting([['a', 'b']]);
   refuse('a', 486);
   answer('b');
   t.same(said.slice(2), ['answered by b']);
 });
 
+t.test('in rounds: the next one when all of one have refused', async (t) => {
+  const { said, refuse, answer } = hunting([['a', 'b'], ['c']]);
+  refuse('b', 486);
+  t.same(said, ['INVITE a', 'INVITE b']);
+  refuse('a', 480);
+  t.equal(said.at(-1), 'INVITE c');
+  answer('c');
+  t.equal(said.at(-1), 'answered by c');
+});
+
+t.test('one may speak for its round, or for all', async (t) => {
+  const round = hunting([['a', 'b'], ['c']]);
+  round.refuse('b', 603);
+  t.same(round.said.slice(2), ['CANCEL a', 'INVITE c']);
+  const all = hunting([['a'], ['b'], ['c']]);
+  all.refuse('a', 403);
+  all.refuse('b', 404);
+  t.same(all.said.slice(2), ['refused 404'], 'its word counts, whatever the others said');
+});
+
+t.test('who has sent early media that was passed on is the last', async (t) => {
+  const early = hunting(IN_ORDER, { passesEarlyMedia: true });
+  early.ring('a');
+  early.refuse('a', 503);
+  early.ring('b', 'v=0');
+  early.refuse('b', 503);
+  t.same(early.said, ['INVITE a', '180', 'INVITE b', '180', 'refused 503']);
+});
+
 t.test('the caller gives up', async (t) => {
-  const { said, hunt, refuse } = hunting(['a', 'b'], 'together');
+  const { said, hunt, refuse } = hunting([['a', 'b']]);
   hunt.cancel();
   refuse('a', 487);
   refuse('b', 487);
   t.same(said.slice(2), ['CANCEL a', 'CANCEL b']);
-  const order = hunting(['a', 'b'], 'in-order');
+  const order = hunting([['a'], ['b']]);
   order.hunt.cancel();
   order.refuse('a', 487);
   t.same(order.said, ['INVITE a', 'CANCEL a'], 'and nobody else is asked');
@@ -108,10 +143,10 @@ t.test('whatever happens, in whatever order, there is one end, and nobody is lef
   const count = (said: string[], pattern: RegExp) => said.filter((line) => pattern.test(line)).length;
   fc.assert(
     fc.property(
-      fc.constantFrom<Ring>('in-order', 'together'),
+      fc.constantFrom(IN_ORDER, TOGETHER, [['a', 'b'], ['c']]),
       fc.array(step, { maxLength: 12 }),
-      (ring, steps) => {
-        const all = hunting(['a', 'b', 'c'], ring);
+      (rounds, steps) => {
+        const all = hunting(rounds);
         let refused = 0;
         for (const [what, who] of steps) {
           const wasRinging = isRinging(all.said, who);

@@ -1,7 +1,6 @@
-// Offering one call to several places: one after the other, or all at once (RFC 3261 section 16.7 in spirit).
+// Offering one call to several places, in rounds: those of one round ring together (RFC 3261 section 16.7 in spirit).
 import type { SipResponse } from '../sip/message.ts';
 import type { Dialog, OutgoingInvite, OutgoingInviteOptions, Progress } from '../sip/user-agent.ts';
-import type { Ring } from './strategy/strategy.ts';
 
 /** Tells the others' phones not to show a missed call (RFC 3326). */
 const ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"';
@@ -9,20 +8,25 @@ const ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"';
 type Handlers = Required<Pick<OutgoingInviteOptions, 'onProvisional' | 'onAccepted' | 'onRejected'>>;
 type Ack = Parameters<OutgoingInviteOptions['onAccepted']>[2];
 
+/** What one place's refusal means: the others of its round ring on; its round is over; nobody else is asked. */
+export type Verdict = 'ring-on' | 'next-round' | 'end';
+
 export interface HuntOptions<Target> {
-  /** One at least. */
-  targets: readonly Target[];
-  ring: Ring;
-  /** How long one rings before the next one's turn, in milliseconds. The last one rings on. */
-  ringTimeMs: number;
+  /** One at least, of one target at least. */
+  rounds: readonly (readonly Target[])[];
+  /** How long a round rings before the next one's turn, in milliseconds; undefined: until all of it have refused. */
+  ringTimeMs: number | undefined;
+  /** Early media is passed on: whom the caller has heard is the last one to be asked. */
+  passesEarlyMedia: boolean;
+  weigh(target: Target, response: SipResponse): Verdict;
   /** Places the call at one target; the handlers are called later, not within. */
   place(target: Target, handlers: Handlers): OutgoingInvite;
-  onProvisional(response: SipResponse, progress: Progress | undefined): void;
-  /** Places to try in the stead of one that has refused. */
-  redirect?(target: Target, response: SipResponse): readonly Target[];
+  onProvisional(target: Target, response: SipResponse, progress: Progress | undefined): void;
+  /** Rounds to try in the stead of a place that has refused. */
+  redirect?(target: Target, response: SipResponse): readonly (readonly Target[])[];
   /** Once, or else onRejected once; neither after {@link Hunt.cancel}. */
   onAccepted(target: Target, response: SipResponse, dialog: Dialog, ack: Ack): void;
-  /** The best of all refusals: the lowest status. */
+  /** The refusal that ended it, or the best of all: the lowest status. */
   onRejected(response: SipResponse): void;
 }
 
@@ -30,53 +34,58 @@ export class Hunt<Target> {
   readonly #options: HuntOptions<Target>;
   /** Where it rings. */
   readonly #ringing = new Map<Target, OutgoingInvite>();
-  readonly #waiting: Target[];
+  readonly #waiting: (readonly Target[])[];
   #timer: NodeJS.Timeout | undefined;
   #refusal: SipResponse | undefined;
 
   constructor(options: HuntOptions<Target>) {
     this.#options = options;
-    this.#waiting = [...options.targets];
-    if (options.ring === 'together') for (const target of this.#waiting.splice(0)) this.#try(target);
-    else this.#tryNext();
+    this.#waiting = [...options.rounds];
+    this.#nextRound();
   }
 
   /** Ends it wherever it rings. */
   cancel(reason?: string): void {
     clearTimeout(this.#timer);
     this.#waiting.length = 0;
+    this.#endRound(reason);
+  }
+
+  /** What these still answer is hung up by the user agent. */
+  #endRound(reason?: string): void {
     const ringing = [...this.#ringing.values()];
     this.#ringing.clear();
     for (const invite of ringing) invite.cancel(reason);
   }
 
-  #tryNext(): void {
+  #nextRound(): void {
     clearTimeout(this.#timer);
-    const target = this.#waiting.shift();
-    if (target === undefined) return;
-    this.#try(target);
-    if (this.#waiting.length > 0)
-      this.#timer = setTimeout(() => this.#passOn(target), this.#options.ringTimeMs);
+    for (const target of this.#waiting.shift() ?? []) this.#try(target);
+    const { ringTimeMs } = this.#options;
+    if (this.#waiting.length > 0 && ringTimeMs !== undefined)
+      this.#timer = setTimeout(() => this.#passOn(), ringTimeMs);
   }
 
-  /** The next one's turn. What this one still answers is hung up by the user agent. */
-  #passOn(target: Target): void {
-    const invite = this.#ringing.get(target);
-    this.#ringing.delete(target);
-    invite?.cancel();
-    this.#tryNext();
+  #passOn(): void {
+    this.#endRound();
+    this.#nextRound();
   }
 
   #try(target: Target): void {
-    const { place, onProvisional } = this.#options;
-    const invite = place(target, {
-      onProvisional: (response, progress) => {
-        if (this.#ringing.has(target)) onProvisional(response, progress);
-      },
+    const invite = this.#options.place(target, {
+      onProvisional: (response, progress) => this.#progress(target, response, progress),
       onAccepted: (response, dialog, ack) => this.#accepted(target, response, dialog, ack),
       onRejected: (response) => this.#rejected(target, response),
     });
     this.#ringing.set(target, invite);
+  }
+
+  #progress(target: Target, response: SipResponse, progress: Progress | undefined): void {
+    if (!this.#ringing.has(target)) return;
+    const { passesEarlyMedia, onProvisional } = this.#options;
+    // The caller has this one's answer to its offer, and can be given no other (RFC 3261 section 13.2.1).
+    if (passesEarlyMedia && response.body.length > 0) this.#waiting.length = 0;
+    onProvisional(target, response, progress);
   }
 
   #accepted(target: Target, response: SipResponse, dialog: Dialog, ack: Ack): void {
@@ -93,9 +102,15 @@ export class Hunt<Target> {
     const elsewhere = this.#options.redirect?.(target, response) ?? [];
     this.#waiting.unshift(...elsewhere);
     // What was redirected has not refused.
-    if (elsewhere.length > 0) return this.#tryNext();
-    if (this.#refusal === undefined || response.status < this.#refusal.status) this.#refusal = response;
-    this.#tryNext();
-    if (this.#ringing.size === 0) this.#options.onRejected(this.#refusal);
+    if (elsewhere.length > 0) return this.#nextRound();
+    const verdict = this.#options.weigh(target, response);
+    if (verdict === 'end') this.#waiting.length = 0;
+    const isBest = this.#refusal === undefined || response.status < this.#refusal.status;
+    const refusal = verdict === 'end' || isBest ? response : (this.#refusal ?? response);
+    this.#refusal = refusal;
+    if (verdict !== 'ring-on') this.#endRound();
+    if (this.#ringing.size > 0) return;
+    this.#nextRound();
+    if (this.#ringing.size === 0) this.#options.onRejected(refusal);
   }
 }

@@ -26,7 +26,7 @@ const toSeveral =
       };
     });
     const undecided = { ...plan.decision, record: false };
-    return { ...plan, decision: undecided, hunt: { targets, ring: 'together', ringTimeMs: 1000 } };
+    return { ...plan, decision: undecided, hunt: { rounds: [targets], ringTimeMs: 1000 } };
   };
 
 t.test('at set-up: refused with 503, and nobody is rung', async (t) => {

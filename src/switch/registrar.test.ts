@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import t from 'tap';
 import { authorize, ha1 } from '../sip/digest.ts';
 import type { AuthHeader } from '../sip/message.ts';
-import type { ResponseOptions } from '../sip/user-agent.ts';
+import type { Peer, ResponseOptions } from '../sip/user-agent.ts';
 import { FakeIncoming, fakeRequest } from '../testing/fake-user-agent.ts';
 import { DnStore } from './dn-store.ts';
-import { Identifier } from './identity.ts';
+import { Identifier, type Identity } from './identity.ts';
 import { register } from './registrar.ts';
+import { trunksOf } from './trunk-fixture.ts';
 
 const CONTACT = 'sip:7001@127.0.0.1:5070';
 
@@ -42,7 +43,7 @@ function open(t: { testdir(): string; teardown(step: () => void): void }) {
     realm: 'grec',
   });
   let now = 1_000_000;
-  const options = { store, maxExpires: 3600, now: () => now };
+  const options = { store, maxExpires: 3600, mostContacts: 10, mostRegistrations: 12, now: () => now };
   const send = (request: Asking) => {
     register(request, '7001', options);
     return request;
@@ -130,12 +131,31 @@ t.test('no DN hoards contacts', async (t) => {
   t.equal(send(asking(many)).status, 403);
 });
 
-function answerTo(challenge: string, credentials: { username: string; password: string }): AuthHeader {
-  const read = (text: string) =>
-    Object.fromEntries(
-      [...text.matchAll(/(\w+)=("[^"]*"|[^,\s]+)/g)].map((match) => [match[1] ?? '', match[2] ?? '']),
+t.test('nor do all of them together', async (t) => {
+  const { store, send, now } = open(t);
+  for (const number of ['7002', '7003']) {
+    store.saveDn({ number, name: null, record: false, ha1: null, realm: null });
+    const place = { number, protocol: 'udp', address: '127.0.0.1', port: 1, callId: 'c', cseq: 1 } as const;
+    const contacts = Array.from({ length: 5 }, (_, index) => `sip:${number}@127.0.0.1:${6000 + index}`);
+    store.replaceRegistrations(
+      number,
+      contacts.map((contact) => ({ ...place, contact, userAgent: null, expiresAt: now() + 60_000 })),
     );
-  const asked = { scheme: 'Digest', ...read(challenge) } as AuthHeader;
+  }
+  const contacts = [1, 2, 3].flatMap((port) => contactOf(`sip:7001@127.0.0.1:${port}`));
+  t.equal(send(asking(contacts.slice(0, 2))).status, 200);
+  const refused = send(asking(contacts, { cseq: { seq: 2, method: 'REGISTER' } }));
+  t.equal(refused.status, 503);
+  t.match(refused.options.headers?.['retry-after'], /^\d+$/);
+  const renewed = send(asking(contacts.slice(0, 2), { cseq: { seq: 3, method: 'REGISTER' } }));
+  t.equal(renewed.status, 200, 'what is registered is renewed');
+});
+
+function answerTo(
+  challenge: AuthHeader | undefined,
+  credentials: { username: string; password: string },
+): AuthHeader {
+  const asked = challenge ?? { scheme: 'none' };
   const value = authorize({
     challenge: asked,
     credentials,
@@ -144,63 +164,117 @@ function answerTo(challenge: string, credentials: { username: string; password: 
     nc: 1,
     cnonce: 'c',
   });
-  return { scheme: 'Digest', ...read(value ?? '') } as AuthHeader;
+  const fields = [...(value ?? '').matchAll(/(\w+)=("[^"]*"|[^,\s]+)/g)];
+  const read = Object.fromEntries(fields.map((match) => [match[1] ?? '', match[2] ?? '']));
+  return { scheme: 'Digest', ...read } as AuthHeader;
+}
+
+const NO_TRUNKS = trunksOf('');
+const PEER = { protocol: 'udp', address: '127.0.0.1', port: 5070 } as const;
+
+/** What happens to a REGISTER for `number` with these credentials, in answer to the challenge at `index`. */
+function attempting(identifier: Identifier) {
+  return (
+    credentials?: { username: string; password: string },
+    number = '7001',
+    index = 0,
+    peer: Peer = PEER,
+  ) => {
+    const { message } = asking(undefined);
+    const first = identifier.authenticate(message, number, peer);
+    if (credentials === undefined || first.kind !== 'refused') return first;
+    message.headers.authorization = [answerTo(first.challenges?.[index], credentials)];
+    return identifier.authenticate(message, number, peer);
+  };
 }
 
 t.test('who has the password is the DN, and nobody else', async (t) => {
   const { store, now } = open(t);
-  store.saveDn({
-    number: '7002',
-    name: null,
-    record: false,
-    ha1: ha1('7002', 'grec', 'other'),
-    realm: 'grec',
-  });
-  const identifier = new Identifier({ store, realm: 'grec', now });
-  const attempt = (credentials: { username: string; password: string } | undefined, number = '7001') => {
-    const { message } = asking(undefined);
-    const first = identifier.authenticate(message, number);
-    if (credentials === undefined || first.kind !== 'refused') return first;
-    message.headers.authorization = [answerTo(first.challenge ?? '', credentials)];
-    return identifier.authenticate(message, number);
-  };
-  t.match(attempt(undefined), { kind: 'refused', status: 401, challenge: /^Digest realm="grec"/ });
+  const other = { name: null, record: false, realm: 'grec' };
+  store.saveDn({ number: '7002', ha1: ha1('7002', 'grec', 'other'), ...other });
+  const identifier = new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now });
+  const attempt = attempting(identifier);
+  t.match(attempt(), { kind: 'refused', status: 401, challenges: [{ scheme: 'Digest', realm: '"grec"' }] });
   t.match(attempt({ username: '7001', password: 'secret' }), { kind: 'dn', dn: { number: '7001' } });
   t.match(attempt({ username: '7001', password: 'wrong' }), {
     kind: 'refused',
     status: 401,
     counter: 'auth-wrong',
+    guess: { user: '7001', reason: 'wrong', failures: 1 },
   });
   t.match(attempt({ username: '7999', password: 'x' }, '7999'), {
     status: 401,
     counter: 'auth-unknown-user',
+    guess: { user: '7999', failures: 2 },
   });
   t.match(attempt({ username: '7002', password: 'other' }), {
     kind: 'refused',
     status: 403,
     counter: 'auth-wrong-number',
+    guess: undefined,
   });
+});
+
+t.test('SHA-256 is offered first, MD5 beside it; a password of before has MD5 alone', async (t) => {
+  const { store, now } = open(t);
+  const ha1Sha256 = ha1('7002', 'grec', 'secret', 'SHA-256');
+  const named = { number: '7002', name: null, record: false, realm: 'grec' };
+  store.saveDn({ ...named, ha1: ha1('7002', 'grec', 'secret'), ha1Sha256 });
+  const algorithms = (attempt: Identity) =>
+    attempt.kind === 'refused'
+      ? attempt.challenges?.map((challenge) => challenge['algorithm'])
+      : attempt.kind;
+  const attempt = attempting(new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now }));
+  t.same(algorithms(attempt(undefined, '7002')), ['SHA-256', 'MD5']);
+  t.same(algorithms(attempt(undefined, '7001')), ['MD5']);
+  t.same(algorithms(attempt(undefined, '7999')), ['SHA-256', 'MD5']);
+  for (const index of [0, 1])
+    t.match(attempt({ username: '7002', password: 'secret' }, '7002', index), { kind: 'dn' });
+  const strict = attempting(
+    new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now, algorithms: ['SHA-256'] }),
+  );
+  t.same(algorithms(strict(undefined, '7002')), ['SHA-256']);
+  t.same(algorithms(strict({ username: '7001', password: 'secret' })), ['SHA-256'], 'its hash is not taken');
+});
+
+t.test('who guesses is soon not answered; a registered phone at its address is', async (t) => {
+  const { store, send, now } = open(t);
+  const attempt = attempting(new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now }));
+  const wrong = (number: string) => attempt({ username: number, password: 'guess' }, number);
+  for (let count = 0; count < 3; count++) t.match(wrong('7001'), { status: 401, isIgnored: undefined });
+  const right = { username: '7001', password: 'secret' };
+  t.match(attempt(right), { isIgnored: true, counter: 'auth-silenced' }, 'right or wrong is not told');
+  const elsewhere = { ...PEER, address: '127.0.0.7' };
+  t.match(attempt(right, '7001', 0, elsewhere), { kind: 'dn' }, 'others are not concerned');
+  t.match(
+    attempt(undefined, '7001'),
+    { status: 401, isIgnored: undefined },
+    'nor is who asks for a challenge',
+  );
+  for (let number = 8000; number < 8017; number++) wrong(`${number}`);
+  store.saveDn({ number: '7002', name: null, record: false, ha1: ha1('7002', 'grec', 'p'), realm: 'grec' });
+  const good = { username: '7002', password: 'p' };
+  t.match(attempt(good, '7002'), { isIgnored: true }, 'the whole address is silenced');
+  send(asking(contactOf(CONTACT)));
+  const [registration] = store.registrations('7001', now());
+  if (registration !== undefined) store.replaceRegistrations('7002', [{ ...registration, number: '7002' }]);
+  t.match(attempt(good, '7002'), { kind: 'dn' });
+});
+
+t.test('nobody fails in the name of another address', async (t) => {
+  const { store, now } = open(t);
+  const identifier = new Identifier({ store, trunks: NO_TRUNKS, realm: 'grec', now });
+  const { message } = asking(undefined);
+  const first = identifier.authenticate(message, '7001', { ...PEER, address: '127.0.0.66' });
+  const [challenge] = first.kind === 'refused' ? (first.challenges ?? []) : [];
+  message.headers.authorization = [answerTo(challenge, { username: '7001', password: 'wrong' })];
+  t.match(identifier.authenticate(message, '7001', PEER), { counter: 'auth-forged-nonce', guess: undefined });
 });
 
 t.test('a password that was set for another realm opens nothing', async (t) => {
   const { store, now } = open(t);
-  const identifier = new Identifier({ store, realm: 'elsewhere', now });
-  const { message } = asking(undefined);
-  const first = identifier.authenticate(message, '7001');
-  const challenge = first.kind === 'refused' ? (first.challenge ?? '') : '';
-  message.headers.authorization = [answerTo(challenge, { username: '7001', password: 'secret' })];
-  t.match(identifier.authenticate(message, '7001'), { kind: 'refused', status: 401 });
-});
-
-t.test('a trunk is known by its address; credentials come first', async (t) => {
-  const { store, now } = open(t);
-  const identifier = new Identifier({ store, realm: 'grec', now });
-  const trunk = { name: 'carrier', host: '127.0.0.1', port: 5060, transport: 'udp', record: false } as const;
-  const request = new FakeIncoming(fakeRequest('INVITE'));
-  t.match(identifier.identifyCaller(request, [trunk]), { kind: 'trunk', trunk: { name: 'carrier' } });
-  t.match(identifier.identifyCaller(request, []), { kind: 'refused', status: 401 });
-  const elsewhere = { ...trunk, host: '127.0.0.9' };
-  t.match(identifier.identifyCaller(request, [elsewhere]), { kind: 'refused', status: 401 });
+  const attempt = attempting(new Identifier({ store, trunks: NO_TRUNKS, realm: 'elsewhere', now }));
+  t.match(attempt({ username: '7001', password: 'secret' }), { kind: 'refused', status: 401 });
 });
 
 t.test('a SIPS contact is taken over TLS alone', async (t) => {

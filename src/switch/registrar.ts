@@ -5,9 +5,9 @@ import { parseUri } from '../sip/uri.ts';
 import type { IncomingRequest, ResponseOptions } from '../sip/user-agent.ts';
 import type { DnStore, Registration } from './dn-store.ts';
 import { pathOf } from './path.ts';
+import { unavailable } from './unavailable.ts';
 
 const LEAST_EXPIRES_S = 60;
-const MOST_CONTACTS = 10;
 /** Ten of them still fit into one answer. */
 const LONGEST_CONTACT = 1024;
 const LONGEST_PRODUCT = 200;
@@ -16,6 +16,10 @@ export interface RegistrarOptions {
   store: DnStore;
   /** Longest life of a registration, seconds; longer ones are shortened. */
   maxExpires: number;
+  /** Contacts of one DN. */
+  mostContacts: number;
+  /** Contacts in all. */
+  mostRegistrations: number;
   /** Milliseconds since 1970. */
   now(): number;
 }
@@ -63,7 +67,11 @@ function decide(request: IncomingRequest, number: string, options: RegistrarOpti
     .filter(({ expires }) => expires > 0)
     .map((binding) => ({ ...registrationOf(binding, number, request, now()), path }));
   const next = [...added, ...kept];
-  if (next.length > MOST_CONTACTS) return { status: 403, reason: `At Most ${MOST_CONTACTS} Contacts` };
+  const { mostContacts, mostRegistrations } = options;
+  if (next.length > mostContacts) return { status: 403, reason: `At Most ${mostContacts} Contacts` };
+  const more = next.length - current.length;
+  if (more > 0 && store.registrationCount(now()) + more > mostRegistrations)
+    return unavailable('Too Many Registrations');
   store.replaceRegistrations(number, next);
   const answer = listing(next, now());
   // RFC 3327 section 5.3: the phone, and each proxy, can see the way on which it will be called.

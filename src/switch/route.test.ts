@@ -3,14 +3,27 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { FakeInvite, fakeRequest } from '../testing/fake-user-agent.ts';
 import { planCall } from './call-plan.ts';
-import { DnStore } from './dn-store.ts';
+import { DnStore, type Registration } from './dn-store.ts';
+import type { Caller } from './gate.ts';
 import { routeAsDecided } from './route.ts';
 import { NOTHING } from './strategy/evaluate.ts';
 import type { Decision, RouteWord } from './strategy/strategy.ts';
+import { trunksOf } from './trunk-fixture.ts';
 
-const CARRIER = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
+const CARRIER = { name: 'carrier', record: false };
+const TRUNKS = trunksOf(`
+[[trunk]]
+name = "carrier"
+host = ["127.0.0.2", "127.0.0.3:5070"]
+numbers-in = ["70XX", "7900"]
+[[trunk]]
+name = "second"
+host = "127.0.0.4"
+numbers-out = "+49*"
+`);
 const dnOf = (number: string, record = false) => ({ number, name: null, record, ha1: null, realm: null });
 const fromDn = { kind: 'dn', dn: dnOf('7009') } as const;
+const fromTrunkPeer = { protocol: 'tcp', address: '127.0.0.2', port: 5060 } as const;
 const fromTrunk = { kind: 'trunk', trunk: CARRIER } as const;
 
 /** DNs 7001 (recorded), 7002 and 7003 are registered; 7004 is not. */
@@ -24,7 +37,7 @@ function optionsOf(t: Test) {
     const registration = { number, contact, callId: 'c', cseq: 1, userAgent: null, expiresAt: 2, ...place };
     store.replaceRegistrations(number, [registration]);
   }
-  return { store, trunks: [CARRIER], flowOf: () => undefined, now: () => 1 };
+  return { store, trunks: TRUNKS, flowOf: () => undefined, isReachable: () => true, now: () => 1 };
 }
 
 const toDns = (...dns: string[]): RouteWord => ({ kind: 'dn', dns, ring: 'together', ringTimeMs: 20_000 });
@@ -33,18 +46,77 @@ t.test('to DNs: those that can be reached, in their order', async (t) => {
   const options = optionsOf(t);
   const uris = (word: RouteWord) => {
     const routes = routeAsDecided(word, fromTrunk, '7900', options);
-    return 'kind' in routes ? routes : routes.map(({ uri }) => uri);
+    return 'kind' in routes ? routes : routes.map((round) => round.map(({ uri }) => uri));
   };
-  t.same(uris(toDns('7002')), ['sip:7002@127.0.0.1:5070']);
-  t.same(uris(toDns('7003', '7004', '9999', '7001')), ['sip:7003@127.0.0.1:5070', 'sip:7001@127.0.0.1:5070']);
+  t.same(uris(toDns('7002')), [['sip:7002@127.0.0.1:5070']]);
+  const both = ['sip:7003@127.0.0.1:5070', 'sip:7001@127.0.0.1:5070'];
+  const several = toDns('7003', '7004', '9999', '7001');
+  t.same(uris(several), [both]);
+  t.same(
+    uris({ ...several, ring: 'in-order' } as RouteWord),
+    both.map((uri) => [uri]),
+  );
   t.match(uris(toDns('7004', '9999')), { kind: 'refused', status: 480, reason: 'Not Registered' });
   t.match(uris(toDns('9999')), { kind: 'refused', status: 480 });
+});
+
+t.test('to all contacts of a DN at once, but for those that cannot be reached', async (t) => {
+  const options = optionsOf(t);
+  const place = { address: '127.0.0.1', port: 5071, callId: 'c', cseq: 1, userAgent: null, expiresAt: 2 };
+  const contact = (uri: string, protocol: 'udp' | 'tcp' = 'udp') => ({
+    ...{ number: '7001', contact: uri, protocol },
+    ...place,
+  });
+  const desk = contact('sip:desk@127.0.0.1');
+  const natted = contact('sip:mobile@192.168.1.9;transport=tcp', 'tcp');
+  const listening = contact('sip:soft@127.0.0.1:5099;transport=tcp', 'tcp');
+  options.store.replaceRegistrations('7001', [desk, natted, listening]);
+  const places = (changes: object) => {
+    const route = routeAsDecided({ kind: 'dialled' }, fromTrunk, '7001', { ...options, ...changes });
+    if ('kind' in route) return route.reason;
+    return route.map((round) => round.map(({ uri, peer }) => `${uri} at ${peer.port}`));
+  };
+  const flow = { id: 'tcp:1', peer: fromTrunkPeer, local: fromTrunkPeer };
+  t.same(places({ flowOf: () => flow }), [
+    [`${desk.contact} at 5071`, `${natted.contact} at 5071`, `${listening.contact} at 5071`],
+  ]);
+  const reconnected = `${listening.contact} at 5099`;
+  t.same(places({}), [[`${desk.contact} at 5071`, reconnected]], 'behind NAT, its connection has ended');
+  t.same(places({ isReachable: ({ contact }: Registration) => contact !== desk.contact }), [[reconnected]]);
+  t.same(
+    places({ isReachable: () => false }),
+    [[`${desk.contact} at 5071`, reconnected]],
+    'better than none',
+  );
+  options.store.replaceRegistrations('7001', [natted]);
+  t.equal(places({}), 'Not Connected');
+});
+
+t.test('a DN that rings at several places is one party, known from the start', async (t) => {
+  const options = optionsOf(t);
+  const [registration] = options.store.registrations('7001', 1);
+  if (registration === undefined) throw new Error('7001 is not registered');
+  options.store.replaceRegistrations('7001', [
+    registration,
+    { ...registration, contact: 'sip:two@127.0.0.1' },
+  ]);
+  const invite = new FakeInvite({ ...fakeRequest('INVITE', 'offer'), uri: 'sip:7001@h' });
+  const result = planCall(invite, fromTrunk, options, { sessionId: 'a'.repeat(32), decision: NOTHING });
+  t.match(result, {
+    plan: {
+      to: { dn: '7001' },
+      decision: { record: true },
+      hunt: { rounds: [[{ decision: { record: true } }, { to: { uri: 'sip:two@127.0.0.1' } }]] },
+    },
+  });
 });
 
 t.test('to a trunk: for DNs alone, whatever the strategy says', async (t) => {
   const options = optionsOf(t);
   const word = { kind: 'trunk', trunk: 'carrier' } as const;
-  t.match(routeAsDecided(word, fromDn, '+4930', options), [{ kind: 'trunk', uri: /^sip:\+4930@127.0.0.2/ }]);
+  t.match(routeAsDecided(word, fromDn, '+4930', options), [
+    [{ kind: 'trunk', uri: /^sip:\+4930@127.0.0.2/ }],
+  ]);
   t.match(routeAsDecided(word, fromTrunk, '+4930', options), { kind: 'refused', status: 403 });
   t.match(routeAsDecided(word, fromDn, 'a b', options), { kind: 'refused', status: 404 });
   t.match(routeAsDecided({ ...word, trunk: 'gone' }, fromDn, '1', options), { kind: 'refused', status: 480 });
@@ -52,7 +124,28 @@ t.test('to a trunk: for DNs alone, whatever the strategy says', async (t) => {
 
 t.test('a DN that the strategy sends to a trunk goes there, though a DN has that number', async (t) => {
   const word = { kind: 'trunk', trunk: 'carrier' } as const;
-  t.match(routeAsDecided(word, fromDn, '7001', optionsOf(t)), [{ kind: 'trunk' }]);
+  t.match(routeAsDecided(word, fromDn, '7001', optionsOf(t)), [[{ kind: 'trunk' }], [{}]]);
+});
+
+t.test('a number that is no DN: by all trunks that allow it, in order', async (t) => {
+  const options = optionsOf(t);
+  const hosts = (number: string, caller: Caller = fromDn) => {
+    const route = routeAsDecided({ kind: 'dialled' }, caller, number, options);
+    return 'kind' in route ? route.status : route.map((round) => round.map(({ peer }) => peer.address));
+  };
+  t.same(hosts('+4930'), [['127.0.0.2'], ['127.0.0.3'], ['127.0.0.4']]);
+  t.same(hosts('0900'), [['127.0.0.2'], ['127.0.0.3']]);
+  t.equal(hosts('+4930', fromTrunk), 403, 'a trunk reaches no trunk, nor numbers that are not its own');
+  t.equal(hosts('7099', fromTrunk), 404);
+  const word = { kind: 'trunk', trunk: 'second' } as const;
+  t.match(routeAsDecided(word, fromDn, '0900', options), { kind: 'refused', status: 403 });
+});
+
+t.test('a call from a trunk reaches its numbers alone, whatever the strategy says', async (t) => {
+  const options = optionsOf(t);
+  const to = (number: string) => routeAsDecided(toDns('7001'), fromTrunk, number, options);
+  t.match(to('7900'), [[{ dn: { number: '7001' } }]]);
+  t.match(to('8000'), { kind: 'refused', status: 403, reason: 'Number Not Allowed' });
 });
 
 t.test('to nowhere', async (t) => {
@@ -94,10 +187,11 @@ t.test('of several DNs each has its own decision, and none is made before one an
     to: { number: '7900', dn: undefined },
     decision: { record: false },
     hunt: {
-      ring: 'together',
-      targets: [
-        { to: { dn: '7001' }, decision: { record: true } },
-        { to: { dn: '7002' }, decision: { record: false } },
+      rounds: [
+        [
+          { to: { dn: '7001' }, decision: { record: true } },
+          { to: { dn: '7002' }, decision: { record: false } },
+        ],
       ],
     },
   });

@@ -42,5 +42,9 @@ function storeDialog({ dialog }: Leg): StoredDialog | undefined {
 /** The places where it rang are of no use any more, and a flow is of one life. */
 function storePlan({ hunt: _, ...plan }: CallPlan): CallPlan {
   const { route } = plan;
-  return { ...plan, route: route.kind === 'dn' ? { ...route, flow: undefined } : route };
+  // Of a trunk's terms, its password above all, nothing is written.
+  return {
+    ...plan,
+    route: route.kind === 'dn' ? { ...route, flow: undefined } : { ...route, terms: undefined },
+  };
 }

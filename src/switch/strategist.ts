@@ -5,7 +5,7 @@ import type { SipRequest } from '../sip/message.ts';
 import type { IncomingInvite } from '../sip/user-agent.ts';
 import { callerOf, type Ruling } from './call-plan.ts';
 import { ExternalStrategy } from './external-strategy.ts';
-import { type Identity, userOf } from './identity.ts';
+import { dialledBy, type Identity } from './identity.ts';
 import { sessionIdOf } from './session-id.ts';
 import { Sparingly } from './sparingly.ts';
 import { applyRule, evaluate, NOTHING, type Question } from './strategy/evaluate.ts';
@@ -60,7 +60,7 @@ export class Strategist {
   /** The ruling on a call, or its promise, which never rejects. */
   rule(invite: Pick<IncomingInvite, 'message'>, caller: Caller): Ruling | Promise<Ruling> {
     const sessionId = sessionIdOf(invite.message.headers['session-id']);
-    const dialled = userOf(invite.message.uri) ?? '';
+    const dialled = dialledBy(invite.message, caller) ?? '';
     const { strategy } = this.#file;
     if (strategy === undefined || dialled === '') return { sessionId, decision: NOTHING };
     const call = callOf(invite, caller, sessionId, dialled);

@@ -29,6 +29,11 @@ t.test('version 1: DNs, hashes, registrations and open calls stay what they were
   ]);
   t.match(store.registrations('7001', 1000), [{ contact: 'sip:7001@h', path: null }]);
   t.same(store.openCalls(), [{ call: 'x', recording: 'r' }]);
+  t.equal(store.ha1('7001', 'MD5', 'grec'), 'ab');
+  t.equal(store.ha1('7001', 'SHA-256', 'grec'), undefined, 'nobody knows the password');
+  store.saveDn({ number: '7001', name: 'Ann', ha1: 'ab', ha1Sha256: 'cd', realm: 'grec' });
+  t.equal(store.ha1('7001', 'SHA-256', 'grec'), 'cd');
+  t.equal(store.ha1('7001', 'SHA-256', 'elsewhere'), undefined);
   store.removeDn('7001');
   t.same(store.registrations('7001', 1000), [], 'a registration still goes with its DN');
 });

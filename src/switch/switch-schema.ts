@@ -47,6 +47,8 @@ const MIGRATIONS = [
   `,
   // The proxies through which a phone registered (RFC 3327).
   'ALTER TABLE registration ADD COLUMN path TEXT',
+  // Of a password that was set before, nobody knows this hash.
+  'ALTER TABLE dn ADD COLUMN ha1_sha256 TEXT',
 ] as const;
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,23 +1,20 @@
 // The SIP Server: what arrives at its user agent becomes registrations and calls.
 import { setTimeout } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
-import type { Config, TrunkConfig } from '../config.ts';
+import type { Config } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
 import type { NgEvent } from '../ng/reply.ts';
-import { hostOf, KNOWN_METHODS } from '../sip/compose.ts';
-import type { SipRequest } from '../sip/message.ts';
+import { hostOf } from '../sip/compose.ts';
 import { replacedBy } from '../sip/replaces.ts';
 import { reasonPhrase } from '../sip/response.ts';
 import {
   createUserAgent,
   type Dialog,
-  type Flow,
   type IncomingInvite,
   type IncomingRequest,
-  type Refusal,
   type UserAgent,
 } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
@@ -30,10 +27,12 @@ import type { CallPlan } from './call-model.ts';
 import { callerOf, planCall, type Ruling } from './call-plan.ts';
 import { CallStore } from './call-store.ts';
 import { Certificate } from './certificate.ts';
+import { Contacts } from './contacts.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import { EngagedDns } from './engaged.ts';
-import { Identifier, type Identity, userOf } from './identity.ts';
+import { type Caller, Gate } from './gate.ts';
+import { dialledBy, Identifier, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
 import type { Label } from './leg.ts';
 import { LiveDecisions } from './live-decisions.ts';
@@ -42,8 +41,6 @@ import { type RescueContext, rescueCalls, resumeInterrupted } from './media-resc
 import { callOfName, type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
 import { type Feature, takeFeatureCode } from './phone-requests.ts';
 import { routeRedirected } from './redirection.ts';
-import { RegisteredFlows } from './registered-flows.ts';
-import { register } from './registrar.ts';
 import { takePlace } from './replaced-party.ts';
 import type { RefusedRoute, RouteOptions } from './route.ts';
 import { hasForeignBody } from './sdp-body.ts';
@@ -51,31 +48,23 @@ import { Sparingly } from './sparingly.ts';
 import { storeCall } from './stored-call.ts';
 import { Strategist } from './strategist.ts';
 import { planFor, type TransferPlanOptions } from './transfer-plan.ts';
+import { Trunks } from './trunks.ts';
+import { unavailable } from './unavailable.ts';
 
-const ALLOW = `${ALLOW_IN_CALL}, REGISTER`;
-
-/** Calls at once: far beyond what one machine relays; each costs some 20 kB here. */
-const MOST_CALLS = 5000;
 /** A call whose party has vanished ends within this and the half minute that its silence takes. */
 const PROBE_MS = 90_000;
-/** A flood of refused requests must not become a flood of log lines. */
-const LINES_PER_SECOND = 5;
-/** Characters of what a stranger wrote. */
-const LONGEST_LOGGED = 200;
-
 /** The host of numbers when none is known; it is never called. */
 const NOWHERE = { protocol: 'udp', address: '127.0.0.1', port: 5060 } as const;
-
-type Caller = Exclude<Identity, { kind: 'refused' }>;
-type Refused = Extract<Identity, { kind: 'refused' }>;
 
 /** How long a stopping switch waits for phones to answer its BYEs. */
 const FAREWELL_MS = 3000;
 
 /** The settings that a reload may change. */
 interface Settings {
-  trunks: readonly TrunkConfig[];
   maxExpires: number;
+  mostCalls: number;
+  mostContacts: number;
+  mostRegistrations: number;
   ringTimeoutMs: number;
   featureCodes: ReadonlyMap<string, Feature>;
   defaults: Config['switch']['defaults'];
@@ -88,20 +77,18 @@ export class Switch {
   readonly store: DnStore;
   readonly realm: string;
   readonly strategist: Strategist;
+  readonly trunks: Trunks;
+  readonly contacts: Contacts;
   readonly events = new LiveEvents();
   readonly certificate: Certificate;
   readonly agents: Agents;
   readonly decisions = new LiveDecisions();
   readonly #engaged = new EngagedDns();
-  readonly #identifier: Identifier;
+  readonly #gate: Gate;
   readonly #journal: Journal;
   readonly mediaServers: MediaServers;
   readonly #callStore: CallStore;
   readonly #log: Logger;
-  readonly #flows = new RegisteredFlows();
-  /** Who sent a request that was admitted. */
-  readonly #identities = new WeakMap<SipRequest, Caller>();
-  readonly #refusals = new Sparingly(LINES_PER_SECOND);
   readonly #alarms = new Sparingly(1);
   /** By Session-ID. */
   readonly #conversations = new Map<string, Set<Call>>();
@@ -120,6 +107,7 @@ export class Switch {
     store: DnStore;
     strategist: Strategist;
     certificate: Certificate;
+    trunks: Trunks;
     journal: Journal;
     clients: MediaServersOptions['clients'];
     callStore: CallStore;
@@ -128,6 +116,7 @@ export class Switch {
     this.store = parts.store;
     this.strategist = parts.strategist;
     this.certificate = parts.certificate;
+    this.trunks = parts.trunks;
     this.realm = parts.config.sip.realm;
     this.#journal = parts.journal;
     this.#callStore = parts.callStore;
@@ -139,9 +128,28 @@ export class Switch {
       onFound: () => void resumeInterrupted(this.calls.values(), this.#rescue),
     });
     this.#log = parts.log;
+    this.contacts = new Contacts({
+      store: parts.store,
+      log: parts.log,
+      userAgent: () => this.#userAgent,
+      qualifyMs: parts.config.sip.qualify * 1000,
+    });
     this.#settings = settingsOf(parts.config);
     this.agents = new Agents(parts.store, (event) => this.#journalEvent(event));
-    this.#identifier = new Identifier({ store: parts.store, realm: this.realm, now: Date.now });
+    const { digest: algorithms, limits } = parts.config.sip;
+    this.#gate = new Gate({
+      identifier: new Identifier({
+        store: parts.store,
+        trunks: parts.trunks,
+        realm: this.realm,
+        algorithms,
+        now: Date.now,
+      }),
+      trunkRate: (name) => parts.trunks.find(name)?.config['calls-per-second'] ?? 0,
+      limits,
+      log: parts.log,
+      count: (name) => this.#count(name),
+    });
   }
 
   async listen(config: Config): Promise<void> {
@@ -152,12 +160,22 @@ export class Switch {
       product: `grec/${VERSION}`,
       allow: ALLOW_IN_CALL,
       sessionTimer: { expires: config.sip['session-expires'], minSe: config.sip['min-se'] },
-      admit: (request, flow) => this.#admit(request, flow),
+      limits: { messageBytes: config.sip.limits['message-size'] },
+      admit: (request, flow) => this.#gate.admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),
       onRequest: (request) => this.#onRegister(request),
-      mayAlias: ({ peer }) => this.#settings.trunks.some(({ host }) => host === peer.address),
-      successorOf: (flow, uri) => this.#flows.successorOf(flow, userOf(uri) ?? ''),
+      mayAlias: ({ peer }) => this.trunks.byAddress(peer.address) !== undefined,
+      successorOf: (flow, uri) => this.contacts.successorOf(flow, userOf(uri) ?? ''),
     });
+  }
+
+  /** Registers at the trunks that want it, and asks those that are to be asked. */
+  startTrunks(): void {
+    if (this.#userAgent !== undefined) this.trunks.start(this.#userAgent);
+  }
+
+  get load(): Gate['load'] {
+    return this.#gate.load;
   }
 
   get userAgent(): UserAgent | undefined {
@@ -173,10 +191,14 @@ export class Switch {
     return calls.filter(({ plan: { from, to } }) => from.dn === number || to.dn === number).length;
   }
 
+  /** @throws GrecError CONFIG_INVALID for a trunk, and nothing changes */
   reload(config: Config): void {
+    this.trunks.reload(config);
     this.#settings = settingsOf(config);
     this.strategist.reload(config);
     if (this.#userAgent !== undefined) this.certificate.reload(config, this.#userAgent);
+    this.#gate.reload(config.sip.limits);
+    this.contacts.reload(config.sip.qualify * 1000);
   }
 
   /** Goes on with the calls of an earlier life that were answered; says of the others that they are over. */
@@ -222,6 +244,8 @@ export class Switch {
   /** Ends every call with BYE, then the sockets. */
   async stop(): Promise<void> {
     this.#isDraining = true;
+    this.contacts.stop();
+    this.#gate.stop();
     const open = [...this.calls.values()];
     const gone = open.map((call) => new Promise<void>((resolve) => this.#whenGone.set(call.id, resolve)));
     for (const call of open) call.release('switch', 503, 'the switch is stopping');
@@ -229,6 +253,7 @@ export class Switch {
     await Promise.all([
       ...gone,
       Promise.race([farewells, setTimeout(FAREWELL_MS, undefined, { ref: false })]),
+      this.trunks.stop(),
     ]);
     await this.#userAgent?.close();
     this.#journal.append({ type: 'daemon.stopped' });
@@ -240,33 +265,11 @@ export class Switch {
     this.certificate.close();
   }
 
-  /** Only registrations and calls of who is known are worth a transaction. */
-  #admit(request: SipRequest, flow: Flow): Refusal | undefined {
-    const { method } = request;
-    if (method === 'OPTIONS') return { status: 200, headers: { allow: ALLOW, accept: 'application/sdp' } };
-    if (method !== 'INVITE' && method !== 'REGISTER') return this.#refuseMethod(method);
-    const identity =
-      method === 'INVITE'
-        ? this.#identifier.identifyCaller({ message: request, flow }, this.#settings.trunks)
-        : this.#identifier.authenticate(request, userOf(request.headers.to.uri));
-    if (identity.kind === 'refused') return this.#refuse(request, flow, identity);
-    this.#identities.set(request, identity);
-    return undefined;
-  }
-
-  /** Strangers make up methods: only known ones are counted by name. */
-  #refuseMethod(method: string): Refusal {
-    this.#count(`refused-${KNOWN_METHODS.has(method) ? method : 'other'}`);
-    return { status: 405, headers: { allow: ALLOW } };
-  }
-
   #onRegister(request: IncomingRequest): void {
-    const identity = this.#identities.get(request.message);
+    const identity = this.#gate.callerOf(request.message);
     if (identity?.kind !== 'dn') return request.respond(403);
     const { number } = identity.dn;
-    const { maxExpires } = this.#settings;
-    register(request, number, { store: this.store, maxExpires, now: Date.now });
-    this.#flows.note(number, request, this.store.registrations(number, Date.now()));
+    this.contacts.register(request, number, this.#settings);
   }
 
   #onInvite(invite: IncomingInvite): void {
@@ -275,12 +278,11 @@ export class Switch {
     if (hasForeignBody(invite.message))
       return invite.respond(415, { headers: { accept: 'application/sdp' } });
     if (headers['max-forwards'] === 0) return invite.respond(483);
-    if (this.calls.size >= MOST_CALLS) return this.#refuseBusy(invite);
-    const caller = this.#identities.get(invite.message);
+    if (this.calls.size >= this.#settings.mostCalls) return this.#refuseBusy(invite);
+    const caller = this.#gate.callerOf(invite.message);
     if (caller === undefined) return invite.respond(403);
     if (headers['replaces'] !== undefined) return this.#replace(invite, caller);
     if (this.#isAgentCode(invite, caller)) return;
-    if (headers['replaces'] !== undefined) return this.#replace(invite, caller);
     const ruling = this.strategist.rule(invite, caller);
     if (ruling instanceof Promise) void this.#placeLater(invite, caller, ruling);
     else this.#place(invite, caller, ruling);
@@ -362,8 +364,9 @@ export class Switch {
   #routing(): RouteOptions {
     return {
       store: this.store,
-      trunks: this.#settings.trunks,
-      flowOf: this.#flows.of.bind(this.#flows),
+      trunks: this.trunks,
+      flowOf: this.contacts.flowOf.bind(this.contacts),
+      isReachable: this.contacts.hasNotFailed.bind(this.contacts),
       now: Date.now,
       defaults: this.defaults,
       isEngaged: (number: string) => this.#engaged.has(number),
@@ -374,7 +377,7 @@ export class Switch {
     const { sessionId, decision } = ruling;
     const { status, reason } = refused;
     const rule = decision.rules.length === 0 ? undefined : decision.rules.join(' / ');
-    const dialled = userOf(invite.message.uri) ?? '';
+    const dialled = dialledBy(invite.message, caller) ?? '';
     const said = { status, reason: reason ?? reasonPhrase(status), rule };
     const from = callerOf(invite, caller);
     this.#journalEvent({ type: 'call.refused', call: uuidv7(), sessionId, from, dialled, ...said });
@@ -420,6 +423,7 @@ export class Switch {
       forget: (call) => this.#callStore.forget(call.id),
       plan: (by, number, sessionId) => planFor(by, number, sessionId, this.#planning()),
       callOf: (dialog) => this.#callOf(dialog),
+      credentialsOf: (trunk) => this.trunks.find(trunk)?.credentials,
       redirect: (from, response) => routeRedirected(from, response, this.#routing()),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
       featureCodes: this.#settings.featureCodes,
@@ -482,21 +486,8 @@ export class Switch {
     this.#alarms.say(() =>
       this.#log.error({ alarm: 'calls-exhausted', calls: this.calls.size }, 'no more calls'),
     );
-    invite.respond(503, { headers: { 'retry-after': '10' } });
-  }
-
-  #refuse(request: SipRequest, flow: Flow, identity: Refused): Refusal {
-    const { status, reason, challenge, counter } = identity;
-    this.#count(counter);
-    if (counter !== 'auth-challenged' && counter !== 'auth-stale') this.#tellRefusal(request, flow, counter);
-    return { status, reason, headers: challenge === undefined ? {} : { 'www-authenticate': challenge } };
-  }
-
-  #tellRefusal({ method, headers }: SipRequest, { peer }: Flow, counter: string): void {
-    const from = headers.from.uri.slice(0, LONGEST_LOGGED);
-    this.#refusals.say((unsaid) =>
-      this.#log.warn({ method, from, address: peer.address, counter, ...unsaid }, 'refused'),
-    );
+    const { status, ...options } = unavailable();
+    invite.respond(status, options);
   }
 
   #count(name: string): void {
@@ -506,8 +497,10 @@ export class Switch {
 
 function settingsOf(config: Config): Settings {
   return {
-    trunks: config.trunk,
     maxExpires: config.sip['max-expires'],
+    mostCalls: config.sip.limits.calls,
+    mostContacts: config.sip.limits['registrations-per-dn'],
+    mostRegistrations: config.sip.limits.registrations,
     ringTimeoutMs: config.sip['ring-timeout'] * 1000,
     featureCodes: featureCodesIn(config.switch),
     defaults: config.switch.defaults,
@@ -534,6 +527,7 @@ function isOfRecording(event: EventBody): boolean {
 /** Starts grec-sipd. */
 export async function startSwitch({ config, log }: DaemonContext): Promise<RunningDaemon> {
   const certificate = new Certificate(config, log);
+  const trunks = new Trunks(config, log);
   const strategist = new Strategist(config, log);
   const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
   const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
@@ -553,7 +547,17 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
     file: config.paths.callsDb,
     onTrouble: (reason) => reportStore(reason, log),
   });
-  const parts = new Switch({ config, store, strategist, certificate, journal, clients, callStore, log });
+  const parts = new Switch({
+    config,
+    store,
+    strategist,
+    certificate,
+    trunks,
+    journal,
+    clients,
+    callStore,
+    log,
+  });
   running = parts;
   warnOfForeignRealms(store, parts.realm, log);
   try {
@@ -568,6 +572,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
   }
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
   parts.takeUpCalls();
+  parts.startTrunks();
   return {
     routes: switchRoutes(parts),
     status: () => statusOf(parts),
@@ -612,6 +617,9 @@ function statusOf(parts: Switch): Record<string, unknown> {
     registrations: parts.store.registeredCount(Date.now()),
     listeners: parts.events.listeners,
     agents: parts.store.logins.all().length,
+    unreachable: parts.contacts.unreachable,
+    ...parts.load,
+    trunks: parts.trunks.status(),
     strategy: parts.strategist.status(),
     tls: parts.certificate.status(),
     counters: {

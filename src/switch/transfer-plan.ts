@@ -35,7 +35,7 @@ export async function planFor(
 function callerOf({ dn, trunk }: CallParty, { store, trunks }: RouteOptions): Caller | undefined {
   const known = dn === undefined ? undefined : store.dn(dn);
   if (known !== undefined) return { kind: 'dn', dn: known };
-  const configured = trunk === undefined ? undefined : trunks.find(({ name }) => name === trunk);
+  const configured = trunk === undefined ? undefined : trunks.find(trunk)?.config;
   return configured && { kind: 'trunk', trunk: configured };
 }
 

@@ -3,9 +3,10 @@ import type { SipRequest } from '../sip/message.ts';
 import type { Body, Dialog, Peer } from '../sip/user-agent.ts';
 import type { Call } from './call.ts';
 import type { CallPlan, CallTarget } from './call-model.ts';
-import { targetsOf } from './call-model.ts';
+import { huntOf, targetsOf } from './call-model.ts';
 import { callOut } from './call-out.ts';
 import { Hunt } from './hunt.ts';
+import { weigh } from './hunt-plan.ts';
 import type { Label, Leg } from './leg.ts';
 import type { RecordingDecision } from './recording-decision.ts';
 import { numberUri, type RefusedRoute } from './route.ts';
@@ -49,18 +50,18 @@ export class CalledTarget implements TransferTarget {
 
   ask(offer: Buffer, ringing: (status: number) => void) {
     const body = this.leg.tell(offer);
-    const { ring = 'in-order', ringTimeMs = 0 } = this.#plan.hunt ?? {};
+    const hunt = huntOf(this.#plan);
     return new Promise<{ answer: Buffer; acknowledge(): void }>((resolve, reject) => {
       this.#timer = setTimeout(() => {
         this.#hunt?.cancel();
         reject(new NotTransferred(480, 'no answer'));
       }, this.#call.context.ringTimeoutMs);
       this.#hunt = new Hunt<CallTarget>({
-        targets: targetsOf(this.#plan),
-        ring,
-        ringTimeMs,
+        ...hunt,
+        passesEarlyMedia: false,
+        weigh: (target, response) => weigh(hunt, target, response),
         place: (target, handlers) => this.#place(target, body, handlers),
-        onProvisional: ({ status }) => ringing(status),
+        onProvisional: (_target, { status }) => ringing(status),
         onAccepted: (target, response, dialog, ack) => {
           clearTimeout(this.#timer);
           this.decision = ofSide(target.decision, this.leg.label);

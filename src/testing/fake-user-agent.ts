@@ -206,5 +206,9 @@ export class FakeUserAgent implements UserAgent {
 
   useTls(): void {}
 
+  isOpen(): boolean {
+    return true;
+  }
+
   async close(): Promise<void> {}
 }
