@@ -14,8 +14,10 @@ export const NUMBER = '7001';
 export const PASSWORD = 'secret';
 /** What sipp asks of the kernel for its socket: bursts must be lost in no buffer of the measuring side. */
 const SOCKET_BYTES = 4 << 20;
+/** Messages sent again before sipp gives a call up, after some 8 s: by then the run is spoilt anyway. */
+const MOST_RETRANSMISSIONS = 4;
 /** What a run may take beyond its calls: by then sipp has given up each of them. */
-const SPARE_S = 60;
+const SPARE_S = 30;
 
 export interface Load {
   server: Address;
@@ -103,6 +105,7 @@ class Sipp {
       ...['-sf', scenario, '-i', local.host, '-mi', local.host, '-p', `${local.port}`, '-t', 'u1'],
       ...['-m', `${calls}`, '-r', `${rate}`, '-l', `${calls + 10}`, '-timer_resol', '1'],
       ...['-timeout', `${Math.ceil(seconds + holdMs / 1000) + SPARE_S}`, '-buff_size', `${SOCKET_BYTES}`],
+      ...['-max_retrans', `${MOST_RETRANSMISSIONS}`, '-recv_timeout', `${holdMs + SPARE_S * 1000}`],
       ...['-trace_stat', '-stf', this.#statistics, '-trace_counts', '-fd', '1', '-nostdin'],
       `${server.host}:${server.port}`,
     ];

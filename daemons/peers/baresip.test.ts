@@ -1,60 +1,20 @@
 // baresip as phone: registers with digest over UDP and TCP, calls, is recorded; who may not, is refused.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { noBaresip, startBaresip } from './baresip.ts';
 import { freePort, type Installation, install, readChannels } from './installation.ts';
 import { noSipp, runSipp } from './sipp.ts';
+import { newTones, shareOf } from './tones.ts';
 
-const RATE_HZ = 8000;
 /** What each phone says: tones that no G.711 distortion takes for one another. */
 const AGENT_HZ = 440;
 const CUSTOMER_HZ = 1000;
 const TALK_MS = 3000;
 
-const directory = mkdtempSync(join(tmpdir(), 'grec-tones-'));
-const agentFile = writeTone('agent.wav', AGENT_HZ);
-const customerFile = writeTone('customer.wav', CUSTOMER_HZ);
-t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-
-/** A mono WAV of ten seconds, 16 bit, 8 kHz. */
-function writeTone(name: string, hz: number): string {
-  const samples = Int16Array.from(
-    { length: 10 * RATE_HZ },
-    (_, at) => 12000 * Math.sin((2 * Math.PI * hz * at) / RATE_HZ),
-  );
-  const head = Buffer.alloc(44);
-  head.write('RIFF', 0);
-  head.writeUInt32LE(36 + samples.byteLength, 4);
-  head.write('WAVEfmt ', 8);
-  head.writeUInt32LE(16, 16);
-  head.writeUInt16LE(1, 20);
-  head.writeUInt16LE(1, 22);
-  head.writeUInt32LE(RATE_HZ, 24);
-  head.writeUInt32LE(RATE_HZ * 2, 28);
-  head.writeUInt16LE(2, 32);
-  head.writeUInt16LE(16, 34);
-  head.write('data', 36);
-  head.writeUInt32LE(samples.byteLength, 40);
-  const file = join(directory, name);
-  writeFileSync(file, Buffer.concat([head, Buffer.from(samples.buffer)]));
-  return file;
-}
-
-/** The share of a channel's power that is at one frequency (Goertzel), 0 to 1. */
-function shareOf(hz: number, channel: Int16Array): number {
-  const turn = (2 * Math.PI * hz) / RATE_HZ;
-  let real = 0;
-  let imaginary = 0;
-  let power = 0;
-  for (const [at, sample] of channel.entries()) {
-    real += sample * Math.cos(turn * at);
-    imaginary += sample * Math.sin(turn * at);
-    power += sample * sample;
-  }
-  return power === 0 ? 0 : (2 * (real * real + imaginary * imaginary)) / (channel.length * power);
-}
+const tones = newTones();
+const agentFile = tones.write('agent', AGENT_HZ);
+const customerFile = tones.write('customer', CUSTOMER_HZ);
+t.teardown(() => tones.remove());
 
 const talk = () => new Promise((resolve) => setTimeout(resolve, TALK_MS));
 

@@ -28,6 +28,8 @@ export interface BaresipOptions {
   authority?: string;
   /** A mono WAV of 8 kHz that it speaks. */
   source: string;
+  /** In its notation; `pcmu/8000/1` when left out. */
+  codecs?: string;
   /** Its own numeric address. */
   host?: string;
 }
@@ -43,6 +45,9 @@ export interface Baresip {
   /** Calls a number at its registrar. */
   dial(number: string): void;
   hangUp(): void;
+  /** Puts the other party on hold. */
+  hold(): void;
+  retrieve(): void;
   /** What it printed, for the message of a failed test. */
   output(): string;
   quit(): Promise<void>;
@@ -66,6 +71,8 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
     dial: (number) =>
       send(socket, 'dial', `sip:${number}@${options.registrar.host}:${options.registrar.port}`),
     hangUp: () => send(socket, 'hangup', ''),
+    hold: () => send(socket, 'hold', ''),
+    retrieve: () => send(socket, 'resume', ''),
     output: () => printed,
     quit: async () => {
       const gone = new Promise((resolve) => process.once('close', resolve));
@@ -109,9 +116,10 @@ ctrl_tcp_listen 127.0.0.1:${control}
 `;
 }
 
-function account({ number, password, registrar, transport }: BaresipOptions): string {
+function account(options: BaresipOptions): string {
+  const { number, password, registrar, transport, codecs = 'pcmu/8000/1' } = options;
   const { host, port } = registrar;
-  return `<sip:${number}@${host}:${port};transport=${transport}>;auth_pass=${password};answermode=auto;regint=120;audio_codecs=pcmu/8000/1\n`;
+  return `<sip:${number}@${host}:${port};transport=${transport}>;auth_pass=${password};answermode=auto;regint=120;audio_codecs=${codecs}\n`;
 }
 
 class Events {

@@ -19,6 +19,10 @@ const POLL_MS = 50;
 export interface InstallationOptions {
   /** More TOML: tables other than [state], [sip], [media], [mediad]. */
   toml?: string;
+  /** Where its switch listens; 127.0.0.1 when left out. */
+  host?: string;
+  /** Its port; a free one when left out. */
+  port?: number;
   /** More lines of [sip]. */
   sip?: string;
   /** Listens on TLS too, with a certificate of its own authority. */
@@ -61,7 +65,12 @@ export interface Installation {
 /** Starts one; `stop` must be called. */
 export async function install(options: InstallationOptions = {}): Promise<Installation> {
   const directory = mkdtempSync(join(tmpdir(), 'grec-peers-'));
-  const [sipPort, ngPort, tlsPort] = await Promise.all([freePort(), freePort(), freePort()]);
+  const { host = '127.0.0.1' } = options;
+  const [sipPort, ngPort, tlsPort] = await Promise.all([
+    options.port ?? freePort(host),
+    freePort(),
+    freePort(),
+  ]);
   const authority = makeCertificate({ name: 'authority', names: [] });
   const first = await freeRange(options.mediaPorts ?? 200);
   const configFile = join(directory, 'grec.toml');
@@ -91,7 +100,7 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
   return {
     config,
     configFile,
-    sip: { host: '127.0.0.1', port: sipPort },
+    sip: { host, port: sipPort },
     tls: { port: tlsPort, authority },
     daemons,
     log,
@@ -132,7 +141,7 @@ function toml(
   ports: string,
   options: InstallationOptions,
 ): string {
-  const listen = ['127.0.0.1', ...(options.alsoOn ?? [])].flatMap((address) => {
+  const listen = [options.host ?? '127.0.0.1', ...(options.alsoOn ?? [])].flatMap((address) => {
     const host = address.includes(':') ? `[${address}]` : address;
     const plain = [`udp:${host}:${sipPort}`, `tcp:${host}:${sipPort}`];
     return options.tls ? [...plain, `tls:${host}:${tlsPort}`] : plain;

@@ -11,7 +11,7 @@ t.test('the configuration is valid, its state beside it, its ports apart from on
   t.equal(directory, keep);
   t.equal(configFile, join(keep, 'grec.toml'));
   t.equal(config.paths.state, keep);
-  t.same(config.media.server, config.mediad.ng);
+  t.same(config.media.server, [config.mediad.ng]);
   t.same(
     config.sip.listen.map(({ protocol }) => protocol),
     ['udp', 'tcp'],

@@ -16,7 +16,8 @@ export class Acknowledgements {
   readonly #way: DialogWay;
   /** The INVITE whose 2xx has no ACK yet. */
   #owed: SipRequest | undefined;
-  #last: { seq: number; bytes: Buffer; channel: Channel } | undefined;
+  /** The last one sent, a byte a character: as bytes it would keep the whole of the buffer that it was written into. */
+  #last: { seq: number; text: string; channel: Channel } | undefined;
 
   constructor(core: Core, data: DialogData, way: DialogWay) {
     this.#core = core;
@@ -62,8 +63,9 @@ export class Acknowledgements {
       const fitting = wayForSize(this.#core, ack, way);
       const channel = fitting instanceof Promise ? await fitting : fitting;
       ack.headers.via = [topVia(channel)];
-      this.#last = { seq: ack.headers.cseq.seq, bytes: encodeMessage(ack), channel };
-      this.repeat(ack.headers.cseq.seq);
+      const bytes = encodeMessage(ack);
+      this.#last = { seq: ack.headers.cseq.seq, text: bytes.toString('latin1'), channel };
+      if (!this.#core.transactions.closed) channel.send(bytes, () => this.#core.count('ack-unsent'));
     } catch (thrown) {
       this.#core.count('request-unwritable');
       this.#core.log.error({ err: thrown }, `ACK not sent: ${messageOf(thrown)}`);
@@ -72,6 +74,7 @@ export class Acknowledgements {
 
   repeat(seq: number): void {
     if (this.#last?.seq !== seq || this.#core.transactions.closed) return;
-    this.#last.channel.send(this.#last.bytes, () => this.#core.count('ack-unsent'));
+    const bytes = Buffer.from(this.#last.text, 'latin1');
+    this.#last.channel.send(bytes, () => this.#core.count('ack-unsent'));
   }
 }

@@ -16,7 +16,7 @@ export class ClientEntry implements ClientInviteCore {
   readonly #layer: ClientLayer;
   readonly #key: string;
   readonly #request: SipRequest;
-  readonly #user: ClientUser;
+  #user: ClientUser;
 
   constructor(layer: ClientLayer, key: string, request: SipRequest, user: ClientUser) {
     this.#layer = layer;
@@ -39,6 +39,10 @@ export class ClientEntry implements ClientInviteCore {
 
   onFailure(failure: ClientFailure, reason: string): void {
     this.#user.onFailure(failure, reason);
+  }
+
+  passOn(user: ClientUser): void {
+    this.#user = user;
   }
 
   onTerminated(): void {

@@ -1,5 +1,6 @@
 // The INVITE client transaction (RFC 3261 section 17.1.1, with the Accepted state of RFC 6026 section 7.2).
 import type { Channel } from './channel.ts';
+import type { ClientUser } from './client-entry.ts';
 import type { ClientCore, ClientTransaction } from './client-transaction.ts';
 import type { SipResponse } from './message.ts';
 import { giveUpAfter, TimerSet } from './timers.ts';
@@ -10,6 +11,7 @@ export type ClientInviteState = 'calling' | 'proceeding' | 'completed' | 'accept
 export interface ClientInviteCore extends ClientCore {
   /** The bytes of the ACK to a final response that is not 2xx. */
   encodeAck(response: SipResponse): Buffer;
+  passOn?(user: ClientUser): void;
 }
 
 export class ClientInvite implements ClientTransaction {
@@ -86,6 +88,10 @@ export class ClientInvite implements ClientTransaction {
     const isOpen = this.#state === 'calling' || this.#state === 'proceeding';
     this.terminate();
     if (isOpen) this.#core.onFailure(failure, reason);
+  }
+
+  passOn(user: ClientUser): void {
+    this.#core.passOn?.(user);
   }
 
   terminate(): void {

@@ -1,4 +1,5 @@
 // What the two client transactions share: how the layer drives them and what they tell (RFC 3261 section 17.1).
+import type { ClientUser } from './client-entry.ts';
 import type { SipResponse } from './message.ts';
 import type { Clock } from './timers.ts';
 import type { Flow, Timers } from './user-agent-types.ts';
@@ -15,6 +16,8 @@ export interface ClientTransaction {
   fail(failure: ClientFailure, reason: string): void;
   /** Ends it without a word. */
   terminate(): void;
+  /** INVITE only: from now on another one hears of it. */
+  passOn?(user: ClientUser): void;
 }
 
 /** The user of a client transaction, and its surroundings. */

@@ -73,7 +73,8 @@ export function userOf(uri: string): string | undefined {
 
 /** An address with a tag, or without one. */
 export function nameAddr(uri: string, name: string | undefined, tag?: string): NameAddr {
-  const params = Object.assign(Object.create(null), tag === undefined ? {} : { tag });
+  const params = emptyParams();
+  if (tag !== undefined) params['tag'] = tag;
   return { name: name === undefined || name === '' ? undefined : quoted(name), uri, params };
 }
 

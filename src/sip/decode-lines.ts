@@ -13,7 +13,7 @@ import {
 } from './decode-headers.ts';
 import type { Headers } from './message.ts';
 import { salvageCSeq, salvageNameAddr, salvageVia } from './salvage.ts';
-import { COLON, isSpace, Scanner } from './scan.ts';
+import { COLON, emptyRecord, isSpace, Scanner } from './scan.ts';
 
 /** More header lines than this are refused. */
 export const MAX_LINES = 256;
@@ -161,7 +161,7 @@ function unfold(text: string): string {
 }
 
 class HeadersBuilder {
-  readonly #headers = Object.create(null) as Record<string, unknown>;
+  readonly #headers = emptyRecord();
   #fault: Fault | undefined;
   #lengthInDoubt = false;
 

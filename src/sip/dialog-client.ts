@@ -3,6 +3,7 @@ import type { Acknowledgements } from './acknowledgements.ts';
 import type { Core } from './core.ts';
 import type { Content, DialogSender } from './dialog-sender.ts';
 import { contactOf, type DialogData } from './dialog-state.ts';
+import type { DialogWay } from './dialog-way.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { isDescription, type Offers } from './offers.ts';
 import { type PeerAbilities, requires, SUPPORTED } from './option-tags.ts';
@@ -20,6 +21,7 @@ export type Reinvitation = Content & { patience?: Patience };
 export interface DialogParts {
   readonly core: Core;
   readonly data: DialogData;
+  readonly way: DialogWay;
   readonly sender: DialogSender;
   /** ACKs that we send. */
   readonly acks: Acknowledgements;

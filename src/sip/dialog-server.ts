@@ -1,7 +1,7 @@
 // Requests of the peer that change the session of a dialog: re-INVITE and UPDATE (RFC 3261 section 14.2, RFC 3311 section 5.2).
 import type { DialogParts } from './dialog-client.ts';
 import { contactOf } from './dialog-state.ts';
-import { aliasOfSender, type DialogWay } from './dialog-way.ts';
+import { aliasOfSender } from './dialog-way.ts';
 import { compose, Incoming, type IncomingHooks } from './incoming.ts';
 import { hasSdp } from './offers.ts';
 import { requires } from './option-tags.ts';
@@ -31,16 +31,14 @@ export type Handler = (request: IncomingRequest) => void;
 
 export class DialogServer {
   readonly #parts: DialogParts;
-  readonly #way: DialogWay;
   readonly #host: ServerHost;
   /** The INVITE of the peer that has no final response yet. */
   #invite: ServerTransaction | undefined;
   /** The UPDATE of the peer that has no final response yet. */
   #update: ServerTransaction | undefined;
 
-  constructor(parts: DialogParts, way: DialogWay, host: ServerHost) {
+  constructor(parts: DialogParts, host: ServerHost) {
     this.#parts = parts;
-    this.#way = way;
     this.#host = host;
   }
 
@@ -119,10 +117,10 @@ export class DialogServer {
 
   /** The peer may have moved (section 12.2.2). */
   #moveTo({ request, flow }: ServerTransaction): void {
-    const { data, peer } = this.#parts;
+    const { data, peer, way } = this.#parts;
     data.remoteTarget = contactOf(request) ?? data.remoteTarget;
     peer.learn(request);
-    this.#way.moveTo(flow, aliasOfSender(request, flow));
+    way.moveTo(flow, aliasOfSender(request, flow));
   }
 
   receiveUpdate(transaction: ServerTransaction): void {

@@ -1,5 +1,6 @@
 // The state of a dialog and the requests that follow from it (RFC 3261 sections 12.1 and 12.2): pure, no timers, no sockets.
 import type { Headers, NameAddr, SipRequest, SipResponse } from './message.ts';
+import { emptyParams } from './scan.ts';
 import { formatUri, parseUri } from './uri.ts';
 
 export interface DialogData {
@@ -58,7 +59,7 @@ export function dialogOfCallee(invite: SipRequest, localTag: string): DialogData
 }
 
 function withTag(address: NameAddr, tag: string): NameAddr['params'] {
-  return Object.assign(Object.create(null), address.params, { tag });
+  return Object.assign(emptyParams(), address.params, { tag });
 }
 
 /** The URI of the one Contact of a message, or undefined. */
@@ -89,7 +90,7 @@ function aim(dialog: DialogData): { uri: string; route: NameAddr[] } {
   const uri = parseUri(first.uri);
   if (uri === undefined || 'lr' in uri.params)
     return { uri: dialog.remoteTarget, route: [...dialog.routeSet] };
-  const target: NameAddr = { name: undefined, uri: dialog.remoteTarget, params: Object.create(null) };
+  const target: NameAddr = { name: undefined, uri: dialog.remoteTarget, params: emptyParams() };
   return { uri: asRequestUri(first.uri), route: [...rest, target] };
 }
 

@@ -68,6 +68,30 @@ t.test('a route is the next hop, whatever the target is', async (t) => {
   t.equal(headerOf(ack, 'route'), `<sip:127.0.0.1:${proxy.port};lr>`);
 });
 
+t.test(
+  'a proxy that was given as route, and stays out of the dialog, is not taken for the phone',
+  async (t) => {
+    const [phone, proxy] = [await udpPeer(t), await udpPeer(t)];
+    const { agent, port } = await newAgent(t, {});
+    const uri = `sip:2002@127.0.0.1:${phone.port}`;
+    const route = `<sip:127.0.0.1:${proxy.port};lr>`;
+    agent.invite({
+      uri,
+      peer: { protocol: 'udp', address: '127.0.0.1', port: proxy.port },
+      headers: { route },
+      from: FROM,
+      to: FROM,
+      onAccepted: (_response, _dialog, ack) => ack(),
+      onRejected: ({ status }) => t.fail(String(status)),
+    });
+    const invite = await proxy.expect(/^INVITE /);
+    t.equal(headerOf(invite, 'route'), route);
+    t.match(invite, `INVITE ${uri} SIP/2.0`);
+    proxy.send(answerTo(invite, '200 OK', [`Contact: <${uri}>`]), port);
+    t.notMatch(await phone.expect(/^ACK /), /^route:/im);
+  },
+);
+
 t.test('TCP: the open connection of the dialog, then a new one to the Contact', async (t) => {
   const dialogs: Dialog[] = [];
   const { port } = await newAgent(t, {

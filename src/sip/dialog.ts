@@ -1,4 +1,5 @@
 // A dialog, early or established: requests both ways, BYE, and its end (RFC 3261 sections 12, 14 and 15).
+import { Accepted } from './accepted.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import { KNOWN_METHODS } from './compose.ts';
 import { type Core, guard } from './core.ts';
@@ -12,17 +13,16 @@ import {
 import { type Content, DialogSender } from './dialog-sender.ts';
 import { DialogServer, type ServerHost } from './dialog-server.ts';
 import { contactOf, type DialogData, routeSetOfCaller } from './dialog-state.ts';
-import { DialogWay } from './dialog-way.ts';
+import type { DialogWay } from './dialog-way.ts';
 import { Incoming } from './incoming.ts';
 import type { NameAddr, SipRequest, SipResponse } from './message.ts';
 import { Offers } from './offers.ts';
 import { PeerAbilities, SUPPORTED } from './option-tags.ts';
 import { refreshSession } from './session-refresh.ts';
 import { SessionTimer } from './session-timer.ts';
-import { EARLIER_LIFE, restoreData, type StoredDialog, storeData } from './stored-dialog.ts';
+import { type StoredDialog, storeDialog } from './stored-dialog.ts';
 import { dialogKey } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
-import { Unacknowledged } from './unacknowledged.ts';
 import type {
   Body,
   Credentials,
@@ -55,25 +55,18 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
   onUpdate: ((request: IncomingRequest) => void) | undefined;
   onRequest: ((request: IncomingRequest) => void) | undefined;
   onEnd: ((end: DialogEnd) => void) | undefined;
-  /** Set while we are the callee. */
+  role: 'caller' | 'callee' = 'caller';
+  /** Of a callee: what only its INVITE knows. */
   invite: EarlyServer | undefined;
   readonly parts: DialogParts;
   readonly client: DialogClient;
 
   readonly #core: Core;
   readonly #server: DialogServer;
-  readonly #way: DialogWay;
-  /** Of a dialog of an earlier life. */
-  #restoredRole: 'caller' | 'callee' | undefined;
-  /** By CSeq number: 2xx of ours whose ACK has not come. */
-  readonly #unacknowledged = new Map<number, Unacknowledged>();
+  readonly #accepted: Accepted;
   #state: DialogState;
   /** The peer has sent BYE, or never heard of the dialog. */
   #isLeft = false;
-  /** Settled when the ACK of our last 2xx has come, or will not come. */
-  #established: Promise<void> = Promise.resolve();
-  /** Settles `#established` for a 2xx that has yet to go out. */
-  #whenAcknowledged: (() => void) | undefined;
 
   constructor(
     core: Core,
@@ -92,6 +85,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
     this.parts = {
       core,
       data,
+      way,
       sender: new DialogSender(core, data, way, credentials),
       acks: new Acknowledgements(core, data, way),
       offers: new Offers(),
@@ -101,17 +95,13 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
         expire: () => this.#giveUp(),
       }),
     };
-    this.#way = way;
+    this.#accepted = new Accepted(core, () => this.#giveUp());
     this.client = new DialogClient(this.parts, this);
-    this.#server = new DialogServer(this.parts, way, this);
+    this.#server = new DialogServer(this.parts, this);
   }
 
   get state(): DialogState {
     return this.#state;
-  }
-
-  get role(): 'caller' | 'callee' {
-    return this.#restoredRole ?? (this.invite === undefined ? 'caller' : 'callee');
   }
 
   get localDescription(): Body | undefined {
@@ -123,7 +113,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
   }
 
   get established(): Promise<void> {
-    return this.#established;
+    return this.#accepted.established;
   }
 
   get isAnswering(): boolean {
@@ -143,34 +133,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
   }
 
   store(): StoredDialog {
-    const { data, timer, peer, offers } = this.parts;
-    const { local } = offers;
-    return {
-      role: this.role,
-      data: storeData(data),
-      way: this.#way.store(),
-      timer: timer.state ?? null,
-      description: local === undefined ? null : { type: local.type, text: local.bytes.toString() },
-      abilities: peer.store(),
-    };
-  }
-
-  /** The confirmed dialog that was stored, as if nothing had happened since. */
-  static restore(core: Core, stored: StoredDialog): DialogImpl {
-    const { role, data, way, timer, description, abilities } = stored;
-    const flow = way.flow === null ? undefined : { ...way.flow, id: EARLIER_LIFE };
-    const dialog = new DialogImpl(
-      core,
-      restoreData(data),
-      new DialogWay(core, flow, way.alias ?? undefined),
-      undefined,
-    );
-    dialog.#restoredRole = role;
-    dialog.parts.peer.restore(abilities);
-    if (description !== null)
-      dialog.parts.offers.restore({ type: description.type, bytes: description.text });
-    if (timer !== null) dialog.parts.timer.run(timer);
-    return dialog.register();
+    return storeDialog(this.parts, this.role);
   }
 
   register(): this {
@@ -190,7 +153,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
   /** An early dialog that came to nothing. Leaves no timer behind, and tells nobody. */
   abandon(): void {
     this.#isLeft = true;
-    this.#whenAcknowledged?.();
+    this.#accepted.forget();
     if (this.#state !== 'terminated') this.#server.answerPending(487);
     this.close();
     this.#core.dialogs.delete(this.id);
@@ -200,56 +163,26 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
   close(): void {
     this.#state = 'terminated';
     this.parts.timer.stop();
-    for (const waiting of [...this.#unacknowledged.values()]) waiting.finish(false);
+    this.#accepted.finish(false);
   }
-
-  // ACK, as the caller
-
-  /** A 2xx to this INVITE of ours has come: its ACK is owed. */
-  oweAck(invite: SipRequest): void {
-    this.parts.acks.owe(invite);
-  }
-
-  acknowledge(seq: number, body?: Body, headers?: ExtraHeaders): void {
-    this.client.acknowledge(seq, body, headers);
-  }
-
-  /** The 2xx has come again: so must its ACK. */
-  repeatAck(seq: number): void {
-    this.parts.acks.repeat(seq);
-  }
-
-  // ACK, as the callee
 
   /** The 2xx is decided but has yet to go out: requests of ours wait for it. */
   awaitAnswer(): void {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#established = promise;
-    this.#whenAcknowledged = resolve;
+    this.#accepted.expect();
   }
 
   /** Repeats the 2xx that was just sent until its ACK comes; without one, the dialog ends (section 13.3.1.4). */
   awaitAck(seq: number, transaction: ServerTransaction): void {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const before = this.#whenAcknowledged;
-    this.#whenAcknowledged = undefined;
-    const waiting = new Unacknowledged(this.#core, transaction, (acknowledged) => {
-      this.#unacknowledged.delete(seq);
-      resolve();
-      before?.();
-      if (!acknowledged) this.#giveUp();
-    });
-    this.#unacknowledged.set(seq, waiting);
-    this.#established = promise;
+    this.#accepted.repeat(seq, transaction);
   }
 
   receiveAck(ack: SipRequest): void {
-    const waiting = this.#unacknowledged.get(ack.headers.cseq.seq);
-    if (waiting === undefined) return;
+    const { seq } = ack.headers.cseq;
+    if (!this.#accepted.has(seq)) return;
     const { offers } = this.parts;
     if (offers.open === 'ours') offers.came(ack);
     offers.settle();
-    waiting.finish(true);
+    this.#accepted.acknowledge(seq);
     if (this.#state === 'confirmed') guard(this.#core, 'onAck', () => this.onAck?.(ack));
   }
 
@@ -299,7 +232,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
     timer.stop();
     this.#server.answerPending(487);
     acks.sendOwed();
-    await this.#established;
+    await this.established;
     const response = this.#isLeft ? sender.made('BYE', 200) : await sender.send('BYE', content);
     this.#core.dialogs.delete(this.id);
     return response;
@@ -313,7 +246,7 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
     const { seq } = headers.cseq;
     if (data.remoteSeq !== undefined && seq < data.remoteSeq) return this.#server.answer(transaction, 500);
     data.remoteSeq = seq;
-    this.#way.heardOn(transaction.flow);
+    this.parts.way.heardOn(transaction.flow);
     if (method === 'BYE') this.#receiveBye(transaction);
     else if (method === 'PRACK') this.#receivePrack(transaction);
     else if (this.#state === 'terminated') this.#server.answer(transaction, 481);
@@ -350,14 +283,12 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
     if (!guard(this.#core, what, () => handler(incoming))) incoming.failHandler();
   }
 
-  // The end
-
   #end(end: DialogEnd): void {
     const wasConfirmed = this.#state === 'confirmed';
     this.#state = 'terminated';
     this.parts.timer.stop();
     this.#server.answerPending(487);
-    for (const waiting of [...this.#unacknowledged.values()]) waiting.finish(true);
+    this.#accepted.finish(true);
     this.#core.dialogs.delete(this.id);
     if (wasConfirmed) this.#tellEnd(end);
   }

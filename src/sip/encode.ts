@@ -1,7 +1,9 @@
-// SIP messages to bytes: `sip` prints the head, nothing gets there that would change it, the body goes out untouched (RFC 3261 section 7).
+// SIP messages to bytes: the usual ones printed here, others by `sip`; nothing gets there that would change a head, the body goes out
+// untouched (RFC 3261 section 7).
 import { stringify } from 'sip';
 import { GrecError } from '../errors.ts';
 import { type AuthHeader, isRequest, type SipMessage } from './message.ts';
+import { isSafeUri, printedName, printHead } from './print-head.ts';
 import { isToken } from './scan.ts';
 import { bytesOf } from './text.ts';
 
@@ -14,14 +16,25 @@ const NO_LENGTH = 'Content-Length: 0\r\n\r\n';
  * could leave its brackets, or a name is no token.
  */
 export function encodeMessage(message: SipMessage): Buffer {
+  const head = printHead(message) ?? stringifyHead(message);
+  const { body } = message;
+  const length = Buffer.byteLength(head);
+  // Characters beyond ASCII may stand for bytes that are no UTF-8.
+  if (length !== head.length) return Buffer.concat([bytesOf(head), body]);
+  const bytes = Buffer.allocUnsafe(length + body.length);
+  bytes.write(head, 'latin1');
+  body.copy(bytes, length);
+  return bytes;
+}
+
+/** The head of any message, by `sip`. */
+export function stringifyHead(message: SipMessage): string {
   checkStartLine(message);
   const headers = printable(message);
   const head = isRequest(message)
     ? stringify({ method: message.method, uri: message.uri, headers })
     : stringify({ status: message.status, reason: message.reason, headers });
-  if (message.body.length === 0) return bytesOf(head);
-  const counted = `${head.slice(0, -NO_LENGTH.length)}Content-Length: ${message.body.length}\r\n\r\n`;
-  return Buffer.concat([bytesOf(counted), message.body]);
+  return `${head.slice(0, -NO_LENGTH.length)}Content-Length: ${message.body.length}\r\n\r\n`;
 }
 
 /** The headers that `stringify` can be trusted with; it may write into them. */
@@ -32,20 +45,16 @@ function printable(message: SipMessage): Record<string, unknown> {
     // An empty contact list would be printed as `*`, which removes every registration.
     if (value === undefined || name === 'content-length' || (Array.isArray(value) && value.length === 0))
       continue;
-    if (!isToken(name)) throw invalid(name, name);
+    const printed = printedName(name);
+    if (printed === undefined) throw invalid(name, name);
     checkValue(name, value);
-    headers[PRINTED[name] ?? name] = Array.isArray(value) ? value.map(withOpaqueValue) : value;
+    // Under its own name where `stringify` has a way of its own to print it.
+    headers[typeof value === 'object' ? name : printed] = Array.isArray(value)
+      ? value.map(withOpaqueValue)
+      : value;
   }
   return headers;
 }
-
-/** Names that are not written with a capital at the beginning of each word; `stringify` does the others. */
-const PRINTED: Record<string, string> = Object.assign(Object.create(null), {
-  rseq: 'RSeq',
-  rack: 'RAck',
-  'min-se': 'Min-SE',
-  'session-id': 'Session-ID',
-});
 
 /** `stringify` knows parameters alone: the opaque value of a scheme such as Basic goes along with its name. */
 function withOpaqueValue(element: unknown): unknown {
@@ -83,10 +92,8 @@ function checkText(header: string, text: string): void {
   if (UNSAFE.test(text) && UNSAFE.test(text.replaceAll('\\\0', ''))) throw invalid(header, text);
 }
 
-const UNSAFE_IN_URI = /[\0- <>\x7f]/;
-
 function checkUri(header: string, uri: string): void {
-  if (uri === '' || UNSAFE_IN_URI.test(uri)) throw invalid(header, uri);
+  if (!isSafeUri(uri)) throw invalid(header, uri);
 }
 
 function invalid(header: string, text: string): GrecError {

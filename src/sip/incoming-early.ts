@@ -44,6 +44,7 @@ export class IncomingBranch {
     this.dialog = new DialogImpl(core, dialogOfCallee(request, branch.tag), way, undefined, 'early');
     this.dialog.parts.peer.learn(request);
     this.dialog.parts.offers.came(request);
+    this.dialog.role = 'callee';
     this.dialog.invite = { receivePrack: (prack) => this.#receivePrack(prack), cancel: () => host.cancel() };
   }
 

@@ -4,7 +4,10 @@ import type { SipMessage } from './message.ts';
 /** The extensions that this user agent speaks: RFC 3262, RFC 4028, RFC 3891, RFC 4488. */
 export const SUPPORTED = '100rel, timer, replaces, norefersub';
 
-const SPOKEN = new Set(SUPPORTED.split(', '));
+/** What is said in no message of ours, for it concerns registrars: RFC 3327. */
+const OF_REGISTRARS = ['path'];
+
+const SPOKEN = new Set([...SUPPORTED.split(', '), ...OF_REGISTRARS]);
 
 /** The elements of a comma-separated list of tokens, in lower case; none when the header is missing. */
 export function tokensOf(header: unknown): string[] {

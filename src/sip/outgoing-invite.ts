@@ -4,6 +4,7 @@ import { type Core, guard } from './core.ts';
 import { DialogImpl } from './dialog.ts';
 import { dialogOfCaller } from './dialog-state.ts';
 import { aliasOfUri, DialogWay } from './dialog-way.ts';
+import { LateAnswers } from './late-answers.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { hasSdp } from './offers.ts';
 import { requires, SUPPORTED } from './option-tags.ts';
@@ -153,7 +154,9 @@ export class OutgoingInviteImpl implements OutgoingInvite {
 
   #newDialog(response: SipResponse, flow: Flow): DialogImpl {
     const { request, channel } = this.#outgoing;
-    const alias = channel && aliasOfUri(request.uri, channel.peer);
+    // Where routes lead, somebody else is reached than the URI names.
+    const isRouted = request.headers.route !== undefined;
+    const alias = channel && !isRouted ? aliasOfUri(request.uri, channel.peer) : undefined;
     const way = new DialogWay(this.#core, flow, alias);
     const data = dialogOfCaller(request, response);
     const dialog = new DialogImpl(this.#core, data, way, this.#options.credentials, 'early');
@@ -183,10 +186,11 @@ export class OutgoingInviteImpl implements OutgoingInvite {
     const tag = response.headers.to.params['tag'] ?? '';
     const known = this.#dialogs.get(tag);
     const { request } = this.#outgoing;
-    if (known !== undefined && known.state !== 'early') return known.repeatAck(request.headers.cseq.seq);
+    if (known !== undefined && known.state !== 'early')
+      return known.parts.acks.repeat(request.headers.cseq.seq);
     const dialog = known ?? this.#newDialog(response, flow);
     dialog.confirm(response);
-    dialog.oweAck(request);
+    dialog.parts.acks.owe(request);
     if (this.#answered || this.#cancel !== undefined) this.#hangUp(dialog);
     else this.#handOver(response, dialog);
   }
@@ -208,8 +212,20 @@ export class OutgoingInviteImpl implements OutgoingInvite {
     timer.accepted(response);
     const { seq } = this.#outgoing.request.headers.cseq;
     const done = guard(this.#core, 'onAccepted', () =>
-      this.#options.onAccepted(response, dialog, (body, headers) => dialog.acknowledge(seq, body, headers)),
+      this.#options.onAccepted(response, dialog, (body, headers) =>
+        dialog.client.acknowledge(seq, body, headers),
+      ),
     );
     if (!done) void dialog.bye();
+    this.#passOn();
+  }
+
+  /** The transaction outlives a short call by far: it must not keep all that belongs to it. */
+  #passOn(): void {
+    const { request: invite, channel, transaction } = this.#outgoing;
+    const alias = channel && aliasOfUri(invite.uri, channel.peer);
+    const acks = new Map([...this.#dialogs].map(([tag, dialog]) => [tag, dialog.parts.acks]));
+    const { credentials } = this.#options;
+    transaction?.passOn?.(new LateAnswers(this.#core, { invite, alias, credentials, acks }));
   }
 }

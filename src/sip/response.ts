@@ -1,6 +1,6 @@
 // Responses made from the request that they answer (RFC 3261 section 8.2.6).
 import type { Headers, NameAddr, Params, SipRequest, SipResponse, Via } from './message.ts';
-import { emptyParams } from './scan.ts';
+import { emptyParams, emptyRecord } from './scan.ts';
 
 const REASONS: Record<number, string> = {
   100: 'Trying',
@@ -104,14 +104,13 @@ export function makeResponse(
 function sharedHeaders({ headers }: SipRequest, toTag: string | undefined): Headers {
   const to = copyNameAddr(headers.to);
   if (toTag !== undefined && !to.params['tag']) to.params['tag'] = toTag;
-  const shared = {
-    via: headers.via.map(copyVia),
-    from: copyNameAddr(headers.from),
-    to,
-    'call-id': headers['call-id'],
-    cseq: { ...headers.cseq },
-  };
-  return Object.assign(Object.create(null) as Headers, shared);
+  const shared = emptyRecord();
+  shared['via'] = headers.via.map(copyVia);
+  shared['from'] = copyNameAddr(headers.from);
+  shared['to'] = to;
+  shared['call-id'] = headers['call-id'];
+  shared['cseq'] = { ...headers.cseq };
+  return shared as Headers;
 }
 
 function bytesOfBody(bytes: Buffer | string = ''): Buffer {
@@ -126,14 +125,18 @@ function formsDialog(method: string, status: number): boolean {
 
 /** A copy that shares nothing with its original. */
 export function copyNameAddr(nameAddr: NameAddr): NameAddr {
-  return { ...nameAddr, params: copyParams(nameAddr.params) };
+  const { name, uri, params } = nameAddr;
+  return { name, uri, params: copyParams(params) };
 }
 
 /** A copy that shares nothing with its original. */
 export function copyVia(via: Via): Via {
-  return { ...via, params: copyParams(via.params) };
+  const { version, protocol, host, port, params } = via;
+  return { version, protocol, host, port, params: copyParams(params) };
 }
 
 function copyParams(params: Params): Params {
-  return Object.assign(emptyParams(), params);
+  const copy = emptyParams();
+  for (const name in params) copy[name] = params[name] as string | null;
+  return copy;
 }

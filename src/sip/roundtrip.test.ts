@@ -3,10 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
 import { decodeMessage } from './decode.ts';
-import { encodeMessage } from './encode.ts';
+import { encodeMessage, stringifyHead } from './encode.ts';
 import type { NameAddr, Params, SipMessage, Via } from './message.ts';
+import { printHead } from './print-head.ts';
 import { makeResponse } from './response.ts';
-import { quote } from './scan.ts';
+import { emptyParams, quote } from './scan.ts';
 import { StreamDecoder } from './stream.ts';
 
 const token = fc.string({ unit: fc.constantFrom(..."abzAZ09-.!%*_+`'~"), minLength: 1, maxLength: 8 });
@@ -17,7 +18,7 @@ const params = fc
   })
   .map((entries) => {
     const lower = Object.entries(entries).map(([name, value]) => [name.toLowerCase(), value]);
-    return Object.assign(Object.create(null), Object.fromEntries(lower)) as Params;
+    return Object.assign(emptyParams(), Object.fromEntries(lower)) as Params;
   });
 const uri = fc.constantFrom(
   'sip:a@h',
@@ -99,6 +100,43 @@ t.test('a message is read as it was printed, from a datagram and from a stream',
     ),
   );
 });
+
+t.test('what is printed here is what `sip` prints, and what must not be printed is left to it', async (t) => {
+  const dangerous = fc.option(
+    fc.tuple(
+      fc.constantFrom('subject', 'reason', 'name', 'uri', 'tag', 'host', 'method', 'line\nbreak'),
+      fc.constantFrom('x\r\nInjected: 1', 'a\nb', 'a\rb', 'a\0b', '"\\\0"', 'sip:a> <b', '', 'ü', '\udc80'),
+    ),
+    { nil: undefined },
+  );
+  const heads = { both: 0, one: 0 };
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(message, dangerous, (original, danger) => {
+        const changed = danger === undefined ? original : spoilt(original, ...danger);
+        const printed = printHead(changed);
+        heads[printed === undefined ? 'one' : 'both'] += 1;
+        return printed === undefined || printed === stringifyHead(changed);
+      }),
+      { numRuns: 1000 },
+    ),
+  );
+  t.ok(heads.both > 30 && heads.one > 30, JSON.stringify(heads));
+});
+
+/** With a text where it may do harm. */
+function spoilt(message: SipMessage, where: string, text: string): SipMessage {
+  const headers = Object.assign(Object.create(null), message.headers);
+  const { from, via } = message.headers;
+  if (where === 'reason') return { ...message, ...('reason' in message ? { reason: text } : { uri: text }) };
+  if (where === 'method') return 'method' in message ? { ...message, method: text } : message;
+  if (where === 'name' || where === 'uri') headers.from = { ...from, [where]: text };
+  else if (where === 'tag')
+    headers.from = { ...from, params: Object.assign(Object.create(null), { tag: text }) };
+  else if (where === 'host') headers.via = via.map((one) => ({ ...one, host: text }));
+  else headers[where] = text;
+  return { ...message, headers };
+}
 
 t.test('any bytes: no exception; what can be answered can be answered', async (t) => {
   const bytes = fc.oneof(

@@ -86,9 +86,22 @@ export function parsePort(text: string): number | undefined {
   return port === undefined || port === 0 || port > 65535 ? undefined : port;
 }
 
-/** An object for names from the network: it has no prototype, so no name is special. */
+/** Without one member, and without those of every other object: so no name is special, `__proto__` neither. */
+function Bare() {}
+Bare.prototype = Object.freeze(Object.create(null));
+const bare = Bare as unknown as new () => Record<string, never>;
+
+/**
+ * An empty object for names from the network. Unlike `Object.create(null)`, which is laid out as a hash table, it takes no more
+ * memory than what is put into it.
+ */
 export function emptyParams(): Params {
-  return Object.create(null) as Params;
+  return new bare();
+}
+
+/** The same for values of any kind. */
+export function emptyRecord(): Record<string, unknown> {
+  return new bare();
 }
 
 /**

@@ -1,4 +1,5 @@
 // The clock of the SIP stack and the intervals of RFC 3261 table 4: injectable, so that tests need no real time.
+import { runAfter } from './timer-queue.ts';
 import type { Timers } from './user-agent-types.ts';
 
 /** What sets and clears timers. The system's own is {@link systemClock}; tests give one that they wind by hand. */
@@ -8,10 +9,7 @@ export interface Clock {
 }
 
 export const systemClock: Clock = {
-  after(milliseconds, run) {
-    const timer = setTimeout(run, milliseconds);
-    return () => clearTimeout(timer);
-  },
+  after: runAfter,
 };
 
 /** RFC 3261 table 4, in milliseconds. */
@@ -22,16 +20,18 @@ export function giveUpAfter(timers: Timers): number {
   return 64 * timers.t1;
 }
 
-interface Running {
+interface Started {
   readonly name: string;
-  /** Ends it before its time. */
+  /** Ends it before its time; of no effect afterwards. */
   revoke: () => void;
+  readonly next: Started | undefined;
 }
 
 /** The named timers of one state machine, two or three: at most one runs under each name, and all end together. */
 export class TimerSet {
   readonly #clock: Clock;
-  #running: Running[] = [];
+  /** A list, for nothing is smaller. */
+  #first: Started | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -39,14 +39,11 @@ export class TimerSet {
 
   /** Starts a timer, in place of the one of that name. */
   start(name: string, milliseconds: number, run: () => void): void {
-    this.stop(name);
-    const running: Running = { name, revoke: () => {} };
-    running.revoke = this.#clock.after(milliseconds, () => {
-      this.#forget(running);
-      run();
-    });
-    // Not pushed: an array that grows takes room for sixteen more.
-    this.#running = [...this.#running, running];
+    const before = this.#find(name);
+    before?.revoke();
+    const revoke = this.#clock.after(milliseconds, run);
+    if (before !== undefined) before.revoke = revoke;
+    else this.#first = { name, revoke, next: this.#first };
   }
 
   /** Runs at once and then after intervals that double from T1: up to `cap` milliseconds, until stopped. */
@@ -58,18 +55,17 @@ export class TimerSet {
   }
 
   stop(name: string): void {
-    const running = this.#running.find((one) => one.name === name);
-    if (running === undefined) return;
-    this.#forget(running);
-    running.revoke();
+    this.#find(name)?.revoke();
   }
 
-  #forget(running: Running): void {
-    this.#running = this.#running.filter((one) => one !== running);
+  #find(name: string): Started | undefined {
+    let started = this.#first;
+    while (started !== undefined && started.name !== name) started = started.next;
+    return started;
   }
 
   clear(): void {
-    for (const { revoke } of this.#running) revoke();
-    this.#running = [];
+    for (let started = this.#first; started !== undefined; started = started.next) started.revoke();
+    this.#first = undefined;
   }
 }

@@ -1,6 +1,7 @@
 // What makes a message belong to a transaction: branch, sent-by and method (RFC 3261 sections 17.1.3 and 17.2.3).
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import type { SipRequest, SipResponse, Via } from './message.ts';
+import { randomHex } from './random-hex.ts';
 
 /** What a branch of RFC 3261 begins with; without it the sender speaks RFC 2543. */
 const MAGIC_COOKIE = 'z9hG4bK';
@@ -8,16 +9,16 @@ const DEFAULT_PORTS: Record<string, number> = { TLS: 5061 };
 
 /** A branch that no other transaction has, anywhere: 128 random bits. */
 export function newBranch(): string {
-  return MAGIC_COOKIE + randomBytes(16).toString('hex');
+  return MAGIC_COOKIE + randomHex(16);
 }
 
 /** A tag for From or To: 64 random bits (RFC 3261 section 19.3 asks for 32). */
 export function newTag(): string {
-  return randomBytes(8).toString('hex');
+  return randomHex(8);
 }
 
 export function newCallId(): string {
-  return randomBytes(16).toString('hex');
+  return randomHex(16);
 }
 
 // A key object: from bytes one is made anew for each message, which takes five times as long.

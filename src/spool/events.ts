@@ -82,6 +82,19 @@ export const eventBodySchema = v.variant('type', [
   v.object({ type: v.literal('call.restored'), ...callBase }),
   v.object({ type: v.literal('call.held'), ...callBase, label: v.string() }),
   v.object({ type: v.literal('call.retrieved'), ...callBase, label: v.string() }),
+  /** A party has sent its side of the call on: by REFER, or somebody took it with Replaces. `label`: that side. */
+  v.object({
+    type: v.literal('call.transferred'),
+    ...callBase,
+    label: v.string(),
+    how: v.picklist(['blind', 'attended', 'replaced']),
+    by: party,
+    to: party,
+    /** The consultation call that has become part of this one. */
+    consultation: v.optional(v.string()),
+  }),
+  v.object({ type: v.literal('party.left'), ...callBase, label: v.string(), party }),
+  v.object({ type: v.literal('party.joined'), ...callBase, label: v.string(), party }),
   v.object({
     type: v.literal('recording.started'),
     ...recordingBase,

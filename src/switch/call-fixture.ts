@@ -4,7 +4,8 @@ import { silentLogger } from '../log.ts';
 import type { EventBody } from '../spool/events.ts';
 import { FakeInvite, FakeUserAgent, fakeRequest } from '../testing/fake-user-agent.ts';
 import { Call, type CallPlan } from './call.ts';
-import type { CallMedia } from './call-media.ts';
+import { type CallMedia, directMedia } from './call-media.ts';
+import type { CallContext } from './call-model.ts';
 import type { Dn } from './dn.ts';
 import { type StoredCall, storeCall } from './stored-call.ts';
 
@@ -38,6 +39,25 @@ export function fakeMedia(failing: Step[] = []): CallMedia & { asked: string[] }
     async release() {
       ask('release');
     },
+  };
+}
+
+/** What a call is given to work with, as far as a test does not care. */
+export function fakeContext(
+  given: Pick<CallContext, 'userAgent' | 'journal' | 'anchor'> & Partial<CallContext>,
+): CallContext {
+  return {
+    log: silentLogger(),
+    glareDelay: async () => {},
+    anchorOf: () => undefined,
+    restoreMedia: () => directMedia,
+    keep: () => {},
+    forget: () => {},
+    featureCodes: new Map(),
+    ringTimeoutMs: 60_000,
+    probeMs: 60_000,
+    onReleased: () => {},
+    ...given,
   };
 }
 

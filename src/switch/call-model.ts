@@ -1,16 +1,16 @@
 // What a call is made of: parties, legs, the plan that it follows, and what it is given to work with.
 import type { Logger } from '../log.ts';
 import type { SipResponse } from '../sip/message.ts';
-import type { UserAgent } from '../sip/user-agent.ts';
+import type { Dialog, UserAgent } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
 import type { Call } from './call.ts';
 import type { CallMedia } from './call-media.ts';
-import type { Leg } from './leg.ts';
+import type { Label, Leg } from './leg.ts';
 import type { StoredAnchor } from './media-servers.ts';
 import type { Feature } from './phone-requests.ts';
 import type { RecordingDecision } from './recording-decision.ts';
 import type { Redirected } from './redirection.ts';
-import type { Destination } from './route.ts';
+import type { Destination, RefusedRoute } from './route.ts';
 import type { ShownCaller } from './shown-caller.ts';
 import type { Ring } from './strategy/strategy.ts';
 
@@ -50,6 +50,10 @@ export interface CallContext {
   /** What agents may dial in a call, by its digits. */
   featureCodes: ReadonlyMap<string, Feature>;
   onReleased(call: Call): void;
+  /** Where a party may send its call, as if it had dialled the number. */
+  plan?(by: CallParty, number: string, sessionId: string): Promise<CallPlan | RefusedRoute>;
+  /** The call, and the leg of it, that a dialog belongs to. */
+  callOf?(dialog: Dialog): { call: Call; label: Label } | undefined;
   /** Where a callee's redirection leads. */
   redirect?(from: Destination, response: SipResponse): Redirected[];
 }

@@ -1,7 +1,7 @@
 // The INVITE to one place where a call may be answered (RFC 3261 section 13.2).
-import type { Body, OutgoingInvite, OutgoingInviteOptions, Peer } from '../sip/user-agent.ts';
+import type { Body, ExtraHeaders, OutgoingInvite, OutgoingInviteOptions, Peer } from '../sip/user-agent.ts';
 import type { Call } from './call.ts';
-import type { CallTarget } from './call-model.ts';
+import type { CallParty, CallTarget } from './call-model.ts';
 import { numberUri } from './route.ts';
 import { shownFrom, shownHeaders } from './shown-caller.ts';
 
@@ -11,6 +11,10 @@ type Handlers = Pick<OutgoingInviteOptions, 'onProvisional' | 'onAccepted' | 'on
 const WITHOUT_100REL = { supported: 'timer, replaces, norefersub' };
 
 export interface CallOutOptions {
+  /** Who calls, when it is not the caller of the plan; headers and hops go with it. */
+  from?: CallParty;
+  headers?: ExtraHeaders;
+  maxForwards?: number;
   /** Our own address at which the call came: the host of the caller's number. */
   local: Peer;
   body: Body | undefined;
@@ -22,12 +26,12 @@ export interface CallOutOptions {
 export function callOut(
   call: Call,
   { route, to, shown }: CallTarget,
-  { local, body, mayOfferEarly }: CallOutOptions,
+  options: CallOutOptions,
   handlers: Handlers,
 ): OutgoingInvite {
-  const { from, maxForwards } = call.plan;
+  const { local, body, mayOfferEarly, from = call.plan.from, maxForwards = call.plan.maxForwards } = options;
   const isTrunk = route.kind === 'trunk';
-  const showing = { from, shown: shown ?? call.plan.shown, isTrunk, local };
+  const showing = { from, shown: shown ?? (options.from ? undefined : call.plan.shown), isTrunk, local };
   return call.context.userAgent.invite({
     uri: route.uri,
     peer: route.peer,
@@ -35,10 +39,11 @@ export function callOut(
     from: shownFrom(showing),
     to: { uri: numberUri(to.number, isTrunk ? route.peer : local), name: undefined },
     headers: {
-      ...call.headersTo('b'),
+      ...(options.headers ?? call.headersTo('b')),
       ...shownHeaders(showing),
       'max-forwards': String(maxForwards),
       ...(body === undefined && !mayOfferEarly ? WITHOUT_100REL : {}),
+      ...(route.kind === 'dn' && route.path !== undefined ? { route: route.path } : {}),
     },
     body,
     ...handlers,

@@ -35,7 +35,7 @@ export interface Ruling {
 
 /** Plans the call of an authenticated caller as the strategy decided, or says why it cannot be. */
 export function planCall(
-  invite: IncomingInvite,
+  invite: Pick<IncomingInvite, 'message'>,
   caller: Caller,
   options: RouteOptions,
   { sessionId, decision }: Ruling,
@@ -108,7 +108,7 @@ function attachedBy({ attach, rules }: Decision): CallPlan['attached'] {
   return { data: attach, rule: rules.join(' / ') };
 }
 
-export function callerOf(invite: IncomingInvite, caller: Caller): CallParty {
+export function callerOf(invite: Pick<IncomingInvite, 'message'>, caller: Caller): CallParty {
   const { from } = invite.message.headers;
   const shown = printable(unquote(from.name) ?? '', LONGEST_NAME) || undefined;
   const uri = from.uri.slice(0, LONGEST_URI);

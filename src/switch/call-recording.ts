@@ -44,6 +44,9 @@ export interface Asked {
 export class CallRecording {
   readonly id: string;
   readonly #options: CallRecordingOptions;
+  /** Settled when it is known whether it runs. */
+  started: Promise<void> = Promise.resolve();
+  #legs: Legs;
   #state: RecordingState = 'starting';
   /** Why it is interrupted, and whether it was paused then. */
   #interruption: { reason: string; wasPaused: boolean } | undefined;
@@ -51,6 +54,7 @@ export class CallRecording {
   constructor(options: CallRecordingOptions) {
     this.id = options.id;
     this.#options = options;
+    this.#legs = options.legs;
   }
 
   get state(): RecordingState {
@@ -75,12 +79,17 @@ export class CallRecording {
   }
 
   get metadata(): RecordingMetadata {
-    const { id, call, sessionId, terms } = this.#options;
-    return { recording: id, call, sessionId, ...terms, parties: this.#parties() };
+    return this.metadataOf(this.#legs);
   }
 
-  #parties(): Party[] {
-    const { legs, agent } = this.#options;
+  /** What a segment with these parties is to say of itself. */
+  metadataOf(legs: Legs): RecordingMetadata {
+    const { id, call, sessionId, terms } = this.#options;
+    return { recording: id, call, sessionId, ...terms, parties: this.#parties(legs) };
+  }
+
+  #parties(legs: Legs): Party[] {
+    const { agent } = this.#options;
     return [legs.a, legs.b].map(({ label, tag, party: { dn, agentId, number, uri, name } }) => ({
       label,
       tag,
@@ -94,7 +103,12 @@ export class CallRecording {
   }
 
   /** Has it confirmed by the media server, which may have begun with the answer. Never rejects. */
-  async start(media: CallMedia): Promise<void> {
+  start(media: CallMedia): Promise<void> {
+    this.started = this.#start(media);
+    return this.started;
+  }
+
+  async #start(media: CallMedia): Promise<void> {
     const { metadata } = this;
     try {
       await media.startRecording(metadata);
@@ -147,6 +161,17 @@ export class CallRecording {
     if (this.#state !== 'interrupted') return;
     this.#state = wasPaused ? 'paused' : 'recording';
     this.#tell({ type: 'recording.resumed', reason: 'another media server took over' });
+  }
+
+  /** A party has left for another one: what is written from here on is a new segment, at another place perhaps. Never rejects. */
+  async goOnWith(legs: Legs, media: CallMedia): Promise<void> {
+    this.#legs = legs;
+    if (this.#state !== 'recording') return;
+    try {
+      await media.startRecording(this.metadata);
+    } catch (thrown) {
+      if (this.#state === 'recording') this.fail(messageOf(thrown));
+    }
   }
 
   /** Says that the recording which should be is not; the call goes on. */

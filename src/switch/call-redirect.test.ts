@@ -1,18 +1,17 @@
 // A callee that answers 3xx: whom the call is offered to then, and to whom never.
 import { join } from 'node:path';
 import t from 'tap';
-import { silentLogger } from '../log.ts';
 import type { OutgoingInviteOptions } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
 import { FakeInvite, FakeUserAgent, fakeRequest, fakeResponse } from '../testing/fake-user-agent.ts';
 import { Call } from './call.ts';
+import { fakeContext, settle } from './call-fixture.ts';
 import { directMedia } from './call-media.ts';
 import { planCall } from './call-plan.ts';
 import { DnStore } from './dn-store.ts';
 import { routeRedirected } from './redirection.ts';
 import { NOTHING } from './strategy/evaluate.ts';
 
-const settle = () => new Promise((resolve) => setImmediate(resolve));
 const trunk = { name: 'carrier', host: '127.0.0.2', port: 5060, transport: 'udp', record: false } as const;
 
 function redirected(status: number, ...uris: string[]) {
@@ -53,25 +52,13 @@ async function calling(dialled: string) {
   if (planned.kind !== 'call') throw new Error(planned.reason);
   const userAgent = new Places();
   const events: EventBody[] = [];
-  const call = new Call(
-    { invite, plan: planned.plan },
-    {
-      userAgent,
-      log: silentLogger(),
-      journal: (event) => void events.push(event),
-      anchor: () => ({ ...directMedia, anchored: true, startRecording: async () => undefined }),
-      glareDelay: async () => {},
-      anchorOf: () => undefined,
-      restoreMedia: () => directMedia,
-      keep: () => undefined,
-      forget: () => undefined,
-      featureCodes: new Map(),
-      ringTimeoutMs: 60_000,
-      probeMs: 60_000,
-      onReleased: () => {},
-      redirect: (from, response) => routeRedirected(from, response, options),
-    },
-  );
+  const context = fakeContext({
+    userAgent,
+    journal: (event) => void events.push(event),
+    anchor: () => ({ ...directMedia, anchored: true, startRecording: async () => undefined }),
+    redirect: (from, response) => routeRedirected(from, response, options),
+  });
+  const call = new Call({ invite, plan: planned.plan }, context);
   t.teardown(() => call.release('switch', 503, 'test over'));
   await call.begin();
   const refuse = async (index: number, response: ReturnType<typeof fakeResponse>) => {

@@ -43,6 +43,7 @@ export class CallSetup {
     this.#invite = invite;
     this.#offer = sdpOf(invite.message);
     call.legs.a.described = this.#offer;
+    call.legs.a.offered = this.#offer;
     this.#early = new CallEarly({
       call,
       invite,
@@ -53,6 +54,11 @@ export class CallSetup {
       takeAnswer: (answer, offered) => this.#takeAnswer(answer, offered),
       isPending: () => this.#isOffered(),
     });
+  }
+
+  /** Of the caller's dialog. */
+  get callId(): string {
+    return this.#invite.message.headers['call-id'];
   }
 
   /** Offers the call to the callee. */
@@ -204,6 +210,7 @@ export class CallSetup {
 
   /** The callee's offer, as the caller gets it. */
   #offerOf(sdp: Buffer): Promise<Buffer> {
+    this.#call.legs.b.offered = sdp;
     return this.#call.media.offer('b', sdp).catch((thrown: unknown) => {
       this.#loseMedia(thrown);
       return sdp;

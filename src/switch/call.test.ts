@@ -216,7 +216,7 @@ t.test('two re-INVITEs at once: the second gets 491', async (t) => {
   t.same(first.sent, ['200 m(answer)']);
 });
 
-t.test('INFO is carried with its body; REFER is not allowed yet', async (t) => {
+t.test('INFO is carried with its body; a REFER that refers to nothing is refused', async (t) => {
   const { userAgent, invite } = await answered();
   const info = new FakeIncoming(
     fakeRequest('INFO', 'Signal=1', { 'content-type': 'application/dtmf-relay' }),
@@ -227,7 +227,7 @@ t.test('INFO is carried with its body; REFER is not allowed yet', async (t) => {
   await settle();
   t.same(userAgent.dialog.sent, ['INFO Signal=1']);
   t.same(info.sent, ['200']);
-  t.same(refer.sent, ['405']);
+  t.same(refer.sent, ['400']);
 });
 
 t.test('after a call without offer, the ACK of a later re-INVITE ends nothing', async (t) => {

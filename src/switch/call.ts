@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import { v7 as uuidv7 } from 'uuid';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Dialog, ExtraHeaders, IncomingInvite } from '../sip/user-agent.ts';
+import type { Dialog, ExtraHeaders, IncomingInvite, Peer } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
 import { createdEvent, decidedEvent } from './call-events.ts';
 import { type CallMedia, directMedia } from './call-media.ts';
@@ -12,6 +12,7 @@ import {
   type CallPlan,
   type CallState,
   type CallTarget,
+  type Legs,
   targetsOf,
   UNRECORDED,
 } from './call-model.ts';
@@ -21,7 +22,7 @@ import { Exchange } from './exchange.ts';
 import { relayInDialog } from './in-dialog.ts';
 import { type Label, Leg, otherLabel } from './leg.ts';
 import { watchParties } from './liveness.ts';
-import { agentSide } from './recording-decision.ts';
+import { agentSide, type RecordingDecision } from './recording-decision.ts';
 import { recordLate, setDirect } from './recording-requests.ts';
 import { termsOf } from './recording-terms.ts';
 import { newUuid, sessionIdHeader } from './session-id.ts';
@@ -34,13 +35,24 @@ const GONE: Record<Label, [left: string, lost: string]> = {
   b: ['hung up by the callee', 'the callee is gone'],
 };
 
+/** Nothing of this party concerns its call any more. */
+export function detach({ dialog }: Leg): void {
+  if (dialog === undefined) return;
+  dialog.onEnd = undefined;
+  dialog.onReinvite = undefined;
+  dialog.onUpdate = undefined;
+  dialog.onRequest = undefined;
+  dialog.onAck = undefined;
+}
+
 export class Call {
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   readonly context: CallContext;
   readonly log: Logger;
-  readonly legs: Record<Label, Leg>;
+  /** Exchanged as a whole when a party leaves for another one: what is over still knows its own. */
+  legs: Legs;
   /** Every offer and answer of the answered call. */
   readonly exchange = new Exchange(() => this.#keep());
   /** What is asked of its recording, one after the other. */
@@ -51,8 +63,12 @@ export class Call {
   recording: CallRecording | undefined;
   /** Settled when both parties have answered the BYE that ends the call, or will not. */
   farewell: Promise<unknown> = Promise.resolve();
+  /** A party is being transferred. */
+  transfer: { end(): void } | undefined;
   /** What media servers still hold of the call besides `media`. */
   readonly leftBehind: CallMedia[] = [];
+  /** Our own address at which it came. */
+  readonly local: Peer;
   /** Undefined in a call of an earlier life, which is answered. */
   readonly #setup: CallSetup | undefined;
   /** Ends the watch over the parties of an answered call. */
@@ -66,6 +82,7 @@ export class Call {
     const stored = 'stored' in from ? from.stored : undefined;
     this.id = stored?.id ?? uuidv7();
     this.startedAt = stored?.startedAt ?? Date.now();
+    this.local = 'invite' in from ? from.invite.flow.local : from.stored.local;
     this.plan = 'plan' in from ? from.plan : from.stored.plan;
     this.context = context;
     this.log = context.log.child({ call: this.id });
@@ -118,8 +135,12 @@ export class Call {
 
   /** Headers of every message to a party: who speaks with whom (RFC 7989). */
   headersTo(label: Label): ExtraHeaders {
+    return this.headersFor(this.legs[label]);
+  }
+
+  /** The same for a party that is about to come. */
+  headersFor({ label, uuid }: Leg): ExtraHeaders {
     const { sessionId } = this.plan;
-    const { uuid } = this.legs[label];
     if (uuid !== sessionId) return { 'session-id': sessionIdHeader(sessionId, uuid) };
     const other = this.legs[otherLabel(label)];
     other.uuid ??= newUuid();
@@ -164,6 +185,19 @@ export class Call {
     dialog.onEnd = ({ by }) => this.release(label, 200, by === 'timeout' ? lost : left);
   }
 
+  /** In the place of a party that leaves comes another one, with the media that reaches it. The leg that has left is returned. */
+  replaceParty(newcomer: Leg, media: CallMedia): Leg {
+    const { label, dialog, party } = newcomer;
+    const left = this.legs[label];
+    detach(left);
+    this.legs = { ...this.legs, [label]: newcomer };
+    this.plan = label === 'a' ? { ...this.plan, from: party } : { ...this.plan, to: party };
+    this.media = media;
+    if (dialog !== undefined) this.join(label, dialog);
+    relayInDialog(this);
+    return left;
+  }
+
   /** The caller has been told that the call is answered. */
   answer(): void {
     this.state = 'answered';
@@ -185,13 +219,33 @@ export class Call {
     else if (this.media.anchored && this.recording === undefined) void setDirect(this);
   }
 
+  /** Another party has come: it is recorded for its sake, unless the recording goes on anyway. */
+  onPartyReplaced(decision: RecordingDecision | undefined): void {
+    const state = this.recording?.state;
+    if (state !== undefined && state !== 'stopped' && state !== 'failed') return;
+    if (decision === undefined) return void setDirect(this);
+    this.plan = { ...this.plan, decision };
+    this.#journalDecision();
+    this.recording = this.newRecording();
+    void recordLate(this, this.recording);
+  }
+
+  /** The leg that this dialog belongs to, while it rings too. */
+  legOf(dialog: Dialog): Label | undefined {
+    const { a, b } = this.legs;
+    if (a.dialog === dialog) return 'a';
+    if (b.dialog === dialog) return 'b';
+    return a.dialog === undefined && dialog.callId === this.#setup?.callId ? 'a' : undefined;
+  }
+
   /** Ends the call on every leg that is still up, and its recording. Later calls of it do nothing. */
   release(by: Label | 'switch', status: number, reason: string): void {
     if (this.state === 'released') return;
     const answered = this.state === 'answered';
     this.state = 'released';
     this.#endWatch();
-    this.#setup?.end(status, reason);
+    if (!answered) this.#setup?.end(status, reason);
+    this.transfer?.end();
     this.context.forget(this);
     this.farewell = Promise.all([this.#hangUp('a'), this.#hangUp('b')]);
     this.recording?.stop(reason);

@@ -159,13 +159,14 @@ function showDn(directory: Directory, dn: Dn) {
 }
 
 function showRegistration(registration: Registration, now: number) {
-  const { contact, protocol, address, port, expiresAt, userAgent } = registration;
+  const { contact, protocol, address, port, expiresAt, userAgent, path = null } = registration;
   return {
     contact,
     transport: protocol,
     address: `${hostOf(address)}:${port}`,
     expiresInS: Math.round((expiresAt - now) / 1000),
     userAgent,
+    path,
   };
 }
 

@@ -30,6 +30,7 @@ const contact = (changes: Partial<Registration> = {}): Registration => ({
   callId: 'c1',
   cseq: 1,
   userAgent: null,
+  path: null,
   ...changes,
 });
 

@@ -23,6 +23,8 @@ export interface Registration {
   callId: string;
   cseq: number;
   userAgent: string | null;
+  /** The proxies between, as the Path header says them (RFC 3327). */
+  path?: string | null;
 }
 
 /** A call that is up, so that a restart knows what the last life left behind. */
@@ -76,7 +78,7 @@ export class DnStore {
     this.#selectDn = this.#db.prepare(`SELECT ${DN_COLUMNS} FROM dn WHERE number = ?`);
     this.#selectRegistrations = this.#db.prepare(
       `SELECT number, contact, protocol, address, port, expires_at AS expiresAt, call_id AS callId, cseq,
-        user_agent AS userAgent FROM registration WHERE number = ? ORDER BY rowid`,
+        user_agent AS userAgent, path FROM registration WHERE number = ? ORDER BY rowid`,
     );
     this.#dns = new Remembered((number) => this.#readDn(number));
     this.#contacts = new Remembered((number) => this.#readContacts(number));
@@ -151,14 +153,14 @@ export class DnStore {
 
   #writeRegistrations(number: string, registrations: readonly Registration[]): void {
     const insert = this.#db.prepare(
-      `INSERT INTO registration (number, contact, protocol, address, port, expires_at, call_id, cseq, user_agent)
-       SELECT @number, @contact, @protocol, @address, @port, @expiresAt, @callId, @cseq, @userAgent
+      `INSERT INTO registration (number, contact, protocol, address, port, expires_at, call_id, cseq, user_agent, path)
+       SELECT @number, @contact, @protocol, @address, @port, @expiresAt, @callId, @cseq, @userAgent, @path
        WHERE EXISTS (SELECT 1 FROM dn WHERE number = @number)`,
     );
     this.#contacts.forget(number);
     this.#db.transaction(() => {
       this.#db.prepare('DELETE FROM registration WHERE number = ?').run(number);
-      for (const registration of registrations) insert.run(registration);
+      for (const registration of registrations) insert.run({ path: null, ...registration });
     })();
   }
 

@@ -14,9 +14,10 @@ import {
   requestByPhone,
 } from './phone-requests.ts';
 import { passRefusal, refuse, relayReinvite, relayUpdate, type Side } from './relay-offer.ts';
+import { receiveRefer } from './transfer.ts';
 
 /** What a party may send within a call. */
-export const ALLOW_IN_CALL = 'INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY';
+export const ALLOW_IN_CALL = 'INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, REFER';
 
 /** Requests that concern only the parties: their bodies pass untouched. */
 const CARRIED = new Set(['INFO', 'MESSAGE', 'NOTIFY']);
@@ -53,6 +54,7 @@ export function joinDialogs(call: Call, one: Side, other: Side): void {
     near.dialog.onUpdate = (request) => void relayUpdate(call, near, far, request);
     const codes = featureCodesOf(call, near.leg);
     near.dialog.onRequest = (request) => {
+      if (request.message.method === 'REFER') return void receiveRefer(call, near, request);
       if (request.message.method === 'INFO' && takeInfo(call, near, far, request, codes)) return;
       relayRequest(call, near, far, request).catch((thrown: unknown) => refuse(call, near, request, thrown));
     };

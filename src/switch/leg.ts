@@ -20,6 +20,8 @@ export interface StoredLeg {
   described: string | null;
   held: boolean;
   uuid: string | null;
+  /** Latin-1 as well; left out when it never made an offer. */
+  offered?: string | undefined;
 }
 
 export interface LegOptions {
@@ -29,7 +31,7 @@ export interface LegOptions {
   party: CallParty;
   /** Where its signalling is: a party behind NAT sends its media from there, and no stranger may. */
   source: string;
-  origin?: SdpOriginState;
+  origin?: SdpOriginState | SdpOrigin;
 }
 
 export class Leg {
@@ -40,6 +42,8 @@ export class Leg {
   dialog: Dialog | undefined;
   /** The party's own description, the last one that was accepted. */
   described: Buffer | undefined;
+  /** The last offer of its own: all that it can do, where `described` may be an answer that names what was chosen. */
+  offered: Buffer | undefined;
   /** The UUID by which the party names its side of the conversation (RFC 7989); made here when it does not. */
   uuid: string | undefined;
   /** It has put the other on hold. */
@@ -51,19 +55,21 @@ export class Leg {
     this.tag = tag;
     this.party = party;
     this.source = source;
-    this.origin = new SdpOrigin(origin);
+    this.origin = origin instanceof SdpOrigin ? origin : new SdpOrigin(origin);
   }
 
   store(): StoredLeg {
     const { label, tag, party, source, held, uuid = null } = this;
     const described = this.described?.toString('latin1') ?? null;
-    return { label, tag, party, source, held, uuid, described, origin: this.origin.state };
+    const offered = this.offered?.toString('latin1');
+    return { label, tag, party, source, held, uuid, described, offered, origin: this.origin.state };
   }
 
-  static restore({ described, held, uuid, ...options }: StoredLeg): Leg {
+  static restore({ described, offered, held, uuid, ...options }: StoredLeg): Leg {
     const leg = new Leg(options);
     leg.uuid = uuid ?? undefined;
     leg.held = held;
+    leg.offered = offered === undefined ? undefined : Buffer.from(offered, 'latin1');
     leg.described = described === null ? undefined : Buffer.from(described, 'latin1');
     return leg;
   }

@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts';
 import type { NgClient } from '../ng/client.ts';
 import { anchoredMedia, type CallMedia } from './call-media.ts';
 import type { Legs } from './call-model.ts';
+import type { Leg } from './leg.ts';
 
 const PING_INTERVAL_MS = 250;
 const MOST_MISSES = 3;
@@ -140,7 +141,7 @@ export class MediaServers {
   readonly #options: MediaServersOptions;
   readonly #anchors = new WeakMap<CallMedia, Anchor>();
   /** Each anchoring after the first one of a call has a name of its own: what is late of an earlier one cannot end it. */
-  readonly #anchored = new WeakSet<Legs>();
+  readonly #anchored = new WeakSet<Leg>();
   /** Tells the names of this life from those of others. */
   readonly #prefix = `${Date.now().toString(36)}-`;
   #serial = 0;
@@ -159,8 +160,9 @@ export class MediaServers {
   /** Media for a call on the first server that lives; when none does, media that refuses at once. */
   anchor(call: string, legs: Legs): CallMedia {
     const server = this.living;
-    const name = this.#anchored.has(legs) ? `${call}.${this.#prefix}${++this.#serial}` : call;
-    this.#anchored.add(legs);
+    const isFirst = !this.#anchored.has(legs.a) && !this.#anchored.has(legs.b);
+    const name = isFirst ? call : `${call}.${this.#prefix}${++this.#serial}`;
+    this.#anchored.add(legs.a).add(legs.b);
     const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs, this.#options.featureCodes?.());
     if (server !== undefined) this.#anchors.set(media, { server, life: server.life, name });
     return media;
@@ -174,7 +176,7 @@ export class MediaServers {
   /** The media of an earlier life; that of a server which is not used any more is lost. */
   restore({ server: wanted, name }: StoredAnchor, legs: Legs): CallMedia {
     const server = this.#servers.find((candidate) => candidate.name === wanted);
-    this.#anchored.add(legs);
+    this.#anchored.add(legs.a).add(legs.b);
     const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs, this.#options.featureCodes?.());
     const [first] = this.#servers;
     const known = server ?? first;

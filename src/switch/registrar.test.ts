@@ -60,6 +60,23 @@ t.test('a contact is kept where its REGISTER came from, and listed', async (t) =
   ]);
 });
 
+t.test(
+  'the proxies through which a phone registered are kept, told, and forgotten with the next way',
+  async (t) => {
+    const { store, send, now } = open(t);
+    const path = '<sip:192.0.2.1;lr>, <sip:192.0.2.2;lr>';
+    const { status, options } = send(asking(contactOf(CONTACT), { path }));
+    t.match({ status, options }, { status: 200, options: { headers: { path } } });
+    t.match(store.registrations('7001', now()), [{ contact: CONTACT, path }]);
+    const wrong = send(asking(contactOf(CONTACT), { 'call-id': 'second', path: '<sip:192.0.2.1>' }));
+    t.match({ status: wrong.status, options: wrong.options }, { status: 400, options: { reason: /Path/ } });
+    t.match(store.registrations('7001', now()), [{ path }], 'nothing has changed');
+    const direct = send(asking(contactOf(CONTACT), { 'call-id': 'third' }));
+    t.equal(direct.options.headers?.path, undefined);
+    t.equal(store.registrations('7001', now())[0]?.path, null);
+  },
+);
+
 t.test('it ends when its time is over, and when the phone says so', async (t) => {
   const { store, send, later, now } = open(t);
   send(asking(contactOf(CONTACT, '60')));

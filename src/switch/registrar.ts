@@ -4,6 +4,7 @@ import type { NameAddr, SipRequest } from '../sip/message.ts';
 import { parseUri } from '../sip/uri.ts';
 import type { IncomingRequest, ResponseOptions } from '../sip/user-agent.ts';
 import type { DnStore, Registration } from './dn-store.ts';
+import { pathOf } from './path.ts';
 
 const LEAST_EXPIRES_S = 60;
 const MOST_CONTACTS = 10;
@@ -50,6 +51,8 @@ function decide(request: IncomingRequest, number: string, options: RegistrarOpti
     return { status: 400, reason: 'SIPS Contact Needs TLS' };
   const asked = readBindings(contact, message, options.maxExpires);
   if (asked === undefined) return { status: 400, reason: 'Contact Not Understood' };
+  const path = pathOf(message);
+  if (path === undefined) return { status: 400, reason: 'Path Not Understood' };
   if (asked.some(({ expires }) => expires > 0 && expires < LEAST_EXPIRES_S)) {
     return { status: 423, headers: { 'min-expires': String(LEAST_EXPIRES_S) } };
   }
@@ -58,11 +61,13 @@ function decide(request: IncomingRequest, number: string, options: RegistrarOpti
   const kept = current.filter((existing) => !asked.some((binding) => binding.contact === existing.contact));
   const added = asked
     .filter(({ expires }) => expires > 0)
-    .map((binding) => registrationOf(binding, number, request, now()));
+    .map((binding) => ({ ...registrationOf(binding, number, request, now()), path }));
   const next = [...added, ...kept];
   if (next.length > MOST_CONTACTS) return { status: 403, reason: `At Most ${MOST_CONTACTS} Contacts` };
   store.replaceRegistrations(number, next);
-  return listing(next, now());
+  const answer = listing(next, now());
+  // RFC 3327 section 5.3: the phone, and each proxy, can see the way on which it will be called.
+  return path === null ? answer : { ...answer, headers: { ...answer.headers, path } };
 }
 
 function removeAll(message: SipRequest, number: string, { store }: RegistrarOptions): Answer {

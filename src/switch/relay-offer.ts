@@ -89,6 +89,7 @@ async function relayOffer(
   const answer = sdpOf(response);
   const answerBody = answer && near.leg.tell(await call.media.answer(far.leg.label, answer));
   near.leg.described = offer;
+  near.leg.offered = offer;
   far.leg.described = answer ?? far.leg.described;
   request.respond(200, { headers: call.headersTo(near.leg.label), body: answerBody });
   journalHold(call, near.leg, offer);
@@ -139,6 +140,7 @@ async function relayWithoutOffer(call: Call, near: Side, far: Side, request: Inc
   request.respond(200, { headers, body: near.leg.tell(offered) });
   const answer = await acknowledged;
   far.leg.described = offer;
+  far.leg.offered = offer;
   near.leg.described = answer ?? near.leg.described;
   const carried = answer && (await call.media.answer(near.leg.label, answer).catch(() => undefined));
   ack(carried && far.leg.tell(carried));

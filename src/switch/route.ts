@@ -7,10 +7,12 @@ import type { Flow, Peer } from '../sip/user-agent.ts';
 import { type Dn, typeOf } from './dn.ts';
 import type { DnStore, Registration } from './dn-store.ts';
 import type { Identity } from './identity.ts';
+import { firstHop } from './path.ts';
 import type { RouteWord } from './strategy/strategy.ts';
 
 export type Destination =
-  | { kind: 'dn'; dn: Dn; uri: string; peer: Peer; flow: Flow | undefined }
+  /** `path`: the proxies between, as a Route header says them. */
+  | { kind: 'dn'; dn: Dn; uri: string; peer: Peer; flow: Flow | undefined; path?: string }
   | { kind: 'trunk'; trunk: TrunkConfig; uri: string; peer: Peer; flow: undefined };
 
 /** `reason`: the status' own phrase when it is left out. */
@@ -123,8 +125,9 @@ function routeToNumber(dn: Dn, options: RouteOptions): Route {
 function routeToDn(dn: Dn, { store, now, flowOf }: RouteOptions): Route {
   const registration = store.registrations(dn.number, now())[0];
   if (registration === undefined) return { kind: 'refused', status: 480, reason: 'Not Registered' };
-  const { contact, protocol, address, port } = registration;
-  return { kind: 'dn', dn, uri: contact, peer: { protocol, address, port }, flow: flowOf(registration) };
+  const { contact, path } = registration;
+  const way = { uri: contact, peer: firstHop(registration), flow: flowOf(registration) };
+  return { kind: 'dn', dn, ...way, ...(path ? { path } : {}) };
 }
 
 function isDiallable(number: string): boolean {

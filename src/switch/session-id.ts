@@ -3,15 +3,15 @@
 // It is the caller's UUID, as its INVITE carries it or as it is made here. Each party is told the other's UUID and its own;
 // a called party is told that of the conversation, whoever has been transferred meanwhile, so that the next switch knows
 // the conversation by the same identifier.
-import { randomBytes } from 'node:crypto';
 import type { SipMessage } from '../sip/message.ts';
+import { randomHex } from '../sip/random-hex.ts';
 
 const NIL = '0'.repeat(32);
 const UUID = /^[0-9a-f]{32}$/;
 
 /** A UUID as Session-ID writes it: 32 hexadecimal digits. */
 export function newUuid(): string {
-  return randomBytes(16).toString('hex');
+  return randomHex(16);
 }
 
 /** The conversation's identifier from a Session-ID header (32 hexadecimal digits), or a new one. */

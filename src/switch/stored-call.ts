@@ -1,5 +1,5 @@
 // An answered call as JSON: what another life of the switch needs to go on with it.
-import type { StoredDialog } from '../sip/user-agent.ts';
+import type { Peer, StoredDialog } from '../sip/user-agent.ts';
 import type { Call } from './call.ts';
 import type { CallPlan } from './call-model.ts';
 import type { StoredRecording } from './call-recording.ts';
@@ -9,6 +9,7 @@ import type { StoredAnchor } from './media-servers.ts';
 export interface StoredCall {
   id: string;
   startedAt: number;
+  local: Peer;
   plan: CallPlan;
   legs: { a: StoredLeg; b: StoredLeg };
   dialogs: { a: StoredDialog; b: StoredDialog };
@@ -19,12 +20,13 @@ export interface StoredCall {
 
 /** @returns undefined for a call that has no two confirmed dialogs */
 export function storeCall(call: Call): StoredCall | undefined {
-  const { id, startedAt, plan, legs, recording, media } = call;
+  const { id, startedAt, local, plan, legs, recording, media } = call;
   const [a, b] = [storeDialog(legs.a), storeDialog(legs.b)];
   if (a === undefined || b === undefined) return undefined;
   return {
     id,
     startedAt,
+    local,
     plan: storePlan(plan),
     legs: { a: legs.a.store(), b: legs.b.store() },
     dialogs: { a, b },

@@ -58,7 +58,7 @@ export class Strategist {
   }
 
   /** The ruling on a call, or its promise, which never rejects. */
-  rule(invite: IncomingInvite, caller: Caller): Ruling | Promise<Ruling> {
+  rule(invite: Pick<IncomingInvite, 'message'>, caller: Caller): Ruling | Promise<Ruling> {
     const sessionId = sessionIdOf(invite.message.headers['session-id']);
     const dialled = userOf(invite.message.uri) ?? '';
     const { strategy } = this.#file;
@@ -106,7 +106,12 @@ export class Strategist {
   }
 }
 
-function callOf(invite: IncomingInvite, caller: Caller, sessionId: string, to: string): StrategyCall {
+function callOf(
+  invite: Pick<IncomingInvite, 'message'>,
+  caller: Caller,
+  sessionId: string,
+  to: string,
+): StrategyCall {
   return {
     sessionId,
     from: callerOf(invite, caller).number,

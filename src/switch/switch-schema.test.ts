@@ -27,7 +27,7 @@ t.test('version 1: DNs, hashes, registrations and open calls stay what they were
     { number: '7001', type: 'extension', name: 'Ann', record: true, ha1: 'ab', realm: 'grec' },
     { number: '7002', type: 'extension', name: null, record: false, ha1: null, realm: null },
   ]);
-  t.match(store.registrations('7001', 1000), [{ contact: 'sip:7001@h' }]);
+  t.match(store.registrations('7001', 1000), [{ contact: 'sip:7001@h', path: null }]);
   t.same(store.openCalls(), [{ call: 'x', recording: 'r' }]);
   store.removeDn('7001');
   t.same(store.registrations('7001', 1000), [], 'a registration still goes with its DN');

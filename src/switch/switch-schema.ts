@@ -45,6 +45,8 @@ const MIGRATIONS = [
     since INTEGER NOT NULL
   ) STRICT;
   `,
+  // The proxies through which a phone registered (RFC 3327).
+  'ALTER TABLE registration ADD COLUMN path TEXT',
 ] as const;
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -9,9 +9,11 @@ import { createNgClient } from '../ng/client.ts';
 import type { NgEvent } from '../ng/reply.ts';
 import { hostOf, KNOWN_METHODS } from '../sip/compose.ts';
 import type { SipRequest } from '../sip/message.ts';
+import { replacedBy } from '../sip/replaces.ts';
 import { reasonPhrase } from '../sip/response.ts';
 import {
   createUserAgent,
+  type Dialog,
   type Flow,
   type IncomingInvite,
   type IncomingRequest,
@@ -33,6 +35,7 @@ import { DnStore } from './dn-store.ts';
 import { EngagedDns } from './engaged.ts';
 import { Identifier, type Identity, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
+import type { Label } from './leg.ts';
 import { LiveDecisions } from './live-decisions.ts';
 import { LiveEvents } from './live-events.ts';
 import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
@@ -41,11 +44,13 @@ import { type Feature, takeFeatureCode } from './phone-requests.ts';
 import { routeRedirected } from './redirection.ts';
 import { RegisteredFlows } from './registered-flows.ts';
 import { register } from './registrar.ts';
+import { takePlace } from './replaced-party.ts';
 import type { RefusedRoute, RouteOptions } from './route.ts';
 import { hasForeignBody } from './sdp-body.ts';
 import { Sparingly } from './sparingly.ts';
 import { storeCall } from './stored-call.ts';
 import { Strategist } from './strategist.ts';
+import { planFor, type TransferPlanOptions } from './transfer-plan.ts';
 
 const ALLOW = `${ALLOW_IN_CALL}, REGISTER`;
 
@@ -57,6 +62,9 @@ const PROBE_MS = 90_000;
 const LINES_PER_SECOND = 5;
 /** Characters of what a stranger wrote. */
 const LONGEST_LOGGED = 200;
+
+/** The host of numbers when none is known; it is never called. */
+const NOWHERE = { protocol: 'udp', address: '127.0.0.1', port: 5060 } as const;
 
 type Caller = Exclude<Identity, { kind: 'refused' }>;
 type Refused = Extract<Identity, { kind: 'refused' }>;
@@ -270,7 +278,9 @@ export class Switch {
     if (this.calls.size >= MOST_CALLS) return this.#refuseBusy(invite);
     const caller = this.#identities.get(invite.message);
     if (caller === undefined) return invite.respond(403);
+    if (headers['replaces'] !== undefined) return this.#replace(invite, caller);
     if (this.#isAgentCode(invite, caller)) return;
+    if (headers['replaces'] !== undefined) return this.#replace(invite, caller);
     const ruling = this.strategist.rule(invite, caller);
     if (ruling instanceof Promise) void this.#placeLater(invite, caller, ruling);
     else this.#place(invite, caller, ruling);
@@ -283,6 +293,28 @@ export class Switch {
     if (code === undefined || caller.kind !== 'dn' || this.store.dn(dialled) !== undefined) return false;
     doAgentCode(invite, caller.dn.number, code, this.agents);
     return true;
+  }
+
+  /** Somebody wants the place of a party in a call (RFC 3891). */
+  #replace(invite: IncomingInvite, caller: Caller): void {
+    const { message } = invite;
+    const replaced = replacedBy(message, (...name) => this.#userAgent?.findDialog(...name));
+    if (replaced.kind === 'refused')
+      return invite.respond(
+        replaced.status,
+        replaced.reason === undefined ? {} : { reason: replaced.reason },
+      );
+    const found = replaced.kind === 'dialog' ? this.#callOf(replaced.dialog) : undefined;
+    if (found === undefined) return invite.respond(481);
+    void takePlace(found.call, found.label, invite, callerOf(invite, caller));
+  }
+
+  #callOf(dialog: Dialog): { call: Call; label: Label } | undefined {
+    for (const call of this.calls.values()) {
+      const label = call.legOf(dialog);
+      if (label !== undefined) return { call, label };
+    }
+    return undefined;
   }
 
   /** An external strategy decides: others' calls go on, and the caller may give up. */
@@ -307,6 +339,11 @@ export class Switch {
     if (plan.kind === 'refused') return this.#refuseCall(invite, caller, ruling, plan);
     if (this.#isLoop(plan.plan)) return this.#refuseLoop(invite);
     this.#begin(new Call({ invite, plan: plan.plan }, this.#context()));
+  }
+
+  #planning(): TransferPlanOptions {
+    const [local = NOWHERE] = this.#userAgent?.listening ?? [];
+    return { routing: this.#routing(), strategist: this.strategist, local };
   }
 
   #converse(call: Call): void {
@@ -370,6 +407,7 @@ export class Switch {
       log: this.#log,
       journal: (event) => {
         if (event.type === 'call.answered') this.#noteAnswered(event.call);
+        if (event.type === 'party.joined') this.#noteParties(event.call);
         if (event.type === 'call.released') this.#engaged.drop(event.call);
         if (event.type === 'recording.started') this.#count('recorded');
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
@@ -380,6 +418,8 @@ export class Switch {
       restoreMedia: (anchor, legs) => this.mediaServers.restore(anchor, legs),
       keep: (call) => this.#callStore.keep(call.id, () => storeCall(call)),
       forget: (call) => this.#callStore.forget(call.id),
+      plan: (by, number, sessionId) => planFor(by, number, sessionId, this.#planning()),
+      callOf: (dialog) => this.#callOf(dialog),
       redirect: (from, response) => routeRedirected(from, response, this.#routing()),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
       featureCodes: this.#settings.featureCodes,
@@ -425,6 +465,12 @@ export class Switch {
     this.#count('answered');
     const answered = this.calls.get(call);
     if (answered !== undefined) this.#noteEngaged(answered);
+  }
+
+  /** A transfer has changed who is in a call. */
+  #noteParties(call: string): void {
+    const changed = this.calls.get(call);
+    if (changed !== undefined) this.#noteEngaged(changed);
   }
 
   #noteEngaged({ id, legs }: Call): void {

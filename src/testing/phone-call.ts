@@ -14,6 +14,9 @@ import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
 import type { SessionDescription } from '../sdp/session-description.ts';
 import type { SipMessage, SipResponse } from '../sip/message.ts';
+import { sipfragStatus } from '../sip/refer-subscription.ts';
+import { printReferTo } from '../sip/refer-to.ts';
+import { printReplaces } from '../sip/replaces.ts';
 import type { Body, Dialog, IncomingRequest } from '../sip/user-agent.ts';
 import type { PhoneMedia } from './phone-media.ts';
 import type { SentAudio } from './rtp-sender.ts';
@@ -59,6 +62,15 @@ export interface PhoneCall {
   /** @returns the status of the final response to the re-INVITE */
   hold(): Promise<number>;
   retrieve(): Promise<number>;
+  /** Changes the direction of the audio by UPDATE (RFC 3311). @returns the status of its final response */
+  update(direction: Direction): Promise<number>;
+  /**
+   * Sends the other side elsewhere (RFC 3515): to a URI, or to the other side of `consultation`.
+   * @returns the status of the REFER's response, and that of the outcome, once NOTIFY tells it
+   */
+  refer(uri: string, consultation?: PhoneCall): Promise<{ status: number; outcome: Promise<number> }>;
+  /** What an INVITE names this call by that is to take the place of its phone's other side (RFC 3891). */
+  readonly replaces: string | undefined;
   /** BYE, or CANCEL before the answer. */
   hangup(): Promise<void>;
 }
@@ -88,6 +100,8 @@ export class TestCall implements PhoneCall {
   readonly #encodings: readonly string[];
   readonly #cancel: () => void;
   #dialog: Dialog | undefined;
+  /** What became of the last REFER. */
+  #referred = Promise.withResolvers<number>();
   #ours: SessionDescription | undefined;
 
   constructor(parts: CallParts) {
@@ -128,6 +142,38 @@ export class TestCall implements PhoneCall {
     return this.#renegotiate('sendrecv');
   }
 
+  async update(direction: Direction): Promise<number> {
+    if (this.#dialog === undefined) return 481;
+    const response = await this.#dialog.update({ body: this.offer(direction) });
+    if (response.status < 300) this.takeDescription(response);
+    return response.status;
+  }
+
+  get replaces(): string | undefined {
+    const { callId, tags } = this;
+    if (tags === undefined) return undefined;
+    return printReplaces({ callId, toTag: tags.remote, fromTag: tags.local, earlyOnly: false });
+  }
+
+  async refer(uri: string, consultation?: PhoneCall): Promise<{ status: number; outcome: Promise<number> }> {
+    this.#referred = Promise.withResolvers<number>();
+    const headers = { 'refer-to': printReferTo(uri, consultation?.replaces) };
+    const response = await this.#dialog?.request('REFER', { headers });
+    return { status: response?.status ?? 481, outcome: this.#referred.promise };
+  }
+
+  #notified(request: IncomingRequest): void {
+    request.respond(200);
+    const status = sipfragStatus(request.message.body);
+    if (status !== undefined && status >= 200) this.#referred.resolve(status);
+  }
+
+  #receive(request: IncomingRequest): void {
+    const { method } = request.message;
+    if (method === 'NOTIFY') this.#notified(request);
+    else request.respond(method === 'OPTIONS' ? 200 : 405);
+  }
+
   async hangup(): Promise<void> {
     this.media.stop();
     if (this.#dialog === undefined) this.#cancel();
@@ -151,6 +197,8 @@ export class TestCall implements PhoneCall {
   attach(dialog: Dialog): void {
     this.#dialog = dialog;
     dialog.onReinvite = (request) => this.#answerReinvite(request);
+    dialog.onUpdate = (request) => this.#answerReinvite(request);
+    dialog.onRequest = (request) => this.#receive(request);
     dialog.onAck = (ack) => {
       this.takeDescription(ack);
       this.succeed();

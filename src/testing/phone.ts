@@ -2,7 +2,14 @@
 import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { SipResponse } from '../sip/message.ts';
-import type { IncomingInvite, Peer, Protocol, TlsIdentity, UserAgent } from '../sip/user-agent.ts';
+import type {
+  ExtraHeaders,
+  IncomingInvite,
+  Peer,
+  Protocol,
+  TlsIdentity,
+  UserAgent,
+} from '../sip/user-agent.ts';
 import { createUserAgent } from '../sip/user-agent.ts';
 import { headerOf, type PhoneCall, TestCall } from './phone-call.ts';
 import { openPhoneMedia } from './phone-media.ts';
@@ -41,8 +48,8 @@ export interface Phone {
   /** Registers, or renews it. @returns the final response: 200, 401 after a wrong password, 408 without an answer … */
   register(expires?: number): Promise<SipResponse>;
   unregister(): Promise<SipResponse>;
-  /** Calls a number at its registrar, or any SIP URI with a numeric host. */
-  call(target: string): Promise<PhoneCall>;
+  /** Calls a number at its registrar, or any SIP URI with a numeric host. `headers` go into the INVITE. */
+  call(target: string, headers?: ExtraHeaders): Promise<PhoneCall>;
   /** The next call that comes, or one that has come and was not asked for yet. */
   nextCall(): Promise<PhoneCall>;
   /** Hangs up all calls, frees all ports. Does not unregister. */
@@ -78,6 +85,7 @@ class TestPhone implements Phone {
       tls,
       log: log.child({ phone: this.number }),
       product: 'grec-test-phone',
+      allow: 'INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, NOTIFY',
       onInvite: (invite) => void this.#ring(invite),
       onRequest: (request) => request.respond(request.message.method === 'OPTIONS' ? 200 : 405),
     });
@@ -107,7 +115,7 @@ class TestPhone implements Phone {
     return this.register(0);
   }
 
-  async call(target: string): Promise<PhoneCall> {
+  async call(target: string, headers: ExtraHeaders = {}): Promise<PhoneCall> {
     const { registrar, listenHost, encodings } = this.#options;
     const isUri = target.includes(':');
     const uri = isUri ? target : `sip:${target}@${bracket(registrar.host)}:${registrar.port}`;
@@ -126,6 +134,7 @@ class TestPhone implements Phone {
       from: { uri: this.uri },
       to: { uri },
       ...(isUri ? {} : { peer: this.#registrarPeer }),
+      headers,
       body: call.offer(),
       ...this.#credentials,
       onProvisional: (response) => call.progress(response),

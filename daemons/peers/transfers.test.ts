@@ -1,0 +1,223 @@
+// Transfers end to end: phones refer each other, recordings go on with the new party, and one conversation has one name.
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { RecordingRow } from '../../src/catalog/rows.ts';
+import { silentLogger } from '../../src/log.ts';
+import { findAudio } from '../../src/testing/compare.ts';
+import { toLinear } from '../../src/testing/dialogue.ts';
+import { createPhone, type Phone, type PhoneBehaviour, type PhoneCall } from '../../src/testing/phone.ts';
+import { freePort, type Installation, install, readChannels } from './installation.ts';
+
+type Test = { teardown(step: () => unknown): void };
+
+const speech = (count: number, seed: string) => {
+  const bytes = Buffer.alloc(count * 8000);
+  for (let at = 0; at < bytes.length; at += 32)
+    createHash('sha256').update(`${seed}${at}`).digest().copy(bytes, at);
+  return bytes;
+};
+
+/** Two switches on one machine, each the other's trunk. */
+const [onePort, otherPort] = await Promise.all([freePort(), freePort('127.0.0.2')]);
+const trunkTo = (host: string, port: number) =>
+  `[[trunk]]\nname = "other"\nhost = "${host}"\nport = ${port}\n`;
+const [one, other] = await Promise.all([
+  install({ port: onePort, toml: trunkTo('127.0.0.2', otherPort) }),
+  install({ host: '127.0.0.2', port: otherPort, toml: trunkTo('127.0.0.1', onePort) }),
+]);
+t.teardown(() => Promise.all([one.stop(), other.stop()]));
+t.jobs = 4;
+
+let numbers = 7200;
+
+async function phone(
+  t: Test,
+  at: Installation,
+  record = false,
+  behaviour: PhoneBehaviour = {},
+): Promise<Phone> {
+  const number = `${numbers++}`;
+  await at.addDn(number, `secret-${number}`, { record });
+  const made = await createPhone({
+    number,
+    password: `secret-${number}`,
+    registrar: { ...at.sip, protocol: 'udp' },
+    listenHost: at === one ? '127.0.0.1' : '127.0.0.3',
+    log: silentLogger(),
+    behaviour,
+  });
+  t.teardown(() => made.close());
+  await made.register();
+  return made;
+}
+
+/** An answered call between two phones. */
+async function connect(from: Phone, to: Phone): Promise<[PhoneCall, PhoneCall]> {
+  const out = await from.call(to.number);
+  const into = await to.nextCall();
+  const [outcome] = await Promise.all([out.outcome, into.outcome]);
+  if (!outcome.answered) throw new Error(`${outcome.status} ${outcome.reason}`);
+  return [out, into];
+}
+
+async function gone(at: Installation, number: string): Promise<void> {
+  await at.until(`the calls of ${number} are gone`, async () => {
+    const { calls } = await at.ask<{ calls: { from: string; to: string }[] }>('grec-sipd', 'GET', '/calls');
+    return calls.some(({ from, to }) => from === number || to === number) ? undefined : true;
+  });
+}
+
+function recordingOf(at: Installation, dn: string): Promise<RecordingRow> {
+  return at.until(`${dn} is recorded`, async () =>
+    (await at.recordings(0)).find((row) => row.dn === dn || row.callee === dn),
+  );
+}
+
+function filesOf(at: Installation, { path }: RecordingRow) {
+  if (path === null) throw new Error('nothing is archived');
+  const folder = join(at.config.paths.archive, path);
+  return {
+    channels: readChannels(join(folder, 'audio.wav')),
+    metadata: JSON.parse(readFileSync(join(folder, 'metadata.json'), 'utf8')),
+  };
+}
+
+/** Events of the switch, with those of this type that name the number. */
+function events(at: Installation, type: string, number: string): Record<string, unknown>[] {
+  const folder = join(at.config.paths.journal, 'grec-sipd');
+  const lines = readdirSync(folder).flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n'));
+  return lines.flatMap((line) => (line.includes(type) && line.includes(number) ? [JSON.parse(line)] : []));
+}
+
+function hasAudio(channel: Int16Array, spoken: Buffer): boolean {
+  const wanted = toLinear(spoken);
+  const at = findAudio(channel, wanted).offset ?? -1;
+  // The ends of it may be in another segment.
+  const middle = wanted.subarray(1600, wanted.length - 1600);
+  return at >= 0 && middle.every((sample, index) => channel[at + 1600 + index] === sample);
+}
+
+t.test('blind: the customer goes to another agent, and it is one recording', async (t) => {
+  const [customer, agent, expert] = [await phone(t, one), await phone(t, one, true), await phone(t, one)];
+  const [out, into] = await connect(customer, agent);
+  const first = [speech(1, 'customer 1'), speech(1, 'agent')] as const;
+  await Promise.all([out.speak(first[0]), into.speak(first[1])]);
+  const { status, outcome } = await into.refer(`sip:${expert.number}@127.0.0.1`);
+  t.equal(status, 202);
+  const there = await expert.nextCall();
+  t.equal(await outcome, 200);
+  t.match(await into.ended, { by: 'remote' }, 'the switch ends the transferor’s leg');
+  t.match(there.remoteUri, customer.number, 'the expert sees who calls');
+  const second = [speech(1, 'customer 2'), speech(1, 'expert')] as const;
+  await Promise.all([out.speak(second[0]), there.speak(second[1])]);
+  await there.hangup();
+  t.match(await out.ended, { by: 'remote' });
+  await gone(one, customer.number);
+  const row = await recordingOf(one, agent.number);
+  t.equal(row.state, 'complete', row.reason ?? '');
+  const { channels, metadata } = filesOf(one, row);
+  t.equal(metadata.segments.length, 2);
+  t.match(
+    metadata.parties.map(({ number }: { number: string }) => number).sort(),
+    [customer.number, agent.number, expert.number].sort(),
+  );
+  for (const [channel, spoken, what] of [
+    [channels[0], first[1], 'the agent'],
+    [channels[0], second[1], 'then the expert, on the same channel'],
+    [channels[1], first[0], 'the customer'],
+    [channels[1], second[0], 'the customer afterwards'],
+  ] as const)
+    t.ok(hasAudio(channel, spoken), what);
+  t.match(events(one, 'call.transferred', expert.number), [
+    { how: 'blind', by: { number: agent.number }, to: { number: expert.number } },
+  ]);
+  t.same((await one.recordings(0)).filter(({ callee }) => callee === expert.number).length, 0);
+});
+
+t.test('blind, to one who refuses: the call goes on as it was', async (t) => {
+  const [customer, agent] = [await phone(t, one), await phone(t, one, true)];
+  const busy = await phone(t, one, false, { refuseWith: 486 });
+  const [out, into] = await connect(customer, agent);
+  const { status, outcome } = await into.refer(`sip:${busy.number}@127.0.0.1`);
+  t.same([status, await outcome], [202, 486]);
+  const said = speech(1, 'still here');
+  await into.speak(said);
+  await into.hangup();
+  await out.ended;
+  await gone(one, customer.number);
+  const { channels, metadata } = filesOf(one, await recordingOf(one, agent.number));
+  t.ok(hasAudio(channels[0], said));
+  t.equal(metadata.segments.length, 1);
+});
+
+t.test('attended: both calls recorded; the customer’s recording goes on with the expert', async (t) => {
+  const [customer, agent, expert] = [
+    await phone(t, one),
+    await phone(t, one, true),
+    await phone(t, one, true),
+  ];
+  const [out, into] = await connect(customer, agent);
+  t.equal(await into.hold(), 200);
+  const [consulting, there] = await connect(agent, expert);
+  const { status, outcome } = await into.refer(`sip:${expert.number}@127.0.0.1`, consulting);
+  t.equal(status, 202);
+  t.equal(await outcome, 200);
+  await Promise.all([into.ended, consulting.ended]);
+  const said = [speech(1, 'attended customer'), speech(1, 'attended expert')] as const;
+  await Promise.all([out.speak(said[0]), there.speak(said[1])]);
+  t.ok(out.media.receiver.count().received > 40, 'no longer on hold');
+  await out.hangup();
+  await there.ended;
+  await gone(one, customer.number);
+  const row = await recordingOf(one, agent.number);
+  const { channels } = filesOf(one, row);
+  t.ok(hasAudio(channels[0], said[1]), 'the expert in the agent’s place');
+  t.ok(hasAudio(channels[1], said[0]), 'the customer');
+  await recordingOf(one, expert.number);
+  t.match(events(one, 'call.transferred', expert.number), [{ how: 'attended', consultation: /./ }]);
+});
+
+t.test('an INVITE with Replaces takes the place of a party', async (t) => {
+  const [customer, agent, colleague] = [await phone(t, one), await phone(t, one, true), await phone(t, one)];
+  const [out, into] = await connect(customer, agent);
+  const { replaces } = into;
+  const taken = await colleague.call(agent.number, { replaces: replaces ?? '', require: 'replaces' });
+  t.match(await taken.outcome, { answered: true });
+  t.match(await into.ended, { by: 'remote' });
+  const said = speech(1, 'colleague');
+  await Promise.all([taken.speak(said), out.media.receiver.until(40)]);
+  await out.hangup();
+  await taken.ended;
+  await gone(one, customer.number);
+  t.ok(hasAudio(filesOf(one, await recordingOf(one, agent.number)).channels[0], said));
+  const lost = await colleague.call(agent.number, { replaces: 'nothing;to-tag=1;from-tag=2' });
+  t.match(await lost.outcome, { answered: false, status: 481 });
+});
+
+t.test('a conversation across two switches, transferred once, keeps its one Session-ID', async (t) => {
+  const customer = await phone(t, one);
+  const agent = await phone(t, other, true);
+  const expert = await phone(t, one, false);
+  const [out, into] = await connect(customer, agent);
+  await Promise.all([out.speak(speech(1, 'far 1')), into.speak(speech(1, 'far 2'))]);
+  const { outcome } = await into.refer(`sip:${expert.number}@127.0.0.2`);
+  const there = await expert.nextCall();
+  t.equal(await outcome, 200);
+  const said = [speech(1, 'near 1'), speech(1, 'near 2')] as const;
+  await Promise.all([out.speak(said[0]), there.speak(said[1])]);
+  await out.hangup();
+  await there.ended;
+  await Promise.all([gone(one, customer.number), gone(other, customer.number)]);
+  const created = [
+    ...events(one, 'call.created', customer.number),
+    ...events(other, 'call.created', customer.number),
+  ];
+  const ids = new Set(created.map(({ sessionId }) => sessionId));
+  t.equal(created.length, 3, 'out to the other switch, there, and back');
+  t.equal(ids.size, 1, [...ids].join());
+  const row = await recordingOf(other, agent.number);
+  t.equal(row.sessionId, [...ids][0]);
+  t.ok(hasAudio(filesOf(other, row).channels[0], said[1]), 'the recording goes on where it is made');
+});
