@@ -100,9 +100,10 @@ async function watched<T>(watch: URL, start: () => Promise<T>): Promise<T> {
   }
 }
 
+/** It ends with this process, however that ends. */
 function idleProcess(watch: URL): ChildProcess {
-  const program = `process.argv[1] = '${CONTROL}'; setInterval(() => undefined, 1e6); import('${watch.href}')`;
-  return spawn(process.execPath, ['-e', program], { stdio: 'ignore' });
+  const program = `process.argv[1] = '${CONTROL}'; process.stdin.resume().on('end', process.exit); import('${watch.href}')`;
+  return spawn(process.execPath, ['-e', program], { stdio: ['pipe', 'ignore', 'ignore'] });
 }
 
 class Siege {
