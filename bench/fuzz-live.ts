@@ -4,6 +4,8 @@ import { besiege, type StallTold } from '../daemons/peers/siege.ts';
 
 const STALL_ALLOWED_MS = 20;
 const GROWTH_ALLOWED_MB = 40;
+/** Messages by each protocol before the count begins. */
+const WARM_UP = 5000;
 
 const { values } = parseArgs({
   options: {
@@ -28,6 +30,7 @@ const report = await besiege({
   },
   ng: { datagrams: Number(values.ng) },
   rtp: { packetsPerSecond: Number(values['rtp-rate']), seconds: Number(values['rtp-seconds']) },
+  warmUp: WARM_UP,
   settles: true,
   say: (line) => console.error(line),
 });

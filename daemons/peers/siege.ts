@@ -22,6 +22,8 @@ export interface SiegeOptions {
   sip: { udp: number; tcp: number; tls: number; calls: number };
   ng: { datagrams: number };
   rtp: { packetsPerSecond: number; seconds: number };
+  /** Messages by each protocol before the memory is looked at first: what a switch at work holds is no growth. */
+  warmUp?: number;
   /** Waits at the end until the timers of all that was made have run out, half a minute and more. */
   settles: boolean;
   say?(line: string): void;
@@ -98,9 +100,10 @@ async function watched<T>(watch: URL, start: () => Promise<T>): Promise<T> {
   }
 }
 
+/** It ends with this process, however that ends. */
 function idleProcess(watch: URL): ChildProcess {
-  const program = `process.argv[1] = '${CONTROL}'; setInterval(() => undefined, 1e6); import('${watch.href}')`;
-  return spawn(process.execPath, ['-e', program], { stdio: 'ignore' });
+  const program = `process.argv[1] = '${CONTROL}'; process.stdin.resume().on('end', process.exit); import('${watch.href}')`;
+  return spawn(process.execPath, ['-e', program], { stdio: ['pipe', 'ignore', 'ignore'] });
 }
 
 class Siege {
@@ -121,6 +124,7 @@ class Siege {
     const talks = new Talks(this.#installation);
     await talks.begin(seed);
     const attack = new Attack(this.#installation, seed);
+    await this.#warmUp(talks);
     const before = await this.#memory();
     const since = Date.now();
     await this.#attack(attack, talks);
@@ -145,6 +149,14 @@ class Siege {
       problems: log.filter((line) => /"level":"(error|fatal)"/.test(line) && !isOfHostileCall(line)),
       logLines: log.length,
     };
+  }
+
+  async #warmUp({ targets }: Talks): Promise<void> {
+    const { warmUp = 0, seed } = this.#options;
+    const attack = new Attack(this.#installation, seed - 1);
+    const hostile = new HostileSip({ seed: seed - 1, ...this.#installation.sip, number: '6667', targets });
+    await attack.datagrams(hostile, warmUp);
+    for (const protocol of ['tcp', 'tls'] as const) await attack.streams(hostile, protocol, warmUp);
   }
 
   async #attack(attack: Attack, { targets }: Talks): Promise<void> {

@@ -1,5 +1,5 @@
 // Loaded into a daemon by NODE_OPTIONS=--import: writes how long its event loop stood still, and what kept it.
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { PerformanceObserver } from 'node:perf_hooks';
 
@@ -9,7 +9,10 @@ export interface Stall {
   at: number;
   /** Beyond the tick's own. */
   gapMs: number;
-  /** Of it, when the machine had given the processor to others (run queue), which is no fault of the daemon. */
+  /**
+   * Of it, when the machine had given the processor to others, which is no fault of the daemon: it waited in the run queue, or
+   * in garbage collection for a helping thread that waited there.
+   */
   othersMs: number;
   /** Of it, when the daemon's own thread computed; the rest it waited for the kernel: disk, name server, console. */
   cpuMs: number;
@@ -19,6 +22,10 @@ export interface Stall {
 
 const TICK_MS = 2;
 const REPORT_MS = 500;
+/** Stalls of one report that are looked at: which is the worst is known when the collector has told its part. */
+const CANDIDATES = 5;
+/** The helping threads are looked at less often: each has a file of its own. */
+const HELPERS_MS = 40;
 /** Nanoseconds run, nanoseconds waited in the run queue; of the main thread (man proc_pid_schedstat, Linux). */
 const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`;
 
@@ -27,36 +34,44 @@ if (directory !== null) watch(`${directory}/${basename(process.argv[1] ?? 'none'
 
 function watch(file: string): void {
   /** They are told some turns later. */
-  let collections: { startTime: number; duration: number }[] = [];
-  const observer = new PerformanceObserver((list) => void collections.push(...list.getEntries()));
+  let collections: Span[] = [];
+  const observer = new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries())
+      collections.push({ from: startTime, to: startTime + duration });
+  });
   observer.observe({ entryTypes: ['gc'] });
   let last = performance.now();
-  let thread = threadTimes();
+  let thread = threadTimes(SCHEDSTAT);
+  let helpers = helpersWaited();
+  let helpersAt = last;
   let reportAt = last + REPORT_MS;
-  let worst: (Stall & Span) | undefined;
+  let candidates: (Stall & Span & { helpersMs: number })[] = [];
   const tick = setInterval(() => {
     const now = performance.now();
     const gapMs = now - last - TICK_MS;
-    const used = threadTimes();
+    const used = threadTimes(SCHEDSTAT);
     const othersMs = Math.min(used.waitedMs - thread.waitedMs, Math.max(0, gapMs));
-    const stall = {
-      at: Date.now(),
-      gapMs,
-      othersMs,
-      cpuMs: used.ranMs - thread.ranMs,
-      gcMs: 0,
-      from: last,
-      to: now,
-    };
-    if (ownMs(stall) > (worst === undefined ? 1 : ownMs(worst))) worst = stall;
+    const isLong = gapMs - othersMs > 1;
+    if (isLong || now > helpersAt + HELPERS_MS) {
+      const waited = helpersWaited();
+      const cpuMs = used.ranMs - thread.ranMs;
+      const stall = { at: Date.now(), gapMs, othersMs, cpuMs, gcMs: 0, from: last, to: now };
+      if (isLong) candidates.push({ ...stall, helpersMs: longestWait(helpers, waited) });
+      candidates = candidates.toSorted((one, other) => ownMs(other) - ownMs(one)).slice(0, CANDIDATES);
+      helpers = waited;
+      helpersAt = now;
+    }
     if (now > reportAt) {
-      if (worst !== undefined) write(file, worst, collections);
-      worst = undefined;
+      const [worst] = candidates
+        .map((stall) => withCollections(stall, collections))
+        .toSorted((one, other) => ownMs(other) - ownMs(one));
+      if (worst !== undefined) appendFileSync(file, `${JSON.stringify(worst)}\n`);
+      candidates = [];
       collections = [];
       reportAt = now + REPORT_MS;
     }
     last = performance.now();
-    thread = threadTimes();
+    thread = threadTimes(SCHEDSTAT);
   }, TICK_MS);
   tick.unref();
 }
@@ -67,14 +82,30 @@ interface Span {
   to: number;
 }
 
-function write(
-  file: string,
-  { from, to, ...stall }: Stall & Span,
-  collections: { startTime: number; duration: number }[],
-): void {
-  const within = collections.filter(({ startTime }) => startTime >= from && startTime <= to);
-  const gcMs = within.reduce((sum, { duration }) => sum + duration, 0);
-  appendFileSync(file, `${JSON.stringify({ ...stall, gcMs })}\n`);
+/** In a collection the main thread waits for the helping ones; when these wait for a processor, so does it. */
+function withCollections(
+  { from, to, helpersMs, ...stall }: Stall & Span & { helpersMs: number },
+  collections: readonly Span[],
+): Stall {
+  const within = collections.filter((one) => one.from >= from && one.from <= to);
+  const gcMs = within.reduce((sum, one) => sum + Math.min(one.to, to) - one.from, 0);
+  const idleMs = Math.max(0, stall.gapMs - stall.othersMs - stall.cpuMs);
+  const heldUpMs = Math.min(helpersMs, gcMs, idleMs);
+  return { ...stall, gcMs, othersMs: stall.othersMs + heldUpMs };
+}
+
+/** By thread, milliseconds that the helping threads have waited in the run queue. */
+function helpersWaited(): Map<string, number> {
+  try {
+    const threads = readdirSync('/proc/self/task').filter((id) => id !== `${process.pid}`);
+    return new Map(threads.map((id) => [id, threadTimes(`/proc/self/task/${id}/schedstat`).waitedMs]));
+  } catch {
+    return new Map();
+  }
+}
+
+function longestWait(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  return Math.max(0, ...[...after].map(([id, waited]) => waited - (before.get(id) ?? waited)));
 }
 
 /** What the daemon itself is to blame for. */
@@ -82,9 +113,9 @@ export function ownMs({ gapMs, othersMs }: Stall): number {
   return gapMs - othersMs;
 }
 
-function threadTimes(): { ranMs: number; waitedMs: number } {
+function threadTimes(file: string): { ranMs: number; waitedMs: number } {
   try {
-    const [ran = 0, waited = 0] = readFileSync(SCHEDSTAT, 'latin1').split(' ').map(Number);
+    const [ran = 0, waited = 0] = readFileSync(file, 'latin1').split(' ').map(Number);
     return { ranMs: ran / 1e6, waitedMs: waited / 1e6 };
   } catch {
     const { user, system } = process.threadCpuUsage();
