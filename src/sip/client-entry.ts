@@ -1,4 +1,5 @@
 // A client transaction's user and surroundings (RFC 3261 section 17.1).
+import { GrecError } from '../errors.ts';
 import type { ClientInviteCore } from './client-invite.ts';
 import { buildAckToFailure } from './client-requests.ts';
 import type { ClientFailure, ClientTransaction } from './client-transaction.ts';
@@ -12,10 +13,13 @@ export interface ClientUser {
   onFailure(failure: ClientFailure, reason: string): void;
 }
 
+const NOBODY: ClientUser = { onResponse: () => {}, onFailure: () => {} };
+
 export class ClientEntry implements ClientInviteCore {
   readonly #layer: ClientLayer;
   readonly #key: string;
-  readonly #request: SipRequest;
+  /** Until its final response. */
+  #request: SipRequest | undefined;
   #user: ClientUser;
 
   constructor(layer: ClientLayer, key: string, request: SipRequest, user: ClientUser) {
@@ -43,6 +47,11 @@ export class ClientEntry implements ClientInviteCore {
 
   passOn(user: ClientUser): void {
     this.#user = user;
+    this.#request = undefined;
+  }
+
+  onSettled(): void {
+    this.passOn(NOBODY);
   }
 
   onTerminated(): void {
@@ -50,6 +59,7 @@ export class ClientEntry implements ClientInviteCore {
   }
 
   encodeAck(response: SipResponse): Buffer {
+    if (this.#request === undefined) throw new GrecError('INTERNAL', 'a second final response to an INVITE');
     return encodeMessage(buildAckToFailure(this.#request, response));
   }
 }

@@ -57,6 +57,7 @@ export class ClientInvite implements ClientTransaction {
     else if (isSuccess(response)) this.#accept();
     else this.#complete(response);
     this.#core.onResponse(response, flow);
+    if (response.status >= 300) this.#core.onSettled?.();
   }
 
   /** Further 2xx, sent again or of other branches of a fork, go to the core until timer M fires. */

@@ -37,6 +37,7 @@ export class ClientNonInvite implements ClientTransaction {
     if (response.status < 200) this.#proceed();
     else this.#complete();
     this.#core.onResponse(response, flow);
+    if (response.status >= 200) this.#core.onSettled?.();
   }
 
   /** A provisional response slows the retransmission down to T2; timer F goes on. */

@@ -26,6 +26,8 @@ export interface ClientCore {
   readonly timers: Timers;
   /** Every provisional response, the final response once, and every 2xx to an INVITE. */
   onResponse(response: SipResponse, flow: Flow): void;
+  /** The final response has been told, and nothing will be from here on. */
+  onSettled?(): void;
   /** Instead of a final response. */
   onFailure(failure: ClientFailure, reason: string): void;
   onTerminated(): void;
