@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SHORTHAND } from './sipp-words.ts';
 
 const SCENARIOS = fileURLToPath(new URL('./scenarios/', import.meta.url));
 
@@ -63,7 +64,8 @@ export function runSipp(options: SippOptions): SippRun {
 
 function fill(name: string, words: Record<string, string>): string {
   let text = readFileSync(join(SCENARIOS, `${name}.xml`), 'utf8');
-  for (const [word, value] of Object.entries(words)) text = text.replaceAll(`{${word}}`, value);
+  for (const [word, value] of Object.entries({ ...SHORTHAND, ...words }))
+    text = text.replaceAll(`{${word}}`, value);
   return text;
 }
 

@@ -159,7 +159,9 @@ function described(leg: Leg): Buffer {
 }
 
 function refusal(leg: Leg, { status, reason }: SipResponse): NotMoved {
-  const what = status === 408 ? 'did not answer the re-INVITE' : `refused the re-INVITE: ${status} ${reason}`;
+  // A 487 says that we have cancelled it.
+  const isSilent = status === 408 || status === 487;
+  const what = isSilent ? 'did not answer the re-INVITE' : `refused the re-INVITE: ${status} ${reason}`;
   return new NotMoved(`${nameOf(leg)} ${what}`, status === 491);
 }
 
