@@ -46,6 +46,8 @@ t.test(
     t.same(firstHop(registration({ protocol: 'tcp' })), tcp);
     t.same(firstHop(registration({ protocol: 'tcp', path: PROXY })), { ...tcp, port: 5070 });
     t.same(firstHop(registration({ protocol: 'tcp', path: '<sip:192.0.2.1;lr>' })), { ...tcp, port: 5060 });
+    const tls = registration({ protocol: 'tls', path: '<sip:192.0.2.1;transport=tls;lr>' });
+    t.same(firstHop(tls), { ...source, protocol: 'tls', port: 5061 });
     t.same(
       firstHop(registration({ protocol: 'tcp', path: '<sip:203.0.113.9:5070;lr>' })),
       tcp,

@@ -2,6 +2,7 @@
 import { hostOf } from '../sip/compose.ts';
 import { scanNameAddrs } from '../sip/decode-headers.ts';
 import type { NameAddr, SipRequest } from '../sip/message.ts';
+import { defaultPort, isStream } from '../sip/protocol.ts';
 import { Scanner } from '../sip/scan.ts';
 import { parseUri } from '../sip/uri.ts';
 import type { Peer } from '../sip/user-agent.ts';
@@ -10,7 +11,6 @@ import type { Registration } from './dn-store.ts';
 const MOST_PROXIES = 8;
 /** Characters; it goes into every call to the phone. */
 const LONGEST_PATH = 1024;
-const DEFAULT_PORT = 5060;
 
 /**
  * The Path of a REGISTER as it stood, null when it came without one; undefined when it cannot be followed: malformed, too
@@ -41,7 +41,8 @@ function isLooseRouter({ uri }: NameAddr): boolean {
 export function firstHop({ path, protocol, address, port }: Registration): Peer {
   const source: Peer = { protocol, address, port };
   const [first] = (path && proxiesOf(path)) || [];
-  if (first === undefined || protocol === 'udp') return source;
+  if (first === undefined || !isStream(protocol)) return source;
   const uri = parseUri(first.uri);
-  return uri?.host === hostOf(address) ? { protocol, address, port: uri.port ?? DEFAULT_PORT } : source;
+  if (uri?.host !== hostOf(address)) return source;
+  return { protocol, address, port: uri.port ?? defaultPort(protocol) };
 }
