@@ -52,7 +52,7 @@ const written = v.strictObject({
       ['udp:127.0.0.1:5060', 'tcp:127.0.0.1:5060'],
     ),
     realm: v.optional(text('a realm'), 'grec'),
-    digest: v.optional(digestAlgorithms, ['SHA-256', 'MD5']),
+    digest: v.optional(digestAlgorithms, ['MD5']),
     'ring-timeout': v.optional(within(5, 600, 'a whole number of seconds'), 180),
     qualify: v.optional(within(0, 3600, 'a whole number of seconds'), 0),
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
