@@ -88,8 +88,9 @@ export class Contacts {
     if (place === undefined || local === undefined) return undefined;
     const { contact: uri } = registration;
     const from = { uri: `sip:${hostOf(local.address)}` };
-    const headers = { accept: 'application/sdp' };
-    const options = { method: 'OPTIONS', uri, from, to: { uri }, headers, patienceMs, ...place };
+    const { path, ...way } = place;
+    const headers = { accept: 'application/sdp', ...(path === undefined ? {} : { route: path }) };
+    const options = { method: 'OPTIONS', uri, from, to: { uri }, headers, patienceMs, ...way };
     return (await userAgent?.request(options))?.status;
   }
 }
