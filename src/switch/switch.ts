@@ -164,7 +164,7 @@ export class Switch {
       admit: (request, flow) => this.#gate.admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),
       onRequest: (request) => this.#onRegister(request),
-      mayAlias: ({ peer }) => this.trunks.byAddress(peer.address) !== undefined,
+      mayAlias: ({ peer }) => this.trunks.hasHost(peer.address),
       successorOf: (flow, uri) => this.contacts.successorOf(flow, userOf(uri) ?? ''),
     });
   }

@@ -152,7 +152,7 @@ export class Trunk {
   }
 }
 
-function peerOf({ port, transport, 'tls-name': name }: TrunkConfig, written: string): Peer {
+function peerOf({ port, transport, domain, 'tls-name': name = domain }: TrunkConfig, written: string): Peer {
   const read = readTrunkHost(written);
   const address = read?.host ?? written;
   return askedFor(name ?? address, { protocol: transport, address, port: read?.port ?? port });

@@ -187,3 +187,21 @@ t.test('mistakes in the configuration, each with its line', async (t) => {
   for (const wrong of ['"192.0.2.1:0"', '"carrier.example"', '[]', '1', '"192.0.2.1:70000"'])
     t.equal(host(wrong), 1, wrong);
 });
+
+t.test('on TLS a trunk shows the name of its domain, unless another one is said', async (t) => {
+  const listening = '[sip]\nlisten = ["tls:192.0.2.9:5061"]\ntls = { certificate = "c", key = "k" }\n';
+  const peer = (more: string) =>
+    trunksOf(`${listening}[[trunk]]\nname = "t"\nhost = "192.0.2.1"\ntransport = "tls"\n${more}`).placesOf(
+      '1',
+    )[0]?.peer;
+  t.same(peer(''), { protocol: 'tls', address: '192.0.2.1', port: 5061 });
+  t.match(peer('domain = "sip.example"'), { name: 'sip.example' });
+  t.match(peer('domain = "sip.example"\ntls-name = "edge.example"'), { name: 'edge.example' });
+});
+
+t.test('the connections of a trunk are its own, however its calls are known', async (t) => {
+  const trunks = trunksOf('[[trunk]]\nname = "out"\nhost = "192.0.2.1"\ninbound = []\n');
+  t.equal(trunks.hasHost('192.0.2.1'), true);
+  t.equal(trunks.hasHost('192.0.2.2'), false);
+  t.equal(trunks.byAddress('192.0.2.1'), undefined);
+});

@@ -58,6 +58,11 @@ export class Trunks {
     return this.#trunks.find(({ config }) => config.name === name);
   }
 
+  /** Whether a trunk is at this address, however its calls are known. */
+  hasHost(address: string): boolean {
+    return this.#trunks.some((trunk) => trunk.hasAddress(address));
+  }
+
   byAddress(address: string): Trunk | undefined {
     return this.#trunks.find((trunk) => trunk.takes('address') && trunk.hasAddress(address));
   }
