@@ -103,7 +103,9 @@ class Sipp {
     const { local, server, calls, rate, seconds } = options;
     const argv = [
       ...['-sf', scenario, '-i', local.host, '-mi', local.host, '-p', `${local.port}`, '-t', 'u1'],
-      ...['-m', `${calls}`, '-r', `${rate}`, '-l', `${calls + 10}`, '-timer_resol', '1'],
+      ...['-r', `${rate}`, '-l', `${calls + 10}`, '-timer_resol', '1'],
+      // The callee is told to end: what still comes of an earlier run would count as calls of this one.
+      ...(name === 'caller' ? ['-m', `${calls}`] : []),
       ...['-timeout', `${Math.ceil(seconds + holdMs / 1000) + SPARE_S}`, '-buff_size', `${SOCKET_BYTES}`],
       ...['-max_retrans', `${MOST_RETRANSMISSIONS}`, '-recv_timeout', `${holdMs + SPARE_S * 1000}`],
       ...['-trace_stat', '-stf', this.#statistics, '-trace_counts', '-fd', '1', '-nostdin'],

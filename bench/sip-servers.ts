@@ -139,7 +139,10 @@ function start(
 ): ChildProcess {
   const [command, ...rest] =
     cores === undefined ? [program, ...argv] : ['taskset', '-c', cores, program, ...argv];
-  return spawn(command ?? program, rest, { stdio: ['ignore', log, log] });
+  const child = spawn(command ?? program, rest, { stdio: ['ignore', log, log] });
+  // However the benchmark ends, it leaves no server behind.
+  process.once('exit', () => child.kill());
+  return child;
 }
 
 async function untilReady(

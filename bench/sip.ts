@@ -40,6 +40,7 @@ interface Measured extends LoadResult {
   cpuMsPerCall: number;
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 if (noSipp) throw new Error(`${noSipp}: apt-get install sip-tester`);
 const callee = { host: CALLEE, port: await freePort(CALLEE) };
 const grec = await startGrec({ trunk: CALLER, cores: serverCore, nodeOptions: [] });
@@ -147,11 +148,14 @@ async function memoryOfOpenCalls(server: GrecServer): Promise<number> {
   const before = await server.status();
   let most = { calls: 0, mb: 0 };
   const timer = setInterval(async () => {
-    const { calls, memory } = await server.status();
+    const { calls, memory } = await server.status().catch(() => before);
     if (calls > most.calls) most = { calls, mb: memory.heap + memory.external };
   }, SAMPLE_MS);
-  await runLoad({ server: server.address, callee, cores: loadCore, ...OPEN });
-  clearInterval(timer);
+  try {
+    await runLoad({ server: server.address, callee, cores: loadCore, ...OPEN });
+  } finally {
+    clearInterval(timer);
+  }
   const idleMb = before.memory.heap + before.memory.external;
   return Math.round(((most.mb - idleMb) * 1000) / most.calls);
 }
