@@ -57,7 +57,7 @@ export async function runLoad(load: Load): Promise<LoadResult> {
     const answering = new Sipp('callee', { ...load, directory, calls, local: load.callee });
     const local = { host: CALLER, port: await freePort(CALLER) };
     const calling = new Sipp('caller', { ...load, directory, calls, local });
-    await calling.done;
+    await calling.untilDone();
     // The callee has seen all calls by now, or some have failed, and it would wait for them for ever.
     await answering.stop();
     return resultOf(calls, load.holdMs, calling, answering);
@@ -116,6 +116,13 @@ class Sipp {
     this.#process = spawn(program, rest, { cwd: directory, stdio: 'ignore' });
     this.#counts = join(directory, `${name}_${this.#process.pid}_counts.csv`);
     this.done = once(this.#process, 'exit');
+  }
+
+  /** @throws Error when somebody else has ended it: its counts are not those of the run */
+  async untilDone(): Promise<void> {
+    await this.done;
+    const { signalCode } = this.#process;
+    if (signalCode !== null) throw new Error(`sipp was ended by ${signalCode}`);
   }
 
   async stop(): Promise<void> {
