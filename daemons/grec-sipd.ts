@@ -6,7 +6,7 @@ import { runsOnModernNode } from '../src/node-version.ts';
 if (await runsOnModernNode(fileURLToPath(import.meta.url))) {
   const [{ runDaemon }, { startSwitch }] = await Promise.all([
     import('../src/daemon.ts'),
-    import('../src/switch/switch.ts'),
+    import('../src/switch/start-switch.ts'),
   ]);
   await runDaemon('grec-sipd', process.argv.slice(2), startSwitch);
 }

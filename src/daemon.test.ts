@@ -9,6 +9,12 @@ import { askDaemon } from './control.ts';
 const START = `({ status: () => ({ figures: 7 }), reload: (config) => log.warn({ realm: config.sip.realm }, 'reloaded'),
   routes: { 'GET /extra': () => ({ extra: true }) }, stop: async () => log.warn('drained') })`;
 
+/** Its drain lasts until the second signal is there, so that this one can never come after the end. */
+const DRAINS_UNTIL_SIGINT = START.replace(
+  'stop: async () => ',
+  "stop: async () => new Promise((resolve) => process.once('SIGINT', resolve)).then(() => ",
+).replace(/ \}\)$/, ') })');
+
 /** A daemon whose start is the given expression (of `config` and `log`). */
 function program(t: Test, start = START) {
   const directory = shortDirectory(t);
@@ -29,7 +35,7 @@ function run(t: Test, { file, configFile }: { file: string; configFile: string }
 }
 
 t.test('ready: its socket answers, then SIGTERM drains and leaves nothing', async (t) => {
-  const daemon = program(t);
+  const daemon = program(t, DRAINS_UNTIL_SIGINT);
   const running = run(t, daemon);
   await running.line(/"msg":"ready"/);
   t.match(await askDaemon('grec-procd', daemon.socket, 'GET', '/status'), {
@@ -40,8 +46,9 @@ t.test('ready: its socket answers, then SIGTERM drains and leaves nothing', asyn
     figures: 7,
   });
   t.strictSame(await askDaemon('grec-procd', daemon.socket, 'GET', '/extra'), { extra: true });
-  // Twice, as a launcher and a process group do it.
+  // Twice, as a launcher and a process group do it: the second one comes while it drains.
   running.child.kill('SIGTERM');
+  await running.line(/"msg":"stopping"/);
   running.child.kill('SIGINT');
   t.strictSame(await running.ended, { code: 0, signal: null });
   t.match(running.lines.join('\n'), /stopping[\s\S]*drained[\s\S]*"msg":"stopped"/);

@@ -64,8 +64,8 @@ t.test('a second Ctrl-C ends a drain that hangs', async (t) => {
   await up.line(/grec-mediad.*stopping/);
   // One that comes at once is the same Ctrl-C delivered twice and must not force: so they are repeated.
   const again = setInterval(() => interrupt(up), 100);
-  const end = await up.ended.finally(() => clearInterval(again));
-  t.strictSame(end, { code: 130, signal: null });
+  await up.line(/ending at once/).finally(() => clearInterval(again));
+  t.strictSame(await up.ended, { code: 130, signal: null });
 });
 
 t.test('daemons do not outlive a grec up that was killed', async (t) => {

@@ -52,7 +52,7 @@ async function supervise(context: CliContext, config: Config, daemons: DaemonsRu
       if (typeof end === 'object') throw new GrecError('DAEMON_ENDED', describeEnd(end));
     }
     context.note('stopping; Ctrl-C again ends at once');
-    const ends = await stopOrForce(daemons, signals);
+    const ends = await stopOrForce(context, daemons, signals);
     const failed = ends.filter(({ code }) => code !== 0);
     context.note(...failed.map(describeEnd));
     if (signals.wasForced) return EXIT.interrupted;
@@ -61,15 +61,22 @@ async function supervise(context: CliContext, config: Config, daemons: DaemonsRu
     context.note(
       `${context.paint('red', 'grec:', context.stderr)} ${messageOf(thrown)}; stopping the others`,
     );
-    await stopOrForce(daemons, signals);
+    await stopOrForce(context, daemons, signals);
     return EXIT.failure;
   } finally {
     signals.release();
   }
 }
 
-function stopOrForce(daemons: DaemonsRunning, signals: StopSignals): Promise<DaemonEnd[]> {
-  signals.onSecond = () => daemons.kill();
+function stopOrForce(
+  context: CliContext,
+  daemons: DaemonsRunning,
+  signals: StopSignals,
+): Promise<DaemonEnd[]> {
+  signals.onSecond = () => {
+    context.note('ending at once');
+    daemons.kill();
+  };
   return daemons.stop();
 }
 
@@ -98,7 +105,7 @@ class StopSignals {
     if (this.firstAt === undefined) {
       this.firstAt = now;
       this.announce(signal);
-    } else if (now - this.firstAt > SAME_CTRL_C_MS) {
+    } else if (!this.wasForced && now - this.firstAt > SAME_CTRL_C_MS) {
       this.wasForced = true;
       this.onSecond();
     }

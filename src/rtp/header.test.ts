@@ -27,8 +27,8 @@ t.test('RTP is told from RTCP, other protocols and remains', async (t) => {
   const kinds: [string, string][] = [
     ['80 00 0001 00000001 00000001', 'rtp'],
     ['80 48 0001 00000001 00000001', 'rtp'],
-    ['81 c9 0007 00000001' + '00'.repeat(24), 'rtcp'],
-    ['80 c8 0006 00000001' + '00'.repeat(20), 'rtcp'],
+    [`81 c9 0007 00000001${'00'.repeat(24)}`, 'rtcp'],
+    [`80 c8 0006 00000001${'00'.repeat(20)}`, 'rtcp'],
     ['80 cb 0000', 'rtcp'],
     ['80 c8 0006 00000001', 'truncated'],
     ['', 'too-short'],

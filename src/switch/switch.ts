@@ -2,53 +2,47 @@
 import { setTimeout } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import type { Config } from '../config.ts';
-import type { DaemonContext, RunningDaemon } from '../daemon.ts';
-import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { createNgClient } from '../ng/client.ts';
 import type { NgEvent } from '../ng/reply.ts';
-import { hostOf } from '../sip/compose.ts';
 import { replacedBy } from '../sip/replaces.ts';
 import { reasonPhrase } from '../sip/response.ts';
 import {
   createUserAgent,
-  type Dialog,
   type IncomingInvite,
   type IncomingRequest,
   type UserAgent,
 } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
-import { type Journal, openJournal } from '../spool/journal.ts';
+import type { Journal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
-import { type AgentCodes, agentCodeOf, doAgentCode } from './agent-codes.ts';
+import { agentCodeOf, doAgentCode } from './agent-codes.ts';
 import { Agents } from './agents.ts';
 import { Call, type CallContext } from './call.ts';
-import type { CallPlan } from './call-model.ts';
 import { callerOf, planCall, type Ruling } from './call-plan.ts';
-import { CallStore } from './call-store.ts';
-import { Certificate } from './certificate.ts';
+import type { CallStore } from './call-store.ts';
+import type { Certificate } from './certificate.ts';
 import { Contacts } from './contacts.ts';
-import { switchRoutes } from './control-routes.ts';
-import { DnStore } from './dn-store.ts';
-import { EngagedDns } from './engaged.ts';
+import type { DnStore } from './dn-store.ts';
 import { type Caller, Gate } from './gate.ts';
 import { dialledBy, Identifier, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
-import type { Label } from './leg.ts';
 import { LiveDecisions } from './live-decisions.ts';
 import { LiveEvents } from './live-events.ts';
 import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
 import { callOfName, type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
-import { type Feature, takeFeatureCode } from './phone-requests.ts';
+import { OpenCalls } from './open-calls.ts';
+import { takeFeatureCode } from './phone-requests.ts';
 import { routeRedirected } from './redirection.ts';
 import { takePlace } from './replaced-party.ts';
 import type { RefusedRoute, RouteOptions } from './route.ts';
 import { hasForeignBody } from './sdp-body.ts';
 import { Sparingly } from './sparingly.ts';
 import { storeCall } from './stored-call.ts';
-import { Strategist } from './strategist.ts';
+import type { Strategist } from './strategist.ts';
+import { type Settings, settingsOf } from './switch-settings.ts';
+import { takeUpCalls } from './take-up-calls.ts';
 import { planFor, type TransferPlanOptions } from './transfer-plan.ts';
-import { Trunks } from './trunks.ts';
+import type { Trunks } from './trunks.ts';
 import { unavailable } from './unavailable.ts';
 
 /** A call whose party has vanished ends within this and the half minute that its silence takes. */
@@ -59,20 +53,8 @@ const NOWHERE = { protocol: 'udp', address: '127.0.0.1', port: 5060 } as const;
 /** How long a stopping switch waits for phones to answer its BYEs. */
 const FAREWELL_MS = 3000;
 
-/** The settings that a reload may change. */
-interface Settings {
-  maxExpires: number;
-  mostCalls: number;
-  mostContacts: number;
-  mostRegistrations: number;
-  ringTimeoutMs: number;
-  featureCodes: ReadonlyMap<string, Feature>;
-  defaults: Config['switch']['defaults'];
-  agentCodes: AgentCodes;
-}
-
 export class Switch {
-  readonly calls = new Map<string, Call>();
+  readonly openCalls: OpenCalls;
   readonly counters: Record<string, number> = { calls: 0, answered: 0, recorded: 0, recordingsFailed: 0 };
   readonly store: DnStore;
   readonly realm: string;
@@ -83,17 +65,12 @@ export class Switch {
   readonly certificate: Certificate;
   readonly agents: Agents;
   readonly decisions = new LiveDecisions();
-  readonly #engaged = new EngagedDns();
   readonly #gate: Gate;
   readonly #journal: Journal;
   readonly mediaServers: MediaServers;
   readonly #callStore: CallStore;
   readonly #log: Logger;
   readonly #alarms = new Sparingly(1);
-  /** By Session-ID. */
-  readonly #conversations = new Map<string, Set<Call>>();
-  /** Who waits for a call to be gone. */
-  readonly #whenGone = new Map<string, () => void>();
   readonly #rescue: RescueContext = {
     isLost: ({ media }) => this.mediaServers.isLost(media),
     isServed: () => this.mediaServers.living !== undefined,
@@ -114,6 +91,7 @@ export class Switch {
     log: Logger;
   }) {
     this.store = parts.store;
+    this.openCalls = new OpenCalls(parts.store);
     this.strategist = parts.strategist;
     this.certificate = parts.certificate;
     this.trunks = parts.trunks;
@@ -174,6 +152,10 @@ export class Switch {
     if (this.#userAgent !== undefined) this.trunks.start(this.#userAgent);
   }
 
+  get calls(): ReadonlyMap<string, Call> {
+    return this.openCalls.all;
+  }
+
   get load(): Gate['load'] {
     return this.#gate.load;
   }
@@ -203,42 +185,17 @@ export class Switch {
 
   /** Goes on with the calls of an earlier life that were answered; says of the others that they are over. */
   takeUpCalls(): void {
-    const context = this.#context();
-    for (const { call: id, state } of this.#callStore.all()) {
-      try {
-        const call = Call.restore(JSON.parse(state), context);
-        this.calls.set(id, call);
-        this.#converse(call);
-        this.#noteEngaged(call);
-        this.#count('restored');
-        void this.#checkMedia(call);
-      } catch (thrown) {
-        this.#log.error({ call: id, alarm: 'call-not-restored' }, `a call is lost: ${messageOf(thrown)}`);
-        this.#callStore.forget(id);
-        this.store.noteOpenCall({ call: id, recording: null });
-      }
-    }
-    for (const { call } of this.store.openCalls()) if (!this.calls.has(call)) this.#closeLostCall(call);
-  }
-
-  #closeLostCall(call: string): void {
-    this.#log.warn({ call }, 'the call was up when the switch ended');
-    const reason = 'the switch was restarted';
-    this.#journal.append({ type: 'call.released', call, by: 'switch', status: 500, reason, answered: true });
-    this.store.forgetOpenCall(call);
-    this.mediaServers.forget(call);
-  }
-
-  /** A media server that was started again meanwhile does not know the call. */
-  async #checkMedia(call: Call): Promise<void> {
-    try {
-      if (await call.media.exists()) return;
-    } catch (thrown) {
-      // One that does not answer is found out by its pings.
-      return this.#log.warn({ call: call.id }, messageOf(thrown));
-    }
-    this.mediaServers.disown(call.media);
-    await rescueCalls([call], this.#rescue, 'the media server does not know the call any more');
+    takeUpCalls({
+      context: this.#context(),
+      openCalls: this.openCalls,
+      callStore: this.#callStore,
+      store: this.store,
+      journal: this.#journal,
+      mediaServers: this.mediaServers,
+      rescue: this.#rescue,
+      log: this.#log,
+      count: (name) => this.#count(name),
+    });
   }
 
   /** Ends every call with BYE, then the sockets. */
@@ -247,7 +204,7 @@ export class Switch {
     this.contacts.stop();
     this.#gate.stop();
     const open = [...this.calls.values()];
-    const gone = open.map((call) => new Promise<void>((resolve) => this.#whenGone.set(call.id, resolve)));
+    const gone = open.map((call) => this.openCalls.whenGone(call));
     for (const call of open) call.release('switch', 503, 'the switch is stopping');
     const farewells = Promise.all(open.map((call) => call.farewell));
     await Promise.all([
@@ -306,17 +263,9 @@ export class Switch {
         replaced.status,
         replaced.reason === undefined ? {} : { reason: replaced.reason },
       );
-    const found = replaced.kind === 'dialog' ? this.#callOf(replaced.dialog) : undefined;
+    const found = replaced.kind === 'dialog' ? this.openCalls.ofDialog(replaced.dialog) : undefined;
     if (found === undefined) return invite.respond(481);
     void takePlace(found.call, found.label, invite, callerOf(invite, caller));
-  }
-
-  #callOf(dialog: Dialog): { call: Call; label: Label } | undefined {
-    for (const call of this.calls.values()) {
-      const label = call.legOf(dialog);
-      if (label !== undefined) return { call, label };
-    }
-    return undefined;
   }
 
   /** An external strategy decides: others' calls go on, and the caller may give up. */
@@ -339,26 +288,13 @@ export class Switch {
   #place(invite: IncomingInvite, caller: Caller, ruling: Ruling): void {
     const plan = planCall(invite, caller, this.#routing(), ruling);
     if (plan.kind === 'refused') return this.#refuseCall(invite, caller, ruling, plan);
-    if (this.#isLoop(plan.plan)) return this.#refuseLoop(invite);
+    if (this.openCalls.isLoop(plan.plan)) return this.#refuseLoop(invite);
     this.#begin(new Call({ invite, plan: plan.plan }, this.#context()));
   }
 
   #planning(): TransferPlanOptions {
     const [local = NOWHERE] = this.#userAgent?.listening ?? [];
     return { routing: this.#routing(), strategist: this.strategist, local };
-  }
-
-  #converse(call: Call): void {
-    const { sessionId } = call.plan;
-    const calls = this.#conversations.get(sessionId) ?? new Set();
-    this.#conversations.set(sessionId, calls.add(call));
-  }
-
-  #endConversation(call: Call): void {
-    const { sessionId } = call.plan;
-    const calls = this.#conversations.get(sessionId);
-    calls?.delete(call);
-    if (calls?.size === 0) this.#conversations.delete(sessionId);
   }
 
   #routing(): RouteOptions {
@@ -369,7 +305,7 @@ export class Switch {
       isReachable: this.contacts.hasNotFailed.bind(this.contacts),
       now: Date.now,
       defaults: this.defaults,
-      isEngaged: (number: string) => this.#engaged.has(number),
+      isEngaged: (number: string) => this.openCalls.isEngaged(number),
     };
   }
 
@@ -392,9 +328,7 @@ export class Switch {
   }
 
   #begin(call: Call): void {
-    this.calls.set(call.id, call);
-    this.#converse(call);
-    this.store.noteOpenCall({ call: call.id, recording: call.recording?.id ?? null });
+    this.openCalls.add(call);
     this.#count('calls');
     call.begin().catch((thrown: unknown) => {
       this.#log.error({ err: thrown, call: call.id }, 'call could not begin');
@@ -409,9 +343,8 @@ export class Switch {
       userAgent,
       log: this.#log,
       journal: (event) => {
-        if (event.type === 'call.answered') this.#noteAnswered(event.call);
-        if (event.type === 'party.joined') this.#noteParties(event.call);
-        if (event.type === 'call.released') this.#engaged.drop(event.call);
+        if (event.type === 'call.answered') this.#count('answered');
+        this.openCalls.note(event);
         if (event.type === 'recording.started') this.#count('recorded');
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
         this.#journalEvent(event);
@@ -422,7 +355,7 @@ export class Switch {
       keep: (call) => this.#callStore.keep(call.id, () => storeCall(call)),
       forget: (call) => this.#callStore.forget(call.id),
       plan: (by, number, sessionId) => planFor(by, number, sessionId, this.#planning()),
-      callOf: (dialog) => this.#callOf(dialog),
+      callOf: (dialog) => this.openCalls.ofDialog(dialog),
       credentialsOf: (trunk) => this.trunks.find(trunk)?.credentials,
       redirect: (from, response) => routeRedirected(from, response, this.#routing()),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
@@ -430,11 +363,8 @@ export class Switch {
       probeMs: PROBE_MS,
       glareDelay: () => setTimeout(2100 + 1900 * Math.random(), undefined, { ref: false }),
       onReleased: (call) => {
-        this.calls.delete(call.id);
-        this.#endConversation(call);
         this.decisions.drop(call.id);
-        this.store.forgetOpenCall(call.id);
-        this.#whenGone.get(call.id)?.();
+        this.openCalls.drop(call);
       },
     };
   }
@@ -450,35 +380,9 @@ export class Switch {
     void rescueCalls(this.calls.values(), this.#rescue, `media server ${name} is lost: ${reason}`);
   }
 
-  /** The same caller's same call, on its way already: a phone or a trunk has sent it back (RFC 3261 section 16.3 in spirit). */
-  #isLoop({ sessionId, from, to, dialled }: CallPlan): boolean {
-    const calls = this.#conversations.get(sessionId) ?? [];
-    return [...calls].some(({ state, plan }) => {
-      const isOnItsWay = state === 'setup' || state === 'ringing';
-      const isSameNumber = (plan.dialled ?? plan.to.number) === (dialled ?? to.number);
-      return isOnItsWay && isSameNumber && plan.from.number === from.number;
-    });
-  }
-
   #refuseLoop(invite: IncomingInvite): void {
     this.#count('refused-loop');
     invite.respond(482);
-  }
-
-  #noteAnswered(call: string): void {
-    this.#count('answered');
-    const answered = this.calls.get(call);
-    if (answered !== undefined) this.#noteEngaged(answered);
-  }
-
-  /** A transfer has changed who is in a call. */
-  #noteParties(call: string): void {
-    const changed = this.calls.get(call);
-    if (changed !== undefined) this.#noteEngaged(changed);
-  }
-
-  #noteEngaged({ id, legs }: Call): void {
-    this.#engaged.note(id, [legs.a.party.dn, legs.b.party.dn]);
   }
 
   #refuseBusy(invite: IncomingInvite): void {
@@ -495,141 +399,7 @@ export class Switch {
   }
 }
 
-function settingsOf(config: Config): Settings {
-  return {
-    maxExpires: config.sip['max-expires'],
-    mostCalls: config.sip.limits.calls,
-    mostContacts: config.sip.limits['registrations-per-dn'],
-    mostRegistrations: config.sip.limits.registrations,
-    ringTimeoutMs: config.sip['ring-timeout'] * 1000,
-    featureCodes: featureCodesIn(config.switch),
-    defaults: config.switch.defaults,
-    agentCodes: {
-      login: config.switch['agent-login-code'],
-      logout: config.switch['agent-logout-code'],
-    },
-  };
-}
-
-function featureCodesIn(codes: Config['switch']): Settings['featureCodes'] {
-  const named = [
-    [codes['record-code'], 'record'],
-    [codes['pause-code'], 'pause'],
-  ] as const;
-  return new Map(named.filter(([code]) => code !== ''));
-}
-
 /** What a kill at any instant must not lose; the other events of a call may miss a few milliseconds of it. */
 function isOfRecording(event: EventBody): boolean {
   return event.type === 'recording.decided' ? event.record : event.type.startsWith('recording.');
-}
-
-/** Starts grec-sipd. */
-export async function startSwitch({ config, log }: DaemonContext): Promise<RunningDaemon> {
-  const certificate = new Certificate(config, log);
-  const trunks = new Trunks(config, log);
-  const strategist = new Strategist(config, log);
-  const journal = await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log });
-  const store = new DnStore(config.paths.switchDb, (reason) => reportStore(reason, log));
-  let running: Switch | undefined;
-  const clients = await Promise.all(
-    config.media.server.map(async (address) => ({
-      address,
-      ng: await createNgClient({
-        ...address,
-        timeoutMs: config.media.timeout,
-        log,
-        onEvent: (event) => running?.onMediaEvent(event),
-      }),
-    })),
-  );
-  const callStore = new CallStore({
-    file: config.paths.callsDb,
-    onTrouble: (reason) => reportStore(reason, log),
-  });
-  const parts = new Switch({
-    config,
-    store,
-    strategist,
-    certificate,
-    trunks,
-    journal,
-    clients,
-    callStore,
-    log,
-  });
-  running = parts;
-  warnOfForeignRealms(store, parts.realm, log);
-  try {
-    await parts.listen(config);
-  } catch (thrown) {
-    await Promise.allSettled([journal.close(), parts.mediaServers.close()]);
-    callStore.close();
-    store.close();
-    strategist.close();
-    certificate.close();
-    throw thrown;
-  }
-  journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
-  parts.takeUpCalls();
-  parts.startTrunks();
-  return {
-    routes: switchRoutes(parts),
-    status: () => statusOf(parts),
-    reload: (next) => parts.reload(next),
-    stop: () => parts.stop(),
-  };
-}
-
-function reportStore(reason: string | undefined, log: Logger): void {
-  if (reason === undefined) log.info('the DN database is written again');
-  else
-    log.error(
-      {
-        alarm: 'switch-db-write',
-        hint: 'free space on its disk; registrations and calls are kept in memory until then',
-      },
-      `cannot write the DN database: ${reason}`,
-    );
-}
-
-/** A password's hash holds for one realm only (RFC 7616 section 3.4.2). */
-function warnOfForeignRealms(store: DnStore, realm: string, log: Logger): void {
-  const foreign = store.dns().filter((dn) => dn.realm !== null && dn.realm !== realm);
-  if (foreign.length === 0) return;
-  log.warn(
-    { dns: foreign.map((dn) => dn.number) },
-    `the passwords of ${foreign.length} DNs were set for another [sip] realm: these DNs cannot register until they are set again`,
-  );
-}
-
-function statusOf(parts: Switch): Record<string, unknown> {
-  const calls = [...parts.calls.values()];
-  return {
-    listen:
-      parts.userAgent?.listening.map(
-        ({ protocol, address, port }) => `${protocol}:${hostOf(address)}:${port}`,
-      ) ?? [],
-    mediaServers: parts.mediaServers.status(),
-    mediaServer: parts.mediaServers.living?.name ?? 'none',
-    calls: calls.length,
-    recording: calls.filter((call) => call.recording?.isRunning).length,
-    registrations: parts.store.registeredCount(Date.now()),
-    listeners: parts.events.listeners,
-    agents: parts.store.logins.all().length,
-    unreachable: parts.contacts.unreachable,
-    ...parts.load,
-    trunks: parts.trunks.status(),
-    strategy: parts.strategist.status(),
-    tls: parts.certificate.status(),
-    counters: {
-      ...parts.counters,
-      ...prefixed('strategy', parts.strategist.counters),
-      ...prefixed('sip', parts.userAgent?.counters ?? {}),
-    },
-  };
-}
-
-function prefixed(prefix: string, counters: Record<string, number>): Record<string, number> {
-  return Object.fromEntries(Object.entries(counters).map(([name, value]) => [`${prefix}-${name}`, value]));
 }
