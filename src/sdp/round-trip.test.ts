@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
+import { cpuMsOf } from '../testing/cpu-time.ts';
 import * as offerAnswer from './offer-answer.ts';
 import { parseSdp } from './parse.ts';
 import { printSdp } from './print.ts';
@@ -135,10 +136,10 @@ t.test('the worst that 64 KiB can hold is handled in milliseconds', async (t) =>
     fill('', '\n'),
   ];
   for (const input of worst) {
-    const start = performance.now();
-    const result = parseSdp(input);
-    if (result.ok) exercise(result.sdp);
-    const took = performance.now() - start;
+    const took = cpuMsOf(() => {
+      const result = parseSdp(input);
+      if (result.ok) exercise(result.sdp);
+    });
     t.ok(took < 200, `${JSON.stringify(input.slice(38, 70))}: ${took.toFixed(1)} ms`);
   }
 });

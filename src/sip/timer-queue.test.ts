@@ -53,15 +53,14 @@ t.test('one that is revoked by another one, or after it ran, does no harm', asyn
 
 t.test('a process lives as long as a timer is to end, and no longer', async (t) => {
   t.same(program(`runAfter(50, () => console.log('ended'));`), { status: 0, stdout: 'ended\n' });
-  const begun = performance.now();
-  t.equal(program(`runAfter(15000, () => {})();`).status, 0);
-  t.equal(program(`runAfter(15000, () => {})(); runAfter(20, () => console.log('x'));`).stdout, 'x\n');
+  // One that lived for a minute would be ended by the time limit of `program`, without a status.
+  t.equal(program(`runAfter(60_000, () => {})();`).status, 0);
+  t.equal(program(`runAfter(60_000, () => {})(); runAfter(20, () => console.log('x'));`).stdout, 'x\n');
   t.equal(
     program(`const revoke = runAfter(100, () => {}); revoke(); runAfter(100, () => console.log('y'));`)
       .stdout,
     'y\n',
   );
-  t.ok(performance.now() - begun < 15_000);
 });
 
 t.test('after one that throws, the others run all the same', async (t) => {
