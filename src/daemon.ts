@@ -17,7 +17,7 @@ export interface RunningDaemon {
   /** Routes for the control socket; `GET /status` is added from {@link status}. */
   routes?: ControlRoutes;
   /** What `grec status` shows of this daemon, as JSON. */
-  status(): Record<string, unknown>;
+  status(): Record<string, unknown> | Promise<Record<string, unknown>>;
   /** SIGHUP: take over what can change without a restart. */
   reload?(config: Config): void | Promise<void>;
   /** SIGTERM: finish what is under way, release everything. */
@@ -117,12 +117,12 @@ async function serve(
     const control = await serveControl(
       socketOf(config, name),
       {
-        'GET /status': () => ({
+        'GET /status': async () => ({
           ...base,
           config: config.file ?? null,
           stateDirectory: config.paths.state,
           memory: memoryMb(),
-          ...status(),
+          ...(await status()),
         }),
         ...routes,
       },

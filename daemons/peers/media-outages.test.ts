@@ -1,75 +1,11 @@
 // The media server dies in the middle of calls: no call drops, the parties hear each other again, recordings go on.
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import { silentLogger } from '../../src/log.ts';
+import t from 'tap';
 import { toLinear } from '../../src/testing/dialogue.ts';
-import { createPhone, type Phone, type PhoneCall } from '../../src/testing/phone.ts';
-import { type Installation, install, readChannels } from './installation.ts';
-import { Outages } from './outages.ts';
+import { readChannels } from './installation.ts';
+import { bothHear, callState as call, recordedCall } from './spoken-call.ts';
 
 const PACKET = 160;
-const noise = (seconds: number, seed: string) => {
-  const bytes = Buffer.alloc(seconds * 8000);
-  for (let at = 0; at < bytes.length; at += 32)
-    createHash('sha256').update(`${seed}${at}`).digest().copy(bytes, at);
-  return bytes;
-};
-
-async function newPhone(t: Test, installation: Installation, number: string, record = false): Promise<Phone> {
-  await installation.addDn(number, 'secret', { record });
-  const registrar = { ...installation.sip, protocol: 'udp' } as const;
-  const phone = await createPhone({
-    number,
-    password: 'secret',
-    registrar,
-    listenHost: '127.0.0.1',
-    log: silentLogger(),
-  });
-  t.teardown(() => phone.close());
-  await phone.register();
-  return phone;
-}
-
-interface Scene {
-  installation: Installation;
-  outages: Outages;
-  out: PhoneCall;
-  into: PhoneCall;
-  /** What the caller says all the time, and the agent. */
-  said: { a: Buffer; b: Buffer };
-  spoken: Promise<unknown>;
-}
-
-/** A recorded call in which both speak. */
-async function recordedCall(t: Test, seconds: number): Promise<Scene> {
-  const installation = await install({ mediaPorts: 40 });
-  const outages = new Outages(installation);
-  t.teardown(async () => {
-    await outages.end();
-    await installation.stop();
-  });
-  const caller = await newPhone(t, installation, '7002');
-  const agent = await newPhone(t, installation, '7001', true);
-  const out = await caller.call('7001');
-  const into = await agent.nextCall();
-  await Promise.all([out.outcome, into.outcome]);
-  const said = { a: noise(seconds, 'caller'), b: noise(seconds, 'agent') };
-  const spoken = Promise.all([out.speak(said.a), into.speak(said.b)]);
-  await out.media.receiver.until(60);
-  return { installation, outages, out, into, said, spoken };
-}
-
-const call = ({ ask }: Installation) =>
-  ask<{ state: string; anchored: boolean; recordingState: string }>('grec-sipd', 'GET', '/calls/7001');
-
-/** Both hear the other again. */
-async function bothHear({ out, into }: Scene): Promise<void> {
-  await Promise.all(
-    [out, into].map(({ media: { receiver } }) => receiver.until(receiver.count().received + 25)),
-  );
-}
-
 t.test(
   'without it the parties hear each other directly; when it is back the recording goes on',
   { timeout: 90_000 },

@@ -11,8 +11,10 @@ import { openSegment } from '../spool/segment-writer.ts';
 import { openUdpParty } from '../testing/udp-party.ts';
 import { CallRecording, type RecordingContext } from './call-recording.ts';
 import { connect, metadata, openParty, startServer } from './fixtures/bench.ts';
-import { createDgramEngine } from './io/dgram-engine.ts';
-import type { Leg, PacketEngine } from './io/engine.ts';
+import { createDgramIo } from './io/dgram-io.ts';
+import type { Leg } from './io/engine.ts';
+import { LocalEngine } from './io/local-engine.ts';
+import type { UdpIo } from './io/udp-io.ts';
 
 const log = silentLogger();
 
@@ -20,11 +22,10 @@ const log = silentLogger();
 async function prepare(t: Test) {
   const directory = t.testdir({ spool: {} });
   const disk = { isFull: false };
-  const engine = createDgramEngine(10);
+  const engine = new LocalEngine(onDisk(createDgramIo(), disk), 10);
   const journal = openJournal({ directory, daemon: 'grec-mediad', log });
   const stopping = new AbortController();
   const context: RecordingContext = {
-    engine: onDisk(engine, disk),
     spool: join(directory, 'spool'),
     host: 'here',
     journal,
@@ -51,6 +52,7 @@ async function prepare(t: Test) {
   const record = () =>
     new CallRecording(context, {
       ngCallId: 'c',
+      shard: engine,
       metadata: undefined,
       streams,
       legs: [{ label: 'a', leg }],
@@ -59,31 +61,25 @@ async function prepare(t: Test) {
   return { context, disk, leg, send, stopping, record, streams };
 }
 
-async function openLeg(engine: PacketEngine): Promise<Leg> {
+async function openLeg(engine: LocalEngine): Promise<Leg> {
   for (let port = 41000 + (process.pid % 400) * 10; ; port += 2) {
     const leg = await engine.openLeg('127.0.0.1', port).catch(() => undefined);
     if (leg !== undefined) return leg;
   }
 }
 
-/** The engine with taps whose sinks refuse while the disk is full. */
-function onDisk(engine: PacketEngine, disk: { isFull: boolean }): PacketEngine {
+/** The same with captures that refuse while the disk is full. */
+function onDisk(io: UdpIo, disk: { isFull: boolean }): UdpIo {
   return {
-    name: engine.name,
-    counters: engine.counters,
-    openLeg: (address, port) => engine.openLeg(address, port),
-    close: () => engine.close(),
-    openTap(onTrouble) {
-      const tap = engine.openTap(onTrouble);
-      const drainTo = tap.drainTo.bind(tap);
-      tap.drainTo = (sink) =>
-        drainTo({
-          append: async (records) => {
-            if (disk.isFull) throw new Error('no space left on device');
-            await sink.append(records);
-          },
-        });
-      return tap;
+    ...io,
+    async openCapture(path) {
+      const file = await io.openCapture(path);
+      const append = file.append.bind(file);
+      file.append = async (records) => {
+        if (disk.isFull) throw new Error('no space left on device');
+        await append(records);
+      };
+      return file;
     },
   };
 }

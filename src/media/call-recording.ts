@@ -5,6 +5,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { Journal } from '../spool/journal.ts';
+import { recoverSpool } from '../spool/recover.ts';
 import {
   type RecordingMetadata,
   recordingMetadataSchema,
@@ -13,7 +14,7 @@ import {
   type Stream,
 } from '../spool/segment.ts';
 import { openSegment, type SegmentWriter } from '../spool/segment-writer.ts';
-import type { Leg, PacketEngine, Tap } from './io/engine.ts';
+import type { Leg, Shard, Tap } from './io/engine.ts';
 
 const RETRY_MS = 2000;
 /** How long a full disk is waited for after the end of a recording. */
@@ -23,7 +24,6 @@ export type Label = Stream['label'];
 export type EndReason = SegmentClosed['reason'];
 
 export interface RecordingContext {
-  engine: PacketEngine;
   /** The folder of all segments. */
   spool: string;
   /** The name of this machine, as segments carry it. */
@@ -48,6 +48,8 @@ export function readMetadata(text: string | undefined): RecordingMetadata | unde
 
 export interface RecordingStart {
   ngCallId: string;
+  /** Where the legs are. */
+  shard: Shard;
   metadata: RecordingMetadata | undefined;
   streams: Stream[];
   legs: { label: Label; leg: Leg }[];
@@ -80,13 +82,9 @@ export class CallRecording {
     this.metadata = start.metadata;
     this.#streams = start.streams;
     this.#legs = start.legs;
-    this.#tap = context.engine.openTap((reason) => this.#onTrouble(reason));
+    this.#tap = start.shard.openTap((reason) => this.#onTrouble(reason));
     for (const { label, leg } of start.legs) leg.copyTo(this.#tap, label === 'a' ? 0 : 1);
     this.#opening = this.#openAtLast();
-  }
-
-  get lost(): number {
-    return this.#tap.lost;
   }
 
   /**
@@ -121,7 +119,7 @@ export class CallRecording {
     const { spool, host, journal } = this.#context;
     const at = this.#startedAt;
     this.#segment = await openSegment(spool, { at, host, ngCallId, metadata, streams });
-    this.#tap.drainTo(this.#segment);
+    this.#tap.drainTo(this.#segment.capture);
     journal.append({ type: 'segment.opened', ...this.#ids(this.#segment) });
     this.#log.info({ segment: this.#segment.id }, 'recording');
   }
@@ -132,7 +130,7 @@ export class CallRecording {
 
   #onTrouble(reason: string | undefined): void {
     this.#hasTrouble = reason !== undefined;
-    if (reason === undefined) this.#log.warn({ lost: this.lost }, 'the recording is written again');
+    if (reason === undefined) this.#log.warn('the recording is written again');
     else this.#log.error({ alarm: 'spool-write', hint: 'free space on the disk of the spool' }, reason);
   }
 
@@ -165,36 +163,54 @@ export class CallRecording {
   async #finish(reason: EndReason, at: number): Promise<void> {
     await this.#opening;
     const segment = this.#segment;
-    if (segment === undefined) {
-      const { lost } = this.#tap.end();
-      this.#log.error(
-        { alarm: 'recording-lost', packets: lost },
-        'the disk took no segment: nothing is left of it',
-      );
-      return;
-    }
+    if (segment === undefined) return this.#reportNothing();
     await this.#retry(() => this.#flush(), MOST_RETRIES);
     const wasRefused = this.#hasTrouble;
-    const { captured, lost } = this.#tap.end();
+    const end = await this.#tap.end().catch(() => undefined);
+    if (end === undefined) return this.#repair(segment);
     const fact = {
       at,
       reason: wasRefused ? ('write-failed' as const) : reason,
-      packets: { a: captured[0], b: captured[1] },
-      lost,
+      packets: { a: end.captured[0], b: end.captured[1] },
+      lost: end.lost,
     };
     // The memory is free again, and what is left is one line: it is tried for as long as it takes.
-    if (await this.#retry(() => segment.close(fact), Number.POSITIVE_INFINITY)) this.#report(segment, fact);
-    else {
-      await segment.abandon();
-      this.#log.error(
-        { alarm: 'segment-open', segment: segment.id, hint: 'the next start of grec-mediad closes it' },
-        'the segment could not be closed',
-      );
-    }
+    if (await this.#retry(() => segment.close(fact, end.bytes), Number.POSITIVE_INFINITY))
+      this.#report(segment, fact, end.bytes);
+    else await this.#leaveOpen(segment);
+  }
+
+  async #reportNothing(): Promise<void> {
+    const packets = (await this.#tap.end().catch(() => undefined))?.lost;
+    this.#log.error({ alarm: 'recording-lost', packets }, 'the disk took no segment: nothing is left of it');
+  }
+
+  /** Those who wrote the capture are gone: it is cut to its whole records, as the next start would do. */
+  async #repair(segment: SegmentWriter): Promise<void> {
+    await segment.abandon();
+    const { spool, journal } = this.#context;
+    const repair = async () => {
+      const { recovered, failed } = await recoverSpool(spool, [segment.id]);
+      const [first] = failed;
+      if (first !== undefined) throw new Error(first.reason);
+      this.#log.warn({ ...recovered[0] }, 'the segment of a relay worker that is gone was closed');
+    };
+    if (await this.#retry(repair, Number.POSITIVE_INFINITY))
+      journal.append({ type: 'segment.closed', ...this.#ids(segment), reason: 'recovered' });
+    else await this.#leaveOpen(segment);
+  }
+
+  async #leaveOpen(segment: SegmentWriter): Promise<void> {
+    await segment.abandon();
+    this.#log.error(
+      { alarm: 'segment-open', segment: segment.id, hint: 'the next start of grec-mediad closes it' },
+      'the segment could not be closed',
+    );
   }
 
   async #flush(): Promise<void> {
     await this.#noting;
+    if (this.#start.shard.lost !== undefined) return;
     const isDrained = await this.#tap.drain();
     await this.#writeNotes();
     if (!isDrained) throw new Error('the disk takes nothing');
@@ -224,9 +240,13 @@ export class CallRecording {
     await delay(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
   }
 
-  #report(segment: SegmentWriter, { reason, packets, lost }: Omit<SegmentClosed, 'type'>): void {
+  #report(
+    segment: SegmentWriter,
+    { reason, packets, lost }: Omit<SegmentClosed, 'type'>,
+    bytes: number,
+  ): void {
     this.#context.journal.append({ type: 'segment.closed', ...this.#ids(segment), reason });
-    const facts = { segment: segment.id, reason, packets, lost, bytes: segment.bytes };
+    const facts = { segment: segment.id, reason, packets, lost, bytes };
     if (lost > 0) this.#log.error({ alarm: 'packets-lost', ...facts }, 'recording ended with packets lost');
     else this.#log.info(facts, 'recording ended');
   }

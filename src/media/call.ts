@@ -15,14 +15,14 @@ import {
   readMetadata,
 } from './call-recording.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
-import { DtmfGate } from './dtmf-gate.ts';
-import type { Leg } from './io/engine.ts';
+import type { Leg, PacketEngine, Shard } from './io/engine.ts';
 import type { PortPool } from './port-pool.ts';
 
 const FEATURE_CODE = /^[0-9A-D*#]{1,8}$/;
 const MOST_CODES = 16;
 
 export interface CallContext extends RecordingContext {
+  engine: PacketEngine;
   /** Our media addresses, bound and shown in SDP: one, or one of each family. The first is the preferred one. */
   addresses: readonly [string, ...string[]];
   ports: PortPool;
@@ -38,8 +38,8 @@ export interface CallParty {
   tag: string;
   leg: Leg;
   description: Description | undefined;
-  /** Takes out the feature codes that it dials. */
-  gate?: DtmfGate;
+  /** The feature codes that it may dial. */
+  codes?: readonly string[];
   /** Seconds since 1970. */
   created: number;
 }
@@ -56,10 +56,15 @@ export class Call {
   readonly #log: Logger;
   #isRecordedWhenAnswered = false;
   #metadata: RecordingMetadata | undefined;
+  #shard: Shard | undefined;
+  readonly #onLost: (call: Call, reason: string) => void;
+  #tell: Tell = () => undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(id: string, context: CallContext) {
+  /** @param onLost what relays it is gone: nothing of its media is left, and it must be closed */
+  constructor(id: string, context: CallContext, onLost: (call: Call, reason: string) => void) {
     this.id = id;
+    this.#onLost = onLost;
     this.#context = context;
     this.#log = context.log.child({ ngCall: id });
   }
@@ -76,6 +81,7 @@ export class Call {
    * @throws GrecError SDP_INVALID, PORTS_EXHAUSTED, PORT_UNUSABLE, NG_REFUSED
    */
   async offer(request: NgOffer, tell: Tell): Promise<NgOk> {
+    this.#tell = tell;
     const description = readDescription(request, this.#context.addresses);
     await this.#openParties(request, description);
     const party = this.#party(request['from-tag'], request['to-tag']);
@@ -83,6 +89,7 @@ export class Call {
     this.#adopt(party, description);
     this.#watchCodes(party, request, tell);
     this.#noteWish(request);
+    await this.#shard?.settled();
     return { result: 'ok', sdp: describeFor(other.leg, description, request.replace) };
   }
 
@@ -98,42 +105,58 @@ export class Call {
     if (party.tag !== request['to-tag']) party.tag = request['to-tag'];
     this.#noteWish(request);
     // Before the answerer's held packets are let in, so that they are recorded too.
-    if (this.#isRecordedWhenAnswered) this.#record();
+    if (this.#isRecordedWhenAnswered && this.#shard !== undefined) this.#record(this.#shard);
     party.description = description;
     this.#watchCodes(party, request, tell);
     this.#adopt(party, description);
     this.recording?.update(this.#streams());
+    await this.#shard?.settled();
     return { result: 'ok', sdp: describeFor(offerer.leg, description, request.replace) };
   }
 
   /** @throws GrecError SPOOL_WRITE when the segment cannot be opened; NG_REFUSED before there is an offer */
   async startRecording(metadata: string | undefined): Promise<NgOk> {
-    if (this.parties.length < 2) throw refused('the call has no media yet');
+    const shard = this.#shard;
+    if (this.parties.length < 2 || shard === undefined) throw refused('the call has no media yet');
     this.#metadata = readMetadata(metadata) ?? this.#metadata;
-    await this.#record().opened();
+    await this.#record(shard).opened();
+    await shard.settled();
     return { result: 'ok' };
   }
 
-  stopRecording(reason: EndReason): void {
+  /** When this resolves, no packet that comes is copied any more. */
+  async stopRecording(reason: EndReason): Promise<void> {
     this.#isRecordedWhenAnswered = false;
-    this.recording?.end(reason);
+    const { recording } = this;
     this.recording = undefined;
+    recording?.end(reason);
+    if (recording !== undefined) await this.#shard?.settled();
   }
 
   /** Ends the call: the recording first, then the ports. */
   async close(reason: EndReason): Promise<void> {
     // What the parties sent before the call ended may have come in the same turn as the request that ends it.
     await nextTurn();
-    this.stopRecording(reason);
-    this.#warnOfSilence();
-    for (const { gate } of this.parties) gate?.end();
-    const legs = this.parties.map(({ leg }) => leg);
+    await this.stopRecording(reason);
+    const { parties } = this;
     this.parties = [];
-    for (const leg of legs) {
-      leg.filterEvents(undefined);
+    for (const { leg } of parties) {
       await leg.close();
       this.#context.ports.release(leg.rtpPort);
     }
+    this.#warnOfSilence(parties);
+    this.#shard?.release();
+    this.#shard = undefined;
+  }
+
+  /** Tells the controller that the media of the call is gone. */
+  tellLost(reason: string): void {
+    this.#tell({ event: 'lost', 'call-id': this.id, reason });
+  }
+
+  /** Brings what is known of its legs up to date. */
+  async refresh(): Promise<void> {
+    await Promise.all(this.parties.map(({ leg }) => leg.refresh()));
   }
 
   /** Wall clock of the last sign of life, in seconds since 1970. */
@@ -147,19 +170,22 @@ export class Call {
     if (this.parties.length > 0) return;
     const { 'from-tag': fromTag, 'to-tag': toTag = '', 'address family': family } = request;
     const isV6 = isIPv6(remote.address);
-    const from = { tag: fromTag, leg: await this.#open(isV6), description: undefined, created: secondsNow() };
+    this.#shard ??= await this.#context.engine.shard((reason) => this.#onLost(this, reason));
+    const shard = this.#shard;
+    const first = await this.#open(shard, isV6);
+    const from = { tag: fromTag, leg: first, description: undefined, created: secondsNow() };
     this.parties = [from];
-    const leg = await this.#open(family === undefined ? isV6 : family === 'IP6');
+    const leg = await this.#open(shard, family === undefined ? isV6 : family === 'IP6');
     const to = { tag: toTag, leg, description: undefined, created: secondsNow() };
     this.parties = [from, to];
     from.leg.relayTo(to.leg);
     to.leg.relayTo(from.leg);
   }
 
-  #open(isV6: boolean): Promise<Leg> {
-    const { engine, ports, addresses } = this.#context;
+  #open(shard: Shard, isV6: boolean): Promise<Leg> {
+    const { ports, addresses } = this.#context;
     const address = addressFor(isV6, addresses) ?? addresses[0];
-    return ports.open((port) => engine.openLeg(address, port));
+    return ports.open((port) => shard.openLeg(address, port));
   }
 
   /** The party of that tag. A new tag takes the place of the party that `otherTag` does not name. */
@@ -192,13 +218,12 @@ export class Call {
     const codes = (request['feature-codes'] ?? [])
       .filter((code) => FEATURE_CODE.test(code))
       .slice(0, MOST_CODES);
-    if (codes.length > 0 && party.gate === undefined) {
-      const onCode = (code: string) => tell({ event: 'dtmf', 'call-id': this.id, tag: party.tag, code });
-      party.gate = new DtmfGate(codes, onCode);
-      party.leg.filterEvents(party.gate);
-    }
+    if (codes.length > 0) party.codes ??= codes;
     const types = this.parties.flatMap(({ description }) => eventTypes(description));
-    for (const { gate } of this.parties) if (gate !== undefined) gate.payloadTypes = new Set(types);
+    for (const one of this.parties) {
+      const onCode = (code: string) => tell({ event: 'dtmf', 'call-id': this.id, tag: one.tag, code });
+      if (one.codes !== undefined) one.leg.watchCodes(one.codes, types, onCode);
+    }
   }
 
   /** A description that names our own ports of this call would send each packet round for ever. */
@@ -216,11 +241,12 @@ export class Call {
     this.#metadata = readMetadata(request.metadata) ?? this.#metadata;
   }
 
-  #record(): CallRecording {
+  #record(shard: Shard): CallRecording {
     this.#isRecordedWhenAnswered = false;
     if (this.recording !== undefined) return this.recording;
     const recording = new CallRecording(this.#context, {
       ngCallId: this.id,
+      shard,
       metadata: this.#metadata,
       streams: this.#streams(),
       legs: this.parties.map((party) => ({ label: this.#labelOf(party), leg: party.leg })),
@@ -259,8 +285,8 @@ export class Call {
   }
 
   /** One-way audio that looks like an address that cannot be right is worth a line. */
-  #warnOfSilence(): void {
-    for (const { tag, leg, description } of this.parties) {
+  #warnOfSilence(parties: CallParty[]): void {
+    for (const { tag, leg, description } of parties) {
       if (leg.strangers === 0 || leg.rtp.packets > 0) continue;
       this.#log.warn(
         { tag, strangers: leg.strangers, expected: description?.remote.address },

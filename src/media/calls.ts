@@ -60,9 +60,10 @@ class CallTable implements Calls {
         case 'start recording':
           return call.startRecording(request.metadata);
         case 'stop recording':
-          call.stopRecording('stopped');
+          await call.stopRecording('stopped');
           return { result: 'ok' };
         case 'query':
+          await call.refresh();
           return describeCall(call);
       }
     });
@@ -71,7 +72,7 @@ class CallTable implements Calls {
   async #offer(request: NgOffer, tell: Tell): Promise<NgReply> {
     const id = request['call-id'];
     const known = this.#calls.get(id);
-    const call = known ?? new Call(id, this.#context);
+    const call = known ?? new Call(id, this.#context, (lost, reason) => this.#lose(lost, reason));
     this.#calls.set(id, call);
     call.lastSignal = secondsNow();
     return call.inTurn(async () => {
@@ -98,6 +99,7 @@ class CallTable implements Calls {
     // Out of the table at once: whatever else of the call is under way comes to its end, and nothing new begins.
     this.#calls.delete(call.id);
     return call.inTurn(async () => {
+      await call.refresh();
       const reply = describeCall(call);
       await call.close('deleted');
       return reply;
@@ -109,14 +111,25 @@ class CallTable implements Calls {
     await call.close(reason);
   }
 
+  /** A relay worker is gone: its calls are unknown from now on, and whoever controls them is told. */
+  #lose(call: Call, reason: string): void {
+    const isKnown = this.#calls.get(call.id) === call;
+    if (isKnown) this.#calls.delete(call.id);
+    if (isKnown) call.tellLost(reason);
+    void call.inTurn(() => call.close('recovered'));
+  }
+
   #endSilentCalls(): void {
-    const limit = secondsNow() - LONGEST_SILENCE_S;
-    for (const call of [...this.#calls.values()]) {
-      if (call.lastSign() > limit) continue;
-      this.#context.log.warn({ ngCall: call.id }, 'call ended: nothing was heard of it for an hour');
-      this.#calls.delete(call.id);
-      void call.inTurn(() => call.close('deleted'));
-    }
+    for (const call of [...this.#calls.values()]) if (isSilent(call)) void this.#endIfSilent(call);
+  }
+
+  /** What was known of its packets may be old. */
+  async #endIfSilent(call: Call): Promise<void> {
+    await call.refresh();
+    if (!isSilent(call) || this.#calls.get(call.id) !== call) return;
+    this.#context.log.warn({ ngCall: call.id }, 'call ended: nothing was heard of it for an hour');
+    this.#calls.delete(call.id);
+    await call.inTurn(() => call.close('deleted'));
   }
 
   async close(reason: EndReason): Promise<void> {
@@ -125,6 +138,10 @@ class CallTable implements Calls {
     this.#calls.clear();
     await Promise.all(calls.map((call) => call.inTurn(() => call.close(reason))));
   }
+}
+
+function isSilent(call: Call): boolean {
+  return call.lastSign() <= secondsNow() - LONGEST_SILENCE_S;
 }
 
 /** A delete may name either tag, both or none. */

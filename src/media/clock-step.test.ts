@@ -4,7 +4,7 @@ import t from 'tap';
 import { silentLogger } from '../log.ts';
 import { openJournal } from '../spool/journal.ts';
 import { createCalls } from './calls.ts';
-import { createDgramEngine } from './io/dgram-engine.ts';
+import { createDgramEngine } from './io/dgram-io.ts';
 import { createPortPool } from './port-pool.ts';
 
 const SDP =

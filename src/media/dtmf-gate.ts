@@ -3,9 +3,8 @@
 // An event is many packets with one timestamp. Those of a digit that may begin a code are held back; when no code comes of it they
 // follow at once, and whoever receives them hears the digit a little later.
 import { FeatureCodes } from '../feature-codes.ts';
-import { rtpPayloadType, rtpTimestamp } from '../rtp/header.ts';
+import { rtpTimestamp } from '../rtp/header.ts';
 import { dtmfDigit } from '../rtp/telephone-event.ts';
-import type { EventFilter } from './io/engine.ts';
 
 /** Events that are remembered: the packets of the last ones may still come. */
 const MOST_EVENTS = 16;
@@ -17,9 +16,10 @@ interface HeldEvent {
   waiting: (() => void)[];
 }
 
-export class DtmfGate implements EventFilter {
+export class DtmfGate {
   readonly #codes: FeatureCodes<string>;
   readonly #events = new Map<number, HeldEvent>();
+  /** Those of telephone events: packets with them are for {@link take}. */
   payloadTypes: ReadonlySet<number> = new Set();
 
   /** @param onCode a code was dialled, and nothing of it has passed */
@@ -30,10 +30,7 @@ export class DtmfGate implements EventFilter {
     });
   }
 
-  isEvent(packet: Uint8Array): boolean {
-    return this.payloadTypes.has(rtpPayloadType(packet));
-  }
-
+  /** Keeps the packet from going on; `pass` lets it go, now or later, if ever. */
   take(packet: Uint8Array, pass: () => void): void {
     const digit = dtmfDigit(packet);
     if (digit === undefined) return pass();

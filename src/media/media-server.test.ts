@@ -14,9 +14,10 @@ import {
   settled,
   startServer,
 } from './fixtures/bench.ts';
+import { startWorkerEngine } from './io/worker-engine.ts';
 
 t.test('both directions are relayed and recorded, RTCP too, each to its own party', async (t) => {
-  const server = await startServer(t);
+  const server = await startServer(t, { engine: startWorkerEngine });
   const [a, b] = [await openParty(t), await openParty(t)];
   const { forA, forB } = await connect(server, a.sdp(), b.sdp());
   t.not(forA, forB);
@@ -75,7 +76,7 @@ t.test('both directions are relayed and recorded, RTCP too, each to its own part
     { type: 'segment.opened', recording: 'rec-1', call: 'call-1' },
     { type: 'segment.closed', recording: 'rec-1', reason: 'deleted' },
   ]);
-  t.equal(server.status().media.portsUsed, 0);
+  t.equal((await server.status()).media.portsUsed, 0);
   checkWithTshark(t, capture, { a, forA, b, forB });
 });
 

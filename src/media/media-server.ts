@@ -3,6 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { type Config, machineName } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
@@ -11,25 +12,40 @@ import { openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import type { CallContext } from './call.ts';
 import { createCalls } from './calls.ts';
-import { createDgramEngine } from './io/dgram-engine.ts';
+import type { PacketEngine } from './io/engine.ts';
+import { startWorkerEngine, type WorkerEngineOptions } from './io/worker-engine.ts';
 import { createPortPool } from './port-pool.ts';
 import { startRepair } from './repair.ts';
 
 const DISK_CHECK_MS = 10_000;
+const MOST_DEFAULT_WORKERS = 4;
 
 /**
  * Starts the media server, and the repair of what an earlier life left in the spool.
- * @throws GrecError STATE_UNUSABLE, PORT_IN_USE, PORT_UNUSABLE
+ * @param startEngine what relays; relay workers as a rule
+ * @throws GrecError STATE_UNUSABLE, PORT_IN_USE, PORT_UNUSABLE, ENGINE_UNUSABLE
  */
-export async function startMediaServer({ config, log }: DaemonContext): Promise<RunningDaemon> {
+export async function startMediaServer(
+  { config, log }: DaemonContext,
+  startEngine: (options: WorkerEngineOptions) => Promise<PacketEngine> = startWorkerEngine,
+): Promise<RunningDaemon> {
   const { mediad, paths } = config;
   prepareSpool(paths.spool);
   const journal = openJournal({ directory: paths.journal, daemon: 'grec-mediad', log });
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
+  const engine = await startEngine({
+    workers: mediad.workers ?? defaultWorkers(),
+    engine: 'auto',
+    flushIntervalMs: mediad['flush-interval'],
+    log,
+  }).catch(async (thrown: unknown) => {
+    await journal.close();
+    throw thrown;
+  });
   const repair = startRepair({ spool: paths.spool, journal, log });
   const stopping = new AbortController();
   const context: CallContext = {
-    engine: createDgramEngine(mediad['flush-interval']),
+    engine,
     ports: createPortPool(mediad.ports),
     addresses: ownAddresses(mediad),
     spool: paths.spool,
@@ -43,13 +59,13 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
   const { host, port } = mediad.ng;
   const ng = await listen().catch(async (thrown: unknown) => {
     await calls.close('shutdown');
-    await context.engine.close();
+    await engine.close();
     await repair.stop();
     await journal.close();
     throw thrown;
   });
   const disk = watchDisk(paths.spool);
-  const { engine, ports, finishing } = context;
+  const { ports, finishing } = context;
 
   async function listen() {
     await tryAddresses(context);
@@ -63,18 +79,22 @@ export async function startMediaServer({ config, log }: DaemonContext): Promise<
   }
 
   return {
-    status: () => ({
-      engine: engine.name,
-      ng: { address: host, port: ng.port, ...ng.counters },
-      media: { address: context.addresses.join(', '), portsUsed: ports.used, portsFree: ports.free },
-      calls: calls.size,
-      recording: calls.recording,
-      finishing: finishing.size,
-      repairing: repair.waiting,
-      packets: structuredClone(engine.counters),
-      spool: { directory: paths.spool, ...disk.state },
-      journal: { pending: journal.pending, lost: journal.lost },
-    }),
+    async status() {
+      await engine.refresh();
+      return {
+        engine: engine.name,
+        ...engine.describe(),
+        ng: { address: host, port: ng.port, ...ng.counters },
+        media: { address: context.addresses.join(', '), portsUsed: ports.used, portsFree: ports.free },
+        calls: calls.size,
+        recording: calls.recording,
+        finishing: finishing.size,
+        repairing: repair.waiting,
+        packets: structuredClone(engine.counters),
+        spool: { directory: paths.spool, ...disk.state },
+        journal: { pending: journal.pending, lost: journal.lost },
+      };
+    },
     async stop() {
       disk.stop();
       await ng.close();
@@ -102,11 +122,18 @@ function prepareSpool(spool: string): void {
 
 /** Binds one pair of each, so that a wrong address is told at the start and not by the first call. */
 async function tryAddresses({ engine, ports, addresses }: CallContext): Promise<void> {
+  const shard = await engine.shard(() => undefined);
   for (const address of addresses) {
-    const leg = await ports.open((port) => engine.openLeg(address, port));
+    const leg = await ports.open((port) => shard.openLeg(address, port));
     await leg.close();
     ports.release(leg.rtpPort);
   }
+  shard.release();
+}
+
+/** One for each processor but one, which signalling and the disk have; more than a few are of no use. */
+function defaultWorkers(): number {
+  return Math.min(MOST_DEFAULT_WORKERS, Math.max(1, availableParallelism() - 1));
 }
 
 /** Of each family one: an IPv6 `address` needs no other. */

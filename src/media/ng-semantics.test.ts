@@ -36,8 +36,8 @@ t.test('descriptions without usable audio are refused with the reason, and leave
       message: reason,
     });
   }
-  t.equal(server.status().calls, 0);
-  t.equal(server.status().media.portsUsed, 0);
+  t.equal((await server.status()).calls, 0);
+  t.equal((await server.status()).media.portsUsed, 0);
 });
 
 t.test('a second audio line and video are refused in the rewritten offer', async (t) => {
@@ -80,7 +80,7 @@ t.test('what is unknown is told as rtpengine tells it', async (t) => {
   await t.rejects(server.ng.request({ command: 'answer', ...foreignTag, 'to-tag': 'tag-b', sdp: a.sdp() }), {
     message: /no offer from tag tag-x/,
   });
-  t.equal(server.status().calls, 1);
+  t.equal((await server.status()).calls, 1);
   t.equal((await server.ng.request({ command: 'ping' })).result, 'pong');
 });
 
@@ -99,7 +99,7 @@ t.test('a controller that names no tag in its offer and gives no metadata is rec
   await server.ng.request({ command: 'answer', ...call, 'to-tag': 'fork-2', sdp: b.sdp() });
   b.sendRtp(audioPort(offered.sdp), 1);
   await a.until({ rtp: 1 });
-  t.equal(server.status().recording, 1);
+  t.equal((await server.status()).recording, 1);
   await server.ng.request({ command: 'delete', ...call });
   await settled(server);
   const { facts } = onlySegment(server.spool);
@@ -149,10 +149,10 @@ t.test('a call that finds no ports is refused, and the next finds those that wer
     server.ng.request({ command: 'offer', 'call-id': `call-${id}`, 'from-tag': 'x', sdp: a.sdp() });
   for (let id = 1; id <= 5; id += 1) await offer(id);
   await t.rejects(offer(6), { code: 'NG_REFUSED', message: /no media ports left/ });
-  t.equal(server.status().calls, 5);
+  t.equal((await server.status()).calls, 5);
   await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
   await offer(7);
-  t.equal(server.status().media.portsUsed, 10);
+  t.equal((await server.status()).media.portsUsed, 10);
 });
 
 t.test('stopping the server closes every segment as shut down', async (t) => {
@@ -179,7 +179,7 @@ t.test('five hundred calls come and go, and the process does not grow', async (t
   const files = openFiles();
   for (let n = 0; n < 300; n += 1) await call();
   const after = process.memoryUsage();
-  t.equal(server.status().media.portsUsed, 0);
+  t.equal((await server.status()).media.portsUsed, 0);
   t.ok(after.rss - before.rss < 40 << 20, `${(after.rss - before.rss) >> 10} KiB more`);
   t.equal(openFiles(), files, 'every socket is closed');
 });

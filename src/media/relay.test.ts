@@ -21,7 +21,7 @@ const hexOf = (packets: Buffer[]) => packets.map((bytes) => bytes.toString('hex'
 const ids = { 'call-id': 'call-1', 'from-tag': 'tag-a', 'to-tag': 'tag-b' };
 
 async function dropped(server: Server, reason: string, count: number): Promise<void> {
-  while ((server.status().packets.dropped[reason] ?? 0) < count) await delay(2);
+  while (((await server.status()).packets.dropped[reason] ?? 0) < count) await delay(2);
 }
 
 t.test('a party behind a NAT is heard from its first packet on, and answered where it is', async (t) => {
@@ -67,7 +67,7 @@ t.test('strangers get nothing in and nothing out, before the party speaks and af
     payloads(onlySegment(server.spool).packets.filter(({ destination }) => destination.port === forA)),
     sentBy(a, 20),
   );
-  t.ok((server.status().packets.dropped['stranger'] ?? 0) >= 4);
+  t.ok(((await server.status()).packets.dropped['stranger'] ?? 0) >= 4);
 });
 
 t.test("what a party sends before its answer is known is neither lost nor anybody else's", async (t) => {
@@ -178,7 +178,11 @@ t.test('hostile bytes are dropped and counted, and the call goes on', async (t) 
   a.sendRtp(forA, 1);
   await b.until({ rtp: 1 });
   t.strictSame(hexOf(b.rtp), sentBy(a, 1));
-  const { 'too-short': short = 0, truncated = 0, 'not-rtp': other = 0 } = server.status().packets.dropped;
+  const {
+    'too-short': short = 0,
+    truncated = 0,
+    'not-rtp': other = 0,
+  } = (await server.status()).packets.dropped;
   t.ok(short >= 2 && truncated === 1 && short + other >= 300, `${short} ${truncated} ${other}`);
   await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
   await settled(server);
@@ -191,7 +195,7 @@ t.test('a party that is not there costs nothing, and is heard when it comes', as
   gone.close();
   const { forA } = await connect(server, a.sdp(), b.sdp({ port: gone.rtpPort }));
   for (let n = 1; n <= 20; n += 1) a.sendRtp(forA, n);
-  while (server.status().packets.relayed < 20) await delay(2);
+  while ((await server.status()).packets.relayed < 20) await delay(2);
   await server.ng.request({ command: 'answer', ...ids, sdp: b.sdp() });
   a.sendRtp(forA, 21);
   await b.until({ rtp: 1 });
@@ -211,7 +215,7 @@ t.test("RTCP on the RTP port goes to the other party's RTCP port", async (t) => 
 });
 
 t.test('IPv6 parties are relayed and recorded too', async (t) => {
-  const server = await startServer(t, '::1').catch(() => undefined);
+  const server = await startServer(t, { address: '::1' }).catch(() => undefined);
   if (server === undefined) return t.pass('no IPv6 loopback here', { skip: 'no IPv6 loopback' });
   const [a, b] = [await openParty(t, '::1'), await openParty(t, '::1')];
   const { forA } = await connect(server, a.sdp(), b.sdp());
@@ -226,7 +230,7 @@ t.test('IPv6 parties are relayed and recorded too', async (t) => {
 });
 
 t.test('an IPv6 party and an IPv4 one hear each other, each on an address of its own family', async (t) => {
-  const server = await startServer(t, '127.0.0.1', '::1').catch(() => undefined);
+  const server = await startServer(t, { second: '::1' }).catch(() => undefined);
   if (server === undefined) return t.pass('no IPv6 loopback here', { skip: 'no IPv6 loopback' });
   const [a, b] = [await openParty(t, '::1'), await openParty(t)];
   const toB = await server.ng.request({ command: 'offer', ...ids, sdp: a.sdp(), 'address family': 'IP4' });

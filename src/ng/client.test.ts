@@ -180,6 +180,8 @@ t.test('what the media server tells unasked is heard once, and is no reply', asy
     `event_x_1 ${EVENT}`,
     `event_x_2 ${EVENT}`,
     `event_x_3 d5:event4:dtmfe`,
+    `event_x_4 d7:call-id4:call5:event4:lost6:reason4:goneee`,
+    `event_x_5 d7:call-id4:call5:event4:lost6:reason4:gonee`,
     `${cookie} ${PONG}`,
   ]);
   const heard: NgEvent[] = [];
@@ -193,6 +195,6 @@ t.test('what the media server tells unasked is heard once, and is no reply', asy
   t.teardown(() => client.close());
   await client.request({ command: 'ping' });
   const event = { event: 'dtmf', 'call-id': 'call', tag: 'call-a', code: '*1' };
-  t.same(heard, [event, event]);
-  t.match(client.counters, { replies: 1, dropped: 1 });
+  t.same(heard, [event, event, { event: 'lost', 'call-id': 'call', reason: 'gone' }]);
+  t.match(client.counters, { replies: 1, dropped: 2 });
 });

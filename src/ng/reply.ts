@@ -98,18 +98,33 @@ export function readNgReply(dict: BencodeDict): NgReply | undefined {
   return { result: 'error', 'error-reason': typeof reason === 'string' ? reason : result };
 }
 
-/** What a media server tells unasked: a party has dialled a feature code. Sent three times under one cookie, never answered. */
-export interface NgEvent {
+/** What a media server tells unasked. Sent three times under one cookie, never answered. */
+export type NgEvent = NgDigits | NgLost;
+
+/** A party has dialled a feature code. */
+export interface NgDigits {
   event: 'dtmf';
   'call-id': string;
   tag: string;
   code: string;
 }
 
+/** The media of a call is gone, and the media server knows the call no more. */
+export interface NgLost {
+  event: 'lost';
+  'call-id': string;
+  reason: string;
+}
+
 /** @returns undefined when the dictionary is no event */
 export function readNgEvent(dict: BencodeDict): NgEvent | undefined {
-  const { event, 'call-id': call, tag, code } = dict;
-  if (!Buffer.isBuffer(event) || textOf(event) !== 'dtmf') return undefined;
-  if (!Buffer.isBuffer(call) || !Buffer.isBuffer(tag) || !Buffer.isBuffer(code)) return undefined;
-  return { event: 'dtmf', 'call-id': textOf(call), tag: textOf(tag), code: textOf(code) };
+  const text = (key: string) => {
+    const value = dict[key];
+    return Buffer.isBuffer(value) ? textOf(value) : undefined;
+  };
+  const [event, call, tag, code, reason] = ['event', 'call-id', 'tag', 'code', 'reason'].map(text);
+  if (call === undefined) return undefined;
+  if (event === 'lost') return { event, 'call-id': call, reason: reason ?? 'no reason given' };
+  if (event !== 'dtmf' || tag === undefined || code === undefined) return undefined;
+  return { event, 'call-id': call, tag, code };
 }

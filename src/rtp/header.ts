@@ -20,13 +20,15 @@ export type PacketKind = 'rtp' | 'rtcp' | 'too-short' | 'not-rtp' | 'truncated';
 /**
  * What a datagram is, without reading further than it needs to. Allocates nothing.
  * `too-short` and `truncated`: it has fewer bytes than its header speaks of; `not-rtp`: another version or protocol.
+ * @param start where it begins in `bytes`, and `end` where it is over: by default it is all of them
  */
-export function classifyPacket(bytes: Uint8Array): PacketKind {
-  if (bytes.length < RTCP_HEADER_BYTES) return 'too-short';
-  if (((bytes[0] ?? 0) & 0xc0) !== VERSION_2) return 'not-rtp';
-  if (isRtcpType(bytes[1] ?? 0)) return rtcpFits(bytes) ? 'rtcp' : 'truncated';
-  if (bytes.length < RTP_HEADER_BYTES) return 'too-short';
-  return rtpPayloadEnd(bytes) >= 0 ? 'rtp' : 'truncated';
+export function classifyPacket(bytes: Uint8Array, start = 0, end = bytes.length): PacketKind {
+  const length = end - start;
+  if (length < RTCP_HEADER_BYTES) return 'too-short';
+  if (((bytes[start] ?? 0) & 0xc0) !== VERSION_2) return 'not-rtp';
+  if (isRtcpType(bytes[start + 1] ?? 0)) return rtcpFits(bytes, start, length) ? 'rtcp' : 'truncated';
+  if (length < RTP_HEADER_BYTES) return 'too-short';
+  return rtpPayloadEnd(bytes, start, end) >= 0 ? 'rtp' : 'truncated';
 }
 
 /** RTCP packet types, 192 to 223, are what RTP payload types 64 to 95 with the marker would be: none are used so. */
@@ -34,36 +36,35 @@ function isRtcpType(secondByte: number): boolean {
   return secondByte >= 192 && secondByte <= 223;
 }
 
-function rtcpFits(bytes: Uint8Array): boolean {
-  const words = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
-  return (words + 1) * 4 <= bytes.length;
+function rtcpFits(bytes: Uint8Array, start: number, length: number): boolean {
+  const words = ((bytes[start + 2] ?? 0) << 8) | (bytes[start + 3] ?? 0);
+  return (words + 1) * 4 <= length;
 }
 
 /** Bytes before the payload, with CSRC list and extension; may exceed the length of a truncated packet. */
-export function rtpHeaderLength(bytes: Uint8Array): number {
-  const first = bytes[0] ?? 0;
+export function rtpHeaderLength(bytes: Uint8Array, start = 0): number {
+  const first = bytes[start] ?? 0;
   const fixed = RTP_HEADER_BYTES + 4 * (first & 0x0f);
   if ((first & EXTENSION) === 0) return fixed;
-  const words = ((bytes[fixed + 2] ?? 0) << 8) | (bytes[fixed + 3] ?? 0);
+  const words = ((bytes[start + fixed + 2] ?? 0) << 8) | (bytes[start + fixed + 3] ?? 0);
   return fixed + 4 + 4 * words;
 }
 
 /** The offset after the payload, that is before any padding; -1 when header and padding do not fit. */
-function rtpPayloadEnd(bytes: Uint8Array): number {
-  const header = rtpHeaderLength(bytes);
-  if (header > bytes.length) return -1;
-  if (((bytes[0] ?? 0) & PADDING) === 0) return bytes.length;
-  const padding = bytes[bytes.length - 1] ?? 0;
-  const end = bytes.length - padding;
-  return padding === 0 || end < header ? -1 : end;
+function rtpPayloadEnd(bytes: Uint8Array, start: number, end: number): number {
+  const payload = start + rtpHeaderLength(bytes, start);
+  if (payload > end) return -1;
+  if (((bytes[start] ?? 0) & PADDING) === 0) return end;
+  const padding = bytes[end - 1] ?? 0;
+  return padding === 0 || end - padding < payload ? -1 : end - padding;
 }
 
 export function rtpMarker(bytes: Uint8Array): boolean {
   return ((bytes[1] ?? 0) & 0x80) !== 0;
 }
 
-export function rtpPayloadType(bytes: Uint8Array): number {
-  return (bytes[1] ?? 0) & 0x7f;
+export function rtpPayloadType(bytes: Uint8Array, start = 0): number {
+  return (bytes[start + 1] ?? 0) & 0x7f;
 }
 
 /** 0 to 65535 */
@@ -105,6 +106,6 @@ export function readRtp(bytes: Buffer): RtpPacket | undefined {
     timestamp: rtpTimestamp(bytes),
     ssrc: rtpSsrc(bytes),
     marker: rtpMarker(bytes),
-    payload: bytes.subarray(rtpHeaderLength(bytes), rtpPayloadEnd(bytes)),
+    payload: bytes.subarray(rtpHeaderLength(bytes), rtpPayloadEnd(bytes, 0, bytes.length)),
   };
 }

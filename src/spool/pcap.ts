@@ -94,7 +94,7 @@ export function recordLength(flow: FlowHeader, payloadLength: number): number {
 }
 
 /**
- * Writes one record at `offset` of `target`, which must have room for {@link recordLength} bytes. Allocates nothing.
+ * Writes one record at `offset` of `target`, which must have room for {@link recordLength} bytes.
  * @param at wall clock, microseconds since 1970
  * @returns the offset after it
  */
@@ -106,15 +106,35 @@ export function writeRecord(
   payload: Uint8Array,
 ): number {
   const seconds = Math.floor(at / 1e6);
-  const length = flow.bytes.length + payload.length;
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+  return fillRecord(target, offset, seconds, Math.floor(at - seconds * 1e6), flow, bytes, 0, bytes.length);
+}
+
+/**
+ * The same for a payload that lies from `start` to `end` in `source`, with the time in two whole numbers: for the packet path,
+ * where not even a number may be allocated. `source` may be `target` itself.
+ */
+export function fillRecord(
+  target: Buffer,
+  offset: number,
+  seconds: number,
+  micros: number,
+  flow: FlowHeader,
+  source: Buffer,
+  start: number,
+  end: number,
+): number {
+  const payloadLength = end - start;
+  const length = flow.bytes.length + payloadLength;
   target.writeUInt32LE(seconds, offset);
-  target.writeUInt32LE(Math.floor(at - seconds * 1e6), offset + 4);
+  target.writeUInt32LE(micros, offset + 4);
   target.writeUInt32LE(length, offset + 8);
   target.writeUInt32LE(length, offset + 12);
   const ip = offset + RECORD_HEADER_BYTES;
   target.set(flow.bytes, ip);
-  target.set(payload, ip + flow.bytes.length);
-  if (flow.isV6) finishV6(target, ip, flow.partialSum, payload.length);
+  if (source === target) target.copyWithin(ip + flow.bytes.length, start, end);
+  else source.copy(target, ip + flow.bytes.length, start, end);
+  if (flow.isV6) finishV6(target, ip, flow.partialSum, payloadLength);
   else finishV4(target, ip, flow.partialSum, length);
   return ip + length;
 }

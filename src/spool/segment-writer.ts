@@ -16,20 +16,16 @@ import {
 export interface SegmentWriter {
   readonly id: string;
   readonly directory: string;
-  /** Bytes in the capture. */
-  readonly bytes: number;
-  /**
-   * Appends whole pcap records. What was refused is not there: give the same bytes again. One call at a time.
-   * @throws GrecError SPOOL_WRITE
-   */
-  append(records: Uint8Array): Promise<void>;
+  /** The path of the capture, with its header in it; whoever captures appends to it. */
+  readonly capture: string;
   /** Appends a `media` fact. @throws GrecError SPOOL_WRITE */
   noteMedia(fact: Omit<SegmentMedia, 'type'>): Promise<void>;
   /**
    * Makes the capture durable, then writes `closed`, then makes that durable and closes the files.
+   * @param bytes of the capture that count; what was refused may stand after them
    * @throws GrecError SPOOL_WRITE: call it again, or {@link abandon} the segment
    */
-  close(fact: Omit<SegmentClosed, 'type'>): Promise<void>;
+  close(fact: Omit<SegmentClosed, 'type'>, bytes: number): Promise<void>;
   /** Closes the files without a `closed` fact; the next start of the media server writes it. */
   abandon(): Promise<void>;
 }
@@ -69,34 +65,16 @@ export async function openSegment(
 class FileSegment implements SegmentWriter {
   readonly id: string;
   readonly directory: string;
-  bytes = FILE_HEADER_BYTES;
+  readonly capture: string;
   readonly #capture: FileHandle;
   readonly #facts: FileHandle;
 
   constructor(id: string, directory: string, capture: FileHandle, facts: FileHandle) {
     this.id = id;
     this.directory = directory;
+    this.capture = join(directory, CAPTURE_FILE);
     this.#capture = capture;
     this.#facts = facts;
-  }
-
-  async append(records: Uint8Array): Promise<void> {
-    try {
-      let done = 0;
-      while (done < records.length) {
-        // At a position of our own: what a refused call left behind is written over by the next.
-        const { bytesWritten } = await this.#capture.write(
-          records,
-          done,
-          records.length - done,
-          this.bytes + done,
-        );
-        done += bytesWritten;
-      }
-      this.bytes += records.length;
-    } catch (thrown) {
-      throw failed(this.directory, thrown);
-    }
   }
 
   async noteMedia(fact: Omit<SegmentMedia, 'type'>): Promise<void> {
@@ -107,9 +85,9 @@ class FileSegment implements SegmentWriter {
     }
   }
 
-  async close(fact: Omit<SegmentClosed, 'type'>): Promise<void> {
+  async close(fact: Omit<SegmentClosed, 'type'>, bytes: number): Promise<void> {
     try {
-      await this.#capture.truncate(this.bytes);
+      await this.#capture.truncate(bytes);
       await this.#capture.datasync();
       await appendFact(this.#facts, { type: 'closed', ...fact });
     } catch (thrown) {

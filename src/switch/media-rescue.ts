@@ -1,7 +1,7 @@
 // The calls of a media server that is lost: their media is moved to another one, or set direct; their recordings go on.
 import { messageOf } from '../errors.ts';
 import type { Call } from './call.ts';
-import { directMedia } from './call-media.ts';
+import { type CallMedia, directMedia } from './call-media.ts';
 import { moveMedia } from './move-media.ts';
 
 /** Calls that are moved at the same time: two re-INVITEs each. */
@@ -46,7 +46,7 @@ async function rescue(call: Call, context: RescueContext): Promise<void> {
   try {
     if (!call.media.anchored || context.isLost(call)) {
       const to = context.isServed() ? call.context.anchor(call.id, call.legs) : directMedia;
-      if (to.anchored || call.media.anchored) await moveMedia(call, to);
+      if (to.anchored || call.media.anchored) await moveOrSetDirect(call, to, context);
     }
     if (isWanted && call.media.anchored && !context.isLost(call)) await recording.goOn(call.media);
   } catch (thrown) {
@@ -58,4 +58,15 @@ async function rescue(call: Call, context: RescueContext): Promise<void> {
   // No recording, no call.
   if (call.plan.decision.mandatory && recording?.state === 'interrupted')
     recording.fail('no media server could take over');
+}
+
+/** A media server that lives may refuse all the same: then the parties hear each other without it. */
+async function moveOrSetDirect(call: Call, to: CallMedia, context: RescueContext): Promise<void> {
+  try {
+    await moveMedia(call, to);
+  } catch (thrown) {
+    if (!to.anchored || !call.media.anchored || !context.isLost(call)) throw thrown;
+    await moveMedia(call, directMedia);
+    throw thrown;
+  }
 }

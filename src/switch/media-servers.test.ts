@@ -102,3 +102,15 @@ t.test('without any, a call is told at once', async (t) => {
   });
   t.same(asked, []);
 });
+
+t.test('a call that its server lost is lost, and no call that was anchored anew', async (t) => {
+  const { servers } = setUp(['one']);
+  const first = servers.anchor('call', legs);
+  const second = servers.anchor('call', legs);
+  t.equal(servers.noteLoss(second, 'call'), false, 'the name of the first');
+  t.equal(servers.isLost(second), false);
+  t.equal(servers.noteLoss(first, 'call'), true);
+  t.equal(servers.isLost(first), true);
+  t.equal(servers.noteLoss(first, 'call'), false, 'told again');
+  await servers.close();
+});

@@ -191,6 +191,16 @@ export class MediaServers {
     if (anchor !== undefined) this.#anchors.set(media, { ...anchor, life: -1 });
   }
 
+  /**
+   * The server says that it has lost the call of this name.
+   * @returns whether it is this media; a call that was anchored anew meanwhile has another name
+   */
+  noteLoss(media: CallMedia, name: string): boolean {
+    if (this.#anchors.get(media)?.name !== name || this.isLost(media)) return false;
+    this.disown(media);
+    return true;
+  }
+
   /** True when the server that held it lost it. */
   isLost(media: CallMedia): boolean {
     const anchor = this.#anchors.get(media);

@@ -369,10 +369,14 @@ export class Switch {
     };
   }
 
-  /** A media server tells what a party has dialled. */
-  onMediaEvent({ 'call-id': name, tag, code }: NgEvent): void {
+  /** A media server tells what a party has dialled, or that it has lost the media of a call. */
+  onMediaEvent(event: NgEvent): void {
+    const name = event['call-id'];
     const call = this.calls.get(callOfName(name));
-    if (call !== undefined) takeFeatureCode(call, tag, code);
+    if (call === undefined) return;
+    if (event.event === 'dtmf') return takeFeatureCode(call, event.tag, event.code);
+    if (!this.mediaServers.noteLoss(call.media, name)) return;
+    void rescueCalls([call], this.#rescue, `the media server lost the call: ${event.reason}`);
   }
 
   #onMediaServerLost({ name }: MediaServer, reason: string): void {

@@ -1,5 +1,5 @@
-// The packet engine: legs, relay flows and taps. It says what happens to packets and never hands one out, so that an engine
-// with a loop of its own (io_uring or epoll in a worker) fits behind it as well as node:dgram does.
+// The packet engine: legs, relay flows and taps. It says what happens to packets and never hands one out, so that it may
+// run in another process (worker-engine.ts) as well as in this one (local-engine.ts).
 import type { Endpoint } from '../../spool/pcap.ts';
 
 /** Where a party's media is expected from and sent to, as its SDP says. */
@@ -32,6 +32,8 @@ export interface DropCounters {
   /** The other party's address is not known yet, or it is on hold. */
   'no-destination': number;
   'send-failed': number;
+  /** Refused by what rewrites the port's packets (see port.ts). */
+  'not-authentic': number;
 }
 
 export interface EngineCounters {
@@ -43,11 +45,21 @@ export interface EngineCounters {
   dropped: DropCounters;
 }
 
-/** One party's own pair of ports: what arrives here is this party's, and what goes to the party leaves from here. */
-export interface Leg {
-  readonly address: string;
-  readonly rtpPort: number;
-  readonly rtcpPort: number;
+export function noCounters(): EngineCounters {
+  const dropped: DropCounters = {
+    'too-short': 0,
+    'not-rtp': 0,
+    truncated: 0,
+    stranger: 0,
+    'no-destination': 0,
+    'send-failed': 0,
+    'not-authentic': 0,
+  };
+  return { relayed: 0, recorded: 0, recordedBytes: 0, dropped };
+}
+
+/** What has become of one leg. */
+export interface LegState {
   readonly rtp: Readonly<PortCounters>;
   readonly rtcp: Readonly<PortCounters>;
   /** Packets of others that came here. */
@@ -58,62 +70,83 @@ export interface Leg {
   /** Where RTP goes; undefined while that is not known or the party holds. */
   readonly rtpDestination: Endpoint | undefined;
   readonly rtcpDestination: Endpoint | undefined;
+}
+
+/** One party's own pair of ports: what arrives here is this party's, and what goes to the party leaves from here. */
+export interface Leg extends LegState {
+  readonly address: string;
+  readonly rtpPort: number;
+  readonly rtcpPort: number;
+  /** Brings its state up to date. Never rejects. */
+  refresh(): Promise<void>;
   /** States or changes where the party is; a change opens the latching anew (see latch.ts). */
   expect(remote: Remote): void;
-  /** Sends what arrives here to the party of `peer`; undefined ends that. */
+  /** Sends what arrives here to the party of `peer`, which is of the same shard; undefined ends that. */
   relayTo(peer: Leg | undefined): void;
   /** Copies every packet of the party, RTCP too, into `tap`; undefined ends that. */
   copyTo(tap: Tap | undefined, channel: TapChannel): void;
-  /** Shows the RTP of the party to `filter` first; undefined ends that. */
-  filterEvents(filter: EventFilter | undefined): void;
-  /** Frees both ports. */
+  /**
+   * Takes these feature codes out of the telephone events that the party sends (see dtmf-gate.ts). Asked again, only the
+   * payload types of events may differ.
+   * @param onCode one was dialled, and nothing of it has passed
+   */
+  watchCodes(codes: readonly string[], payloadTypes: readonly number[], onCode: (code: string) => void): void;
+  /** Frees both ports; its state is the last one then. Never rejects. */
   close(): Promise<void>;
-}
-
-/** Looks at the telephone events of a party before they are copied and relayed. */
-export interface EventFilter {
-  /** Whether this RTP packet is for {@link take}; asked for every packet. */
-  isEvent(packet: Uint8Array): boolean;
-  /** Keeps the packet from going on; `pass` lets it go, now or later, if ever. */
-  take(packet: Uint8Array, pass: () => void): void;
 }
 
 /** Index of a party in the counts of a tap. */
 export type TapChannel = 0 | 1;
 
-/** Takes whole pcap records; what it refuses it is given again. */
-export interface TapSink {
-  append(records: Uint8Array): Promise<void>;
-}
-
 export interface TapEnd {
-  /** Packets that reached the sink, by channel. */
+  /** Packets that reached the capture, by channel. */
   captured: [number, number];
   /** Packets that did not. */
   lost: number;
+  /** The length of the capture. */
+  bytes: number;
 }
 
 /** Copies of one call's packets on their way to the disk. Relaying never waits for it; its memory is bounded. */
 export interface Tap {
-  readonly lost: number;
-  /** From now on what was copied, from the beginning, goes to `sink`. */
-  drainTo(sink: TapSink): void;
-  /** Writes out what is left. @returns false when the sink refuses: try again, or end */
+  /** From now on what was copied, from the beginning, goes to the end of this capture, which has its header. */
+  drainTo(capture: string): void;
+  /** Writes out what is left. @returns false when the disk refuses: try again, or end */
   drain(): Promise<boolean>;
   /** Gives its memory back; what was not drained is lost. No leg may copy to it any more. */
-  end(): TapEnd;
+  end(): Promise<TapEnd>;
+}
+
+/** Where the packets of one call run, all together. */
+export interface Shard {
+  /** Why all that it had is gone: what was asked of it since then came to nothing. */
+  readonly lost: string | undefined;
+  /**
+   * Binds a pair of ports: `rtpPort` and the next.
+   * @throws GrecError PORT_IN_USE when one is taken, PORT_UNUSABLE when the address cannot be bound, WORKER_LOST
+   */
+  openLeg(address: string, rtpPort: number): Promise<Leg>;
+  /** @param onTrouble told once when the disk refuses, with the reason, and once (undefined) when it takes again */
+  openTap(onTrouble: (reason: string | undefined) => void): Tap;
+  /** Resolves when what was asked of its legs and taps is in force: no packet is treated in the old way any more. */
+  settled(): Promise<void>;
+  /** The call is over. */
+  release(): void;
 }
 
 export interface PacketEngine {
   /** As `grec status` names it. */
   readonly name: string;
   readonly counters: Readonly<EngineCounters>;
+  /** More for `grec status`. */
+  describe(): Record<string, unknown>;
+  /** Brings the counters up to date. Never rejects. */
+  refresh(): Promise<void>;
   /**
-   * Binds a pair of ports: `rtpPort` and the next.
-   * @throws GrecError PORT_IN_USE when one is taken, PORT_UNUSABLE when the address cannot be bound
+   * A place for the packets of one call; when there is none, one that is being made is waited for.
+   * @param onLost all that it had is gone, with the reason
+   * @throws GrecError WORKER_LOST when there is none in time
    */
-  openLeg(address: string, rtpPort: number): Promise<Leg>;
-  /** @param onTrouble told once when the sink refuses, with the reason, and once (undefined) when it takes again */
-  openTap(onTrouble: (reason: string | undefined) => void): Tap;
+  shard(onLost: (reason: string) => void): Promise<Shard>;
   close(): Promise<void>;
 }

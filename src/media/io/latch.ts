@@ -10,7 +10,7 @@
 // Packets that come during the probation, or before SDP does, are held (a bounded number) and heard late rather than lost.
 // New SDP opens the latching anew; a source on the same host is heard until the new one speaks.
 import { BlockList, isIPv6 } from 'node:net';
-import { rtpSequenceNumber, rtpSsrc } from '../../rtp/header.ts';
+import { RTP_HEADER_BYTES, rtpSequenceNumber, rtpSsrc } from '../../rtp/header.ts';
 import type { Endpoint } from '../../spool/pcap.ts';
 
 /** `heard`: of the party. `latched`: of the party from now on, and so are its held packets. `held`: not known yet. */
@@ -127,13 +127,16 @@ export class Latch {
     this.#rank = PREVIOUS;
   }
 
-  /** Judges one valid packet by its source. Allocates nothing for a source that is heard. */
-  judge(address: string, port: number, packet: Uint8Array): Verdict {
+  /**
+   * Judges one valid packet by its source. Allocates nothing for a source that is heard.
+   * @param start where the packet begins in `packet`
+   */
+  judge(address: string, port: number, packet: Uint8Array, start = 0): Verdict {
     if (port === this.port && address === this.address && this.#rank > PREVIOUS) return 'heard';
     if (this.#expected === undefined) return this.#hasProbation ? 'held' : 'stranger';
     const rank = this.#rankOf(address, port);
     if (rank <= this.#rank) return this.#isSource(address, port) ? 'heard' : 'stranger';
-    if (rank < EXACT && this.#hasProbation && !this.#hasProved(address, port, packet)) {
+    if (rank < EXACT && this.#hasProbation && !this.#hasProved(address, port, packet, start)) {
       return this.#isSource(address, port) ? 'heard' : 'held';
     }
     this.#latch(address, port, rank);
@@ -153,9 +156,10 @@ export class Latch {
     return this.#isElsewhereHeard ? ELSEWHERE : NONE;
   }
 
-  #hasProved(address: string, port: number, packet: Uint8Array): boolean {
-    const ssrc = rtpSsrc(packet);
-    const sequenceNumber = rtpSequenceNumber(packet);
+  #hasProved(address: string, port: number, packet: Uint8Array, start: number): boolean {
+    const header = packet.subarray(start, start + RTP_HEADER_BYTES);
+    const ssrc = rtpSsrc(header);
+    const sequenceNumber = rtpSequenceNumber(header);
     const candidate = this.#candidates.find((one) => one.port === port && one.address === address);
     if (candidate === undefined) {
       if (this.#candidates.length >= MOST_CANDIDATES) this.#candidates.shift();

@@ -1,7 +1,8 @@
 // The tap of one call: copies packets as pcap records into preallocated chunks and writes them behind the relay's back.
 import { messageOf } from '../../errors.ts';
-import { type FlowHeader, recordLength, writeRecord } from '../../spool/pcap.ts';
-import type { EngineCounters, Tap, TapChannel, TapEnd, TapSink } from './engine.ts';
+import { FILE_HEADER_BYTES, type FlowHeader, fillRecord, recordLength } from '../../spool/pcap.ts';
+import type { EngineCounters, Tap, TapChannel, TapEnd } from './engine.ts';
+import type { Chunk, TapSink, UdpIo } from './udp-io.ts';
 
 /** Some 150 packets of G.711. */
 const CHUNK_BYTES = 32 << 10;
@@ -11,23 +12,22 @@ const MOST_CHUNKS = 4096;
 const MOST_CHUNKS_PER_TAP = 64;
 const MOST_FREE_CHUNKS = 512;
 
-interface Chunk {
-  bytes: Buffer;
-  used: number;
-  /** Packets in it, by channel. */
-  packets: [number, number];
-}
-
 /** The memory of all taps of an engine. */
 export class ChunkPool {
+  readonly #io: Pick<UdpIo, 'createChunk'>;
   #free: Chunk[] = [];
   #taken = 0;
+
+  constructor(io: Pick<UdpIo, 'createChunk'>) {
+    this.#io = io;
+  }
 
   /** @returns an empty chunk, or undefined when all that there may be are in use */
   take(): Chunk | undefined {
     if (this.#taken >= MOST_CHUNKS) return undefined;
-    this.#taken += 1;
-    return this.#free.pop() ?? { bytes: Buffer.allocUnsafeSlow(CHUNK_BYTES), used: 0, packets: [0, 0] };
+    const chunk = this.#free.pop() ?? this.#io.createChunk(CHUNK_BYTES);
+    if (chunk !== undefined) this.#taken += 1;
+    return chunk;
   }
 
   release(chunk: Chunk): void {
@@ -40,11 +40,14 @@ export class ChunkPool {
 }
 
 export class ChunkTap implements Tap {
+  /** Packets that had no room. */
   lost = 0;
   readonly #pool: ChunkPool;
+  readonly #io: Pick<UdpIo, 'openCapture'>;
   readonly #counters: EngineCounters;
   readonly #onTrouble: (reason: string | undefined) => void;
   readonly #captured: [number, number] = [0, 0];
+  #capture: string | undefined;
   #sink: TapSink | undefined;
   /** Full chunks, oldest first; the one being filled is apart. */
   #full: Chunk[] = [];
@@ -55,19 +58,29 @@ export class ChunkTap implements Tap {
 
   constructor(
     pool: ChunkPool,
+    io: Pick<UdpIo, 'openCapture'>,
     counters: EngineCounters,
     onTrouble: (reason: string | undefined) => void,
     onClose: (tap: ChunkTap) => void,
   ) {
     this.#pool = pool;
+    this.#io = io;
     this.#counters = counters;
     this.#onTrouble = onTrouble;
     this.#onClose = onClose;
   }
 
   /** Copies one packet. Never waits, never fails: what has no room is counted as lost. */
-  copy(channel: TapChannel, at: number, flow: FlowHeader, payload: Uint8Array): void {
-    const length = recordLength(flow, payload.length);
+  copy(
+    channel: TapChannel,
+    seconds: number,
+    micros: number,
+    flow: FlowHeader,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    const length = recordLength(flow, end - start);
     let chunk = this.#filling;
     if (chunk === undefined || chunk.used + length > CHUNK_BYTES) {
       chunk = length > CHUNK_BYTES ? undefined : this.#nextChunk();
@@ -76,7 +89,8 @@ export class ChunkTap implements Tap {
         return;
       }
     }
-    chunk.used = writeRecord(chunk.bytes, chunk.used, at, flow, payload);
+    fillRecord(chunk.bytes, chunk.start + chunk.used, seconds, micros, flow, bytes, start, end);
+    chunk.used += length;
     chunk.packets[channel] += 1;
     this.#counters.recorded += 1;
     this.#counters.recordedBytes += length;
@@ -97,25 +111,26 @@ export class ChunkTap implements Tap {
     }
   }
 
-  drainTo(sink: TapSink): void {
-    this.#sink = sink;
+  drainTo(capture: string): void {
+    this.#capture = capture;
     this.flush();
   }
 
   /** Begins to write what was copied so far, unless a write is under way. */
   flush(): void {
-    if (this.#writing !== undefined || this.#sink === undefined) return;
+    if (this.#writing !== undefined || this.#capture === undefined) return;
     if (this.#full.length === 0) this.#setAside();
     if (this.#full.length === 0) return;
-    this.#writing = this.#write(this.#sink).finally(() => {
+    this.#writing = this.#write(this.#capture).finally(() => {
       this.#writing = undefined;
     });
   }
 
-  async #write(sink: TapSink): Promise<void> {
+  async #write(capture: string): Promise<void> {
     for (let chunk = this.#full[0]; chunk !== undefined; chunk = this.#full[0]) {
       try {
-        await sink.append(chunk.bytes.subarray(0, chunk.used));
+        this.#sink ??= await this.#io.openCapture(capture);
+        await this.#sink.append(chunk.bytes.subarray(chunk.start, chunk.start + chunk.used));
       } catch (thrown) {
         if (!this.#hasTrouble) this.#onTrouble(messageOf(thrown));
         this.#hasTrouble = true;
@@ -138,8 +153,11 @@ export class ChunkTap implements Tap {
     return this.#full.length === 0;
   }
 
-  end(): TapEnd {
+  async end(): Promise<TapEnd> {
     this.#onClose(this);
+    this.#capture = undefined;
+    // A write that is under way still reads its chunk.
+    await this.#writing;
     this.#setAside();
     for (const chunk of this.#full) {
       this.lost += chunk.packets[0] + chunk.packets[1];
@@ -148,6 +166,7 @@ export class ChunkTap implements Tap {
     this.#full = [];
     if (this.#filling !== undefined) this.#pool.release(this.#filling);
     this.#filling = undefined;
-    return { captured: this.#captured, lost: this.lost };
+    await this.#sink?.close();
+    return { captured: this.#captured, lost: this.lost, bytes: this.#sink?.bytes ?? FILE_HEADER_BYTES };
   }
 }

@@ -1,0 +1,43 @@
+// A capture on the disk, appended to through the thread pool: neither a slow disk nor a full one is noticed by the packets.
+import { type FileHandle, open } from 'node:fs/promises';
+import type { TapSink } from './udp-io.ts';
+
+/** @throws a system error */
+export async function openCaptureFile(path: string): Promise<TapSink> {
+  const file = await open(path, 'r+');
+  try {
+    return new CaptureFile(file, (await file.stat()).size);
+  } catch (thrown) {
+    await file.close();
+    throw thrown;
+  }
+}
+
+class CaptureFile implements TapSink {
+  bytes: number;
+  readonly #file: FileHandle;
+
+  constructor(file: FileHandle, size: number) {
+    this.#file = file;
+    this.bytes = size;
+  }
+
+  async append(records: Buffer): Promise<void> {
+    let done = 0;
+    while (done < records.length) {
+      // At a position of our own: what a refused call left behind is written over by the next.
+      const { bytesWritten } = await this.#file.write(
+        records,
+        done,
+        records.length - done,
+        this.bytes + done,
+      );
+      done += bytesWritten;
+    }
+    this.bytes += records.length;
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close().catch(() => undefined);
+  }
+}

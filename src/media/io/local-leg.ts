@@ -1,0 +1,96 @@
+// A leg in this process: the port for RTP and the one for RTCP (RFC 3550 section 11).
+import type { Endpoint } from '../../spool/pcap.ts';
+import { DtmfGate } from '../dtmf-gate.ts';
+import type { Leg, LegState, PortCounters, Remote, Tap, TapChannel } from './engine.ts';
+import type { Port } from './port.ts';
+import { ChunkTap } from './tap.ts';
+
+export class LocalLeg implements Leg {
+  readonly address: string;
+  readonly rtpPort: number;
+  readonly rtcpPort: number;
+  readonly #rtp: Port;
+  readonly #rtcp: Port;
+  readonly #onClose: () => void;
+
+  constructor(address: string, rtpPort: number, rtp: Port, rtcp: Port, onClose: () => void) {
+    this.address = address;
+    this.rtpPort = rtpPort;
+    this.rtcpPort = rtpPort + 1;
+    this.#rtp = rtp;
+    this.#rtcp = rtcp;
+    rtp.sibling = rtcp;
+    this.#onClose = onClose;
+  }
+
+  get rtp(): PortCounters {
+    return this.#rtp.received;
+  }
+
+  get rtcp(): PortCounters {
+    return this.#rtcp.received;
+  }
+
+  get strangers(): number {
+    return this.#rtp.strangers + this.#rtcp.strangers;
+  }
+
+  get rtpSource(): Endpoint | undefined {
+    return this.#rtp.latch.source;
+  }
+
+  get rtcpSource(): Endpoint | undefined {
+    return this.#rtcp.latch.source;
+  }
+
+  get rtpDestination(): Endpoint | undefined {
+    return this.#rtp.destination;
+  }
+
+  get rtcpDestination(): Endpoint | undefined {
+    return this.#rtcp.destination;
+  }
+
+  /** As it is now, for another process. */
+  get state(): LegState {
+    const { rtp, rtcp, strangers, rtpSource, rtcpSource, rtpDestination, rtcpDestination } = this;
+    return { rtp, rtcp, strangers, rtpSource, rtcpSource, rtpDestination, rtcpDestination };
+  }
+
+  async refresh(): Promise<void> {}
+
+  expect({ address, rtpPort, rtcpPort, alsoFrom }: Remote): void {
+    this.#rtcp.expect({ address, port: rtcpPort, alsoFrom });
+    this.#rtp.expect({ address, port: rtpPort, alsoFrom });
+  }
+
+  relayTo(peer: Leg | undefined): void {
+    const isOurs = peer instanceof LocalLeg;
+    this.#rtp.peer = isOurs ? peer.#rtp : undefined;
+    this.#rtcp.peer = isOurs ? peer.#rtcp : undefined;
+  }
+
+  copyTo(tap: Tap | undefined, channel: TapChannel): void {
+    const own = tap instanceof ChunkTap ? tap : undefined;
+    this.#rtp.copyTo(own, channel);
+    this.#rtcp.copyTo(own, channel);
+  }
+
+  watchCodes(
+    codes: readonly string[],
+    payloadTypes: readonly number[],
+    onCode: (code: string) => void,
+  ): void {
+    this.#rtp.gate ??= new DtmfGate(codes, onCode);
+    this.#rtp.gate.payloadTypes = new Set(payloadTypes);
+  }
+
+  async close(): Promise<void> {
+    this.#rtp.gate?.end();
+    this.#rtp.gate = undefined;
+    this.relayTo(undefined);
+    this.copyTo(undefined, 0);
+    this.#onClose();
+    await Promise.all([this.#rtp.close(), this.#rtcp.close()]);
+  }
+}

@@ -1,0 +1,261 @@
+// One UDP port of a leg: hears its party alone, copies to the tap, sends on through the other leg's port. The same for every
+// engine. Nothing here is allocated for a packet of a source that is heard.
+import { classifyPacket, rtpPayloadType } from '../../rtp/header.ts';
+import { type Endpoint, type FlowHeader, flowHeader } from '../../spool/pcap.ts';
+import type { DtmfGate } from '../dtmf-gate.ts';
+import type { EngineCounters, PortCounters, TapChannel } from './engine.ts';
+import { type Expected, Latch } from './latch.ts';
+import type { ChunkTap } from './tap.ts';
+import type { DatagramReceiver, DatagramSocket, PacketClock } from './udp-io.ts';
+
+/** Packets kept while it is not known whose they are: over a second of one source. */
+const MOST_HELD = 64;
+/** No voice packet is larger; larger ones are not kept, so that strangers cannot fill the memory. */
+const LARGEST_HELD_BYTES = 2048;
+/** What a rewritten packet may be longer by. */
+const REWRITE_ROOM_BYTES = 128;
+const scratch = Buffer.alloc(65536 + REWRITE_ROOM_BYTES);
+
+export type PacketType = 'rtp' | 'rtcp';
+
+/**
+ * Rewrites packets in place (SRTP): `inbound` of a port what has come from its party, before it is copied and sent on;
+ * `outbound` of a port what is about to be sent to its party, after it was copied.
+ */
+export interface PacketRewrite {
+  /**
+   * @param bytes has room for 128 bytes after `end` when the packet is outbound
+   * @returns where the packet ends now, or -1 when it must not go on
+   */
+  rewrite(bytes: Buffer, start: number, end: number, type: PacketType): number;
+}
+
+interface HeldPacket extends Endpoint {
+  bytes: Buffer;
+  seconds: number;
+  micros: number;
+}
+
+export class Port implements DatagramReceiver {
+  readonly received: PortCounters = { packets: 0, bytes: 0, errors: 0, lastAt: 0 };
+  strangers = 0;
+  readonly latch: Latch;
+  /** The same kind of port of the other party's leg. */
+  peer: Port | undefined;
+  /** The RTCP port of the same leg, for an RTP port: RTCP that comes here all the same (RFC 5761) belongs there. */
+  sibling: Port | undefined;
+  /** Of an RTP port: what takes out feature codes. */
+  gate: DtmfGate | undefined;
+  inbound: PacketRewrite | undefined;
+  outbound: PacketRewrite | undefined;
+  readonly #type: PacketType;
+  readonly #counters: EngineCounters;
+  readonly #clock: PacketClock;
+  #socket: DatagramSocket | undefined;
+  #local: Endpoint = { address: '', port: 0 };
+  #tap: ChunkTap | undefined;
+  #channel: TapChannel = 0;
+  #flow: FlowHeader | undefined;
+  #held: HeldPacket[] = [];
+  #destination: Endpoint | undefined;
+
+  constructor(type: PacketType, clock: PacketClock, counters: EngineCounters) {
+    this.#type = type;
+    this.#clock = clock;
+    this.#counters = counters;
+    this.latch = new Latch(type);
+  }
+
+  /** Its socket, once it is bound. */
+  attach(socket: DatagramSocket, local: Endpoint): void {
+    this.#socket = socket;
+    this.#local = local;
+  }
+
+  expect(expected: Expected): void {
+    this.latch.expect(expected);
+    this.#follow();
+    const held = this.#held;
+    this.#held = [];
+    for (const { bytes, seconds, micros, address, port } of held)
+      this.#judge(bytes, 0, bytes.length, seconds, micros, address, port);
+  }
+
+  copyTo(tap: ChunkTap | undefined, channel: TapChannel): void {
+    this.#tap = tap;
+    this.#channel = channel;
+  }
+
+  get destination(): Endpoint | undefined {
+    return this.#destination;
+  }
+
+  async close(): Promise<void> {
+    this.#held = [];
+    const socket = this.#socket;
+    this.#socket = undefined;
+    await socket?.close();
+  }
+
+  receive(bytes: Buffer, start: number, end: number, address: string, port: number): void {
+    if (this.#socket === undefined) return;
+    const { seconds, micros } = this.#clock;
+    const type = classifyPacket(bytes, start, end);
+    if (type === this.#type) this.#judge(bytes, start, end, seconds, micros, address, port);
+    else if (type === 'rtcp') this.#receiveMuxed(bytes, start, end, address, port);
+    else this.#counters.dropped[type === 'rtp' ? 'not-rtp' : type] += 1;
+  }
+
+  receiveOversized(): void {
+    this.#counters.dropped.truncated += 1;
+  }
+
+  onUnreachable(): void {
+    this.received.errors += 1;
+  }
+
+  onSendFailed(): void {
+    this.received.errors += 1;
+    this.#counters.relayed -= 1;
+    this.#counters.dropped['send-failed'] += 1;
+  }
+
+  #receiveMuxed(bytes: Buffer, start: number, end: number, address: string, port: number): void {
+    const { seconds, micros } = this.#clock;
+    if (port === this.latch.port && address === this.latch.address)
+      this.#deliver(bytes, start, end, seconds, micros, 'rtcp');
+    else this.#refuse(1);
+  }
+
+  #judge(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    seconds: number,
+    micros: number,
+    address: string,
+    port: number,
+  ): void {
+    const verdict = this.latch.judge(address, port, bytes, start);
+    if (verdict === 'heard') this.#deliver(bytes, start, end, seconds, micros, this.#type);
+    else if (verdict === 'latched') {
+      this.#follow();
+      this.#releaseHeld();
+      this.#deliver(bytes, start, end, seconds, micros, this.#type);
+    } else if (verdict === 'held') this.#hold(bytes, start, end, seconds, micros, address, port);
+    else this.#refuse(1);
+  }
+
+  #hold(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    seconds: number,
+    micros: number,
+    address: string,
+    port: number,
+  ): void {
+    if (end - start > LARGEST_HELD_BYTES) return this.#refuse(1);
+    if (this.#held.length >= MOST_HELD) {
+      this.#held.shift();
+      this.#refuse(1);
+    }
+    this.#held.push({ bytes: Buffer.from(bytes.subarray(start, end)), seconds, micros, address, port });
+  }
+
+  /** What the source sent before it was known to be the party's is the party's too; the rest never was. */
+  #releaseHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const { bytes, seconds, micros, address, port } of held) {
+      if (port === this.latch.port && address === this.latch.address)
+        this.#deliver(bytes, 0, bytes.length, seconds, micros, this.#type);
+      else this.#refuse(1);
+    }
+  }
+
+  #refuse(packets: number): void {
+    this.strangers += packets;
+    this.#counters.dropped.stranger += packets;
+  }
+
+  #deliver(
+    bytes: Buffer,
+    start: number,
+    arrivedEnd: number,
+    seconds: number,
+    micros: number,
+    type: PacketType,
+  ): void {
+    let end = arrivedEnd;
+    if (this.inbound !== undefined) {
+      end = this.inbound.rewrite(bytes, start, end, type);
+      if (end < 0) {
+        this.#counters.dropped['not-authentic'] += 1;
+        return;
+      }
+    }
+    const counted = type === this.#type ? this.received : (this.sibling ?? this).received;
+    counted.packets += 1;
+    counted.bytes += end - start;
+    counted.lastAt = seconds * 1e6 + micros;
+    if (this.gate !== undefined && type === 'rtp' && this.gate.payloadTypes.has(rtpPayloadType(bytes, start)))
+      this.#showGate(this.gate, Buffer.from(bytes.subarray(start, end)), seconds, micros);
+    else this.#pass(bytes, start, end, seconds, micros, type);
+  }
+
+  /** Kept apart so that the closure is made for telephone events alone. */
+  #showGate(gate: DtmfGate, packet: Buffer, seconds: number, micros: number): void {
+    gate.take(packet, () => this.#pass(packet, 0, packet.length, seconds, micros, 'rtp'));
+  }
+
+  #pass(bytes: Buffer, start: number, end: number, seconds: number, micros: number, type: PacketType): void {
+    if (this.#tap !== undefined && this.#flow !== undefined)
+      this.#tap.copy(this.#channel, seconds, micros, this.#flow, bytes, start, end);
+    const peer = type === this.#type ? this.peer : this.peer?.sibling;
+    if (peer === undefined) this.#counters.dropped['no-destination'] += 1;
+    else peer.#send(bytes, start, end, type);
+  }
+
+  #send(bytes: Buffer, start: number, end: number, type: PacketType): void {
+    if (this.#destination === undefined || this.#socket === undefined) {
+      this.#counters.dropped['no-destination'] += 1;
+      return;
+    }
+    this.#counters.relayed += 1;
+    const isSent =
+      this.outbound === undefined
+        ? this.#socket.send(bytes, start, end)
+        : this.#sendRewritten(this.outbound, bytes, start, end, type);
+    if (!isSent) this.onSendFailed();
+  }
+
+  #sendRewritten(
+    outbound: PacketRewrite,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    type: PacketType,
+  ): boolean {
+    bytes.copy(scratch, 0, start, end);
+    const rewritten = outbound.rewrite(scratch, 0, end - start, type);
+    return rewritten >= 0 && this.#socket?.send(scratch, 0, rewritten) === true;
+  }
+
+  /**
+   * Brings socket and headers in line with the latch. Connected, the socket hears its peer alone (which closes RTP bleed in the
+   * kernel) and sends without a look-up; while a better source may still come it stays open, and the latch keeps strangers out.
+   */
+  #follow(): void {
+    const { source, destination, isFinal } = this.latch;
+    this.#flow = source === undefined ? undefined : flowHeader(source, this.#local);
+    this.#destination = destination;
+    if (this.#type === 'rtp' && source !== undefined) this.sibling?.trust(source.address);
+    this.#socket?.aim(destination, isFinal);
+  }
+
+  /** Where the party's RTP comes from its RTCP may come from. */
+  trust(address: string): void {
+    this.latch.trust(address);
+  }
+}

@@ -1,0 +1,49 @@
+// A relay worker: a process of its own that relays and captures the calls it is given, and nothing else. It ends with its parent,
+// and takes only its own calls with it when it ends before that.
+import { GrecError, messageOf } from '../../errors.ts';
+import { adoptClock } from '../../spool/clock.ts';
+import { createDgramIo } from './dgram-io.ts';
+import { LocalEngine } from './local-engine.ts';
+import type { Order, Report, WorkerSettings } from './worker-protocol.ts';
+import { WorkerTables } from './worker-tables.ts';
+
+let reports: Report[] = [];
+
+/** Everything that is told in one turn goes in one message. */
+function report(one: Report): void {
+  if (reports.push(one) > 1) return;
+  queueMicrotask(() => {
+    const all = reports;
+    reports = [];
+    // Its parent is gone when there is no channel: it is about to end.
+    if (process.connected) process.send?.(all, () => undefined);
+  });
+}
+
+function start({ clockOrigin, flushIntervalMs }: WorkerSettings): void {
+  adoptClock(clockOrigin);
+  const engine = new LocalEngine(createDgramIo(), flushIntervalMs);
+  const tables = new WorkerTables(engine, report);
+  process.on('message', (orders: Order[]) => {
+    for (const order of orders) void obey(tables, order);
+  });
+  report({ tell: 'ready', engine: 'dgram', reason: 'portable' });
+}
+
+async function obey(tables: WorkerTables, { id, ...command }: Order): Promise<void> {
+  try {
+    const value = await tables.obey(command);
+    if (id !== undefined) report({ tell: 'answer', id, value });
+  } catch (thrown) {
+    if (id === undefined) return;
+    const { code = 'INTERNAL', hint = undefined } = thrown instanceof GrecError ? thrown : {};
+    report({ tell: 'refusal', id, code, message: messageOf(thrown), hint });
+  }
+}
+
+// A terminal or a service manager tells the whole group of processes to end; the media server still needs this one to drain.
+process.on('SIGTERM', () => undefined);
+process.on('SIGINT', () => undefined);
+process.on('SIGHUP', () => undefined);
+process.once('disconnect', () => process.exit(0));
+process.once('message', (settings: WorkerSettings) => start(settings));

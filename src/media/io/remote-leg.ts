@@ -1,0 +1,135 @@
+// A leg and a tap that are in a relay worker, as the media server handles them.
+import { GrecError } from '../../errors.ts';
+import type { Leg, LegState, PortCounters, Remote, Tap, TapChannel, TapEnd } from './engine.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+const none = (): PortCounters => ({ packets: 0, bytes: 0, errors: 0, lastAt: 0 });
+
+export class RemoteLeg implements Leg {
+  readonly number: number;
+  readonly address: string;
+  readonly rtpPort: number;
+  readonly rtcpPort: number;
+  onCode: (code: string) => void = () => undefined;
+  readonly #worker: WorkerProcess;
+  readonly #onClose: () => void;
+  #state: LegState = {
+    rtp: none(),
+    rtcp: none(),
+    strangers: 0,
+    rtpSource: undefined,
+    rtcpSource: undefined,
+    rtpDestination: undefined,
+    rtcpDestination: undefined,
+  };
+
+  constructor(number: number, worker: WorkerProcess, address: string, rtpPort: number, onClose: () => void) {
+    this.number = number;
+    this.#worker = worker;
+    this.address = address;
+    this.rtpPort = rtpPort;
+    this.rtcpPort = rtpPort + 1;
+    this.#onClose = onClose;
+  }
+
+  get rtp() {
+    return this.#state.rtp;
+  }
+
+  get rtcp() {
+    return this.#state.rtcp;
+  }
+
+  get strangers() {
+    return this.#state.strangers;
+  }
+
+  get rtpSource() {
+    return this.#state.rtpSource;
+  }
+
+  get rtcpSource() {
+    return this.#state.rtcpSource;
+  }
+
+  get rtpDestination() {
+    return this.#state.rtpDestination;
+  }
+
+  get rtcpDestination() {
+    return this.#state.rtcpDestination;
+  }
+
+  async refresh(): Promise<void> {
+    this.#know(await this.#worker.ask({ do: 'look', leg: this.number }).catch(() => undefined));
+  }
+
+  /** What is left out in a message is undefined. */
+  #know(state: LegState | undefined): void {
+    if (state !== undefined) this.#state = state;
+  }
+
+  expect(remote: Remote): void {
+    this.#worker.post({ do: 'expect', leg: this.number, remote });
+  }
+
+  relayTo(peer: Leg | undefined): void {
+    const number = peer instanceof RemoteLeg ? peer.number : undefined;
+    this.#worker.post({ do: 'relay', leg: this.number, peer: number });
+  }
+
+  copyTo(tap: Tap | undefined, channel: TapChannel): void {
+    const number = tap instanceof RemoteTap ? tap.number : undefined;
+    this.#worker.post({ do: 'copy', leg: this.number, tap: number, channel });
+  }
+
+  watchCodes(
+    codes: readonly string[],
+    payloadTypes: readonly number[],
+    onCode: (code: string) => void,
+  ): void {
+    this.onCode = onCode;
+    this.#worker.post({ do: 'watch', leg: this.number, codes, payloadTypes });
+  }
+
+  async close(): Promise<void> {
+    this.#know(await this.#worker.ask({ do: 'close', leg: this.number }).catch(() => undefined));
+    this.#onClose();
+  }
+}
+
+export class RemoteTap implements Tap {
+  readonly number: number;
+  readonly onTrouble: (reason: string | undefined) => void;
+  readonly #worker: WorkerProcess;
+  readonly #onEnd: () => void;
+
+  constructor(
+    number: number,
+    worker: WorkerProcess,
+    onTrouble: (reason: string | undefined) => void,
+    onEnd: () => void,
+  ) {
+    this.number = number;
+    this.#worker = worker;
+    this.onTrouble = onTrouble;
+    this.#onEnd = onEnd;
+    worker.post({ do: 'tap', tap: number });
+  }
+
+  drainTo(capture: string): void {
+    this.#worker.post({ do: 'drain-to', tap: this.number, capture });
+  }
+
+  /** @throws GrecError WORKER_LOST */
+  async drain(): Promise<boolean> {
+    return this.#worker.ask({ do: 'drain', tap: this.number });
+  }
+
+  /** @throws GrecError WORKER_LOST */
+  async end(): Promise<TapEnd> {
+    const end = await this.#worker.ask({ do: 'end', tap: this.number }).finally(this.#onEnd);
+    if (end === undefined) throw new GrecError('INTERNAL', 'a tap was ended twice');
+    return end;
+  }
+}

@@ -1,0 +1,54 @@
+// What the media server and its relay workers tell each other, over the channel that fork(2) of Node opens: lists of commands one
+// way, lists of reports the other, each in order.
+import type { EngineCounters, LegState, Remote, TapChannel, TapEnd } from './engine.ts';
+
+/** The engines that may be asked for, best first. */
+export const ENGINES = ['io_uring', 'epoll', 'dgram'] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+/** Legs and taps are numbered by the media server. */
+export type Command =
+  | { do: 'open'; leg: number; address: string; rtpPort: number }
+  | { do: 'expect'; leg: number; remote: Remote }
+  | { do: 'relay'; leg: number; peer: number | undefined }
+  | { do: 'copy'; leg: number; tap: number | undefined; channel: TapChannel }
+  | { do: 'watch'; leg: number; codes: readonly string[]; payloadTypes: readonly number[] }
+  | { do: 'look'; leg: number }
+  | { do: 'close'; leg: number }
+  | { do: 'tap'; tap: number }
+  | { do: 'drain-to'; tap: number; capture: string }
+  | { do: 'drain'; tap: number }
+  | { do: 'end'; tap: number }
+  | { do: 'count' }
+  | { do: 'settle' };
+
+/** What a command is answered with; those that are not named are answered with nothing. */
+export interface Answers {
+  open: undefined;
+  look: LegState | undefined;
+  close: LegState | undefined;
+  drain: boolean;
+  end: TapEnd;
+  count: EngineCounters;
+  settle: undefined;
+}
+
+/** A command that wants an answer carries a number for it. */
+export type Order = Command & { id?: number };
+
+export interface WorkerSettings {
+  engine: EngineName | 'auto';
+  /** Engines that are not to be tried. */
+  except: readonly EngineName[];
+  flushIntervalMs: number;
+  /** See clock.ts of the spool. */
+  clockOrigin: number;
+}
+
+export type Report =
+  | { tell: 'ready'; engine: EngineName; reason: string }
+  | { tell: 'unusable'; message: string }
+  | { tell: 'answer'; id: number; value: unknown }
+  | { tell: 'refusal'; id: number; code: string; message: string; hint: string | undefined }
+  | { tell: 'trouble'; tap: number; reason: string | undefined }
+  | { tell: 'code'; leg: number; code: string };

@@ -1,0 +1,81 @@
+// The legs and taps of a relay worker by their numbers, and what each command does to them.
+import type { Leg, LegState, Tap } from './engine.ts';
+import type { LocalEngine } from './local-engine.ts';
+import type { LocalLeg } from './local-leg.ts';
+import type { Command, Report } from './worker-protocol.ts';
+
+export class WorkerTables {
+  readonly #engine: LocalEngine;
+  readonly #report: (report: Report) => void;
+  readonly #legs = new Map<number, LocalLeg>();
+  readonly #taps = new Map<number, Tap>();
+
+  constructor(engine: LocalEngine, report: (report: Report) => void) {
+    this.#engine = engine;
+    this.#report = report;
+  }
+
+  /** All but opening, closing and draining is in force when this returns. */
+  async obey(command: Command): Promise<unknown> {
+    switch (command.do) {
+      case 'open':
+        this.#legs.set(command.leg, await this.#engine.openLeg(command.address, command.rtpPort));
+        return;
+      case 'expect':
+        return this.#legs.get(command.leg)?.expect(command.remote);
+      case 'relay':
+        return this.#legs.get(command.leg)?.relayTo(this.#legOf(command.peer));
+      case 'copy':
+        return this.#legs.get(command.leg)?.copyTo(this.#tapOf(command.tap), command.channel);
+      case 'watch':
+        return this.#watch(command.leg, command.codes, command.payloadTypes);
+      case 'look':
+        return this.#legs.get(command.leg)?.state;
+      case 'close':
+        return this.#close(command.leg);
+      case 'tap':
+        return this.#openTap(command.tap);
+      case 'drain-to':
+        return this.#taps.get(command.tap)?.drainTo(command.capture);
+      case 'drain':
+        return this.#taps.get(command.tap)?.drain();
+      case 'end':
+        return this.#endTap(command.tap);
+      case 'count':
+        return this.#engine.counters;
+      case 'settle':
+        return;
+    }
+  }
+
+  #legOf(number: number | undefined): Leg | undefined {
+    return number === undefined ? undefined : this.#legs.get(number);
+  }
+
+  #tapOf(number: number | undefined): Tap | undefined {
+    return number === undefined ? undefined : this.#taps.get(number);
+  }
+
+  #watch(leg: number, codes: readonly string[], payloadTypes: readonly number[]): void {
+    const onCode = (code: string) => this.#report({ tell: 'code', leg, code });
+    this.#legs.get(leg)?.watchCodes(codes, payloadTypes, onCode);
+  }
+
+  async #close(number: number): Promise<LegState | undefined> {
+    const leg = this.#legs.get(number);
+    this.#legs.delete(number);
+    await leg?.close();
+    return leg?.state;
+  }
+
+  #openTap(tap: number): void {
+    const onTrouble = (reason: string | undefined) => this.#report({ tell: 'trouble', tap, reason });
+    this.#taps.set(tap, this.#engine.openTap(onTrouble));
+  }
+
+  async #endTap(number: number): Promise<unknown> {
+    const tap = this.#taps.get(number);
+    this.#taps.delete(number);
+    return tap?.end();
+  }
+}
