@@ -354,8 +354,14 @@ export class Switch {
     this.#conversations.set(sessionId, calls.add(call));
   }
 
-  #endConversation(call: Call): void {
-    const { sessionId } = call.plan;
+  #moveConversation({ call: id, was }: { call: string; was: string }): void {
+    const call = this.calls.get(id);
+    if (call === undefined) return;
+    this.#endConversation(call, was);
+    this.#converse(call);
+  }
+
+  #endConversation(call: Call, sessionId = call.plan.sessionId): void {
     const calls = this.#conversations.get(sessionId);
     calls?.delete(call);
     if (calls?.size === 0) this.#conversations.delete(sessionId);
@@ -411,6 +417,7 @@ export class Switch {
       journal: (event) => {
         if (event.type === 'call.answered') this.#noteAnswered(event.call);
         if (event.type === 'party.joined') this.#noteParties(event.call);
+        if (event.type === 'call.joined') this.#moveConversation(event);
         if (event.type === 'call.released') this.#engaged.drop(event.call);
         if (event.type === 'recording.started') this.#count('recorded');
         if (event.type === 'recording.failed') this.#count('recordingsFailed');
