@@ -194,7 +194,7 @@ port = 0
       '4 sip.listen[1]: expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT", such as "udp:127.0.0.1:5060"; found "sctp:127.0.0.1:5060"',
       '5 sip.ring-timeout: expected a whole number of seconds from 5 to 600; found 1',
       '6 sip.realm: expected a realm, not an empty string',
-      '7 sip.relm: unknown key; accepted here: listen, realm, digest, ring-timeout, qualify, max-expires, session-expires, min-se, tls, limits',
+      '7 sip.relm: unknown key; accepted here: listen, realm, digest, ring-timeout, qualify, max-expires, session-expires, min-se, t1, tls, limits',
       '9 mediad.ports: expected "FIRST-LAST", at least four ports within 1024-65535; found "10-20"',
       '10 mediad.address: expected an IP address, such as "192.0.2.10"; found "localhost"',
       '13 trunk[0].host: expected an IP address, such as "192.0.2.10"; found "carrier.example"',

@@ -58,6 +58,7 @@ const written = v.strictObject({
     'max-expires': v.optional(within(60, 86400, 'a whole number of seconds'), 3600),
     'session-expires': v.optional(within(90, 86400, 'a whole number of seconds'), 1800),
     'min-se': v.optional(within(90, 86400, 'a whole number of seconds'), 90),
+    t1: v.optional(within(50, 5000, 'a whole number of milliseconds'), 500),
     tls: tlsSection,
     limits: section({
       calls: v.optional(within(1, 100_000, 'a whole number'), 5000),

@@ -9,8 +9,13 @@ import { noSipp, runSipp, type SippResult } from './sipp.ts';
 const TRUNK = '127.0.8.1';
 const TIMEOUT_S = 30;
 const PADDING = 'x'.repeat(4000);
+const NOTE = { type: 'text/plain', bytes: 'still here' };
 
-const installation = await install({ toml: `[[trunk]]\nname = "carrier"\nhost = "${TRUNK}"\n` });
+/** A fifth of the usual T1: who does not answer is given up after 6.4 s. */
+const installation = await install({
+  sip: 't1 = 100',
+  toml: `[[trunk]]\nname = "carrier"\nhost = "${TRUNK}"\n`,
+});
 t.teardown(() => installation.stop());
 t.jobs = 6;
 const options = { skip: noSipp, timeout: 60_000 };
@@ -112,12 +117,19 @@ rule('glare while recording is asked for: both are refused with 491, and ours is
 for (const [what, scenario, reason] of [
   ['refuses to be moved', 'uas-refuses', /refused the re-INVITE: 488/],
   ['never says whether it moves', 'uas-lingers', /did not answer the re-INVITE/],
+  ['says nothing at all when it is to be moved', 'uas-mute', /did not answer the re-INVITE/],
 ] as const)
   rule(`a phone that ${what}: not recorded, and the call goes on`, async (t) => {
     const phone = await desk(scenario);
     const dialog = await callTo(t, phone.number);
     await t.rejects(start(phone.number), { code: 'MEDIA_NOT_MOVED', message: reason });
-    t.equal((await dialog.request('OPTIONS')).status, 200);
+    await installation.until('there is an alarm', async () =>
+      installation.log.find(
+        (line) => /"alarm":"recording-failed"/.test(line) && reason.test(line) && line.includes(phone.number),
+      ),
+    );
+    // The phone hears of it what the other one says.
+    t.equal((await dialog.request('INFO', { body: NOTE })).status, 200);
     await dialog.bye();
     await well(t, phone.result);
   });

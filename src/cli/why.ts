@@ -128,10 +128,11 @@ function toldCall(
   source: ToldCall['source'],
   events: readonly JournalEvent[],
 ): ToldCall {
-  const begun = events.find(({ type }) => type === 'call.created' || type === 'call.refused');
+  // The conversation that it was part of in the end.
+  const said = events.findLast((event) => 'sessionId' in event);
   return {
     call,
-    sessionId: begun && 'sessionId' in begun ? begun.sessionId : undefined,
+    sessionId: said && 'sessionId' in said ? said.sessionId : undefined,
     isUp,
     source,
     events,

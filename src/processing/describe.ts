@@ -40,8 +40,7 @@ export function describeRecording(described: Described): Metadata {
   return {
     version: 1,
     id,
-    sessionId:
-      created?.sessionId ?? segments.find(({ opened }) => opened.metadata)?.opened.metadata?.sessionId,
+    sessionId: sessionOf(call, segments),
     callUuids: [...new Set(segments.flatMap(({ opened }) => opened.metadata?.call ?? []))],
     direction: created?.direction,
     callerPhoneNumber: from,
@@ -65,6 +64,13 @@ export function describeRecording(described: Described): Metadata {
     remarks,
     software: `grec ${VERSION}`,
   };
+}
+
+/** The conversation that the call was part of in the end. */
+function sessionOf(call: PendingCall | undefined, segments: readonly SegmentFacts[]): string | undefined {
+  const said = call?.events.findLast(({ type }) => type === 'call.joined' || type === 'call.created');
+  const told = said && 'sessionId' in said ? said.sessionId : undefined;
+  return told ?? segments.findLast(({ opened }) => opened.metadata)?.opened.metadata?.sessionId;
 }
 
 /** The catalog's row of a recording whose files stand in `path`. */
@@ -110,7 +116,7 @@ export function failedRow(
   const at = segments[0]?.opened.at ?? (eventOf(call, 'call.answered') ?? call?.events[0])?.at ?? 0;
   return {
     id,
-    sessionId: created?.sessionId ?? segments[0]?.opened.metadata?.sessionId ?? null,
+    sessionId: sessionOf(call, segments) ?? null,
     state: 'failed',
     reason,
     direction: created?.direction ?? null,

@@ -174,6 +174,30 @@ for (const status of ['481 Call/Transaction Does Not Exist', '408 Request Timeou
   });
 }
 
+const SDP = { type: 'application/sdp', bytes: 'v=0\r\n' };
+
+t.test(
+  'a re-INVITE that is not answered at all ends by Timer B, and costs a patient caller nothing',
+  async (t) => {
+    const { peer, port, dialog } = await rawCall(t);
+    dialog.onEnd = () => t.fail('the call goes on');
+    const patience = { giveUpAfterMs: 100 };
+    const reinvited = dialog.reinvite({ body: SDP, patience });
+    await peer.expect(/^INVITE /);
+    t.equal((await reinvited).response.status, 408);
+    t.equal(dialog.state, 'confirmed');
+    const again = dialog.reinvite({ body: SDP, patience });
+    const invite = await peer.expect(/^INVITE [\s\S]*CSeq: 2 INVITE/i);
+    const cancels = peer.received.filter((message) => message.startsWith('CANCEL'));
+    t.same(cancels, [], 'what has had no response is not cancelled (RFC 3261 section 9.1)');
+    peer.send(answerTo(invite, '200 OK'), port);
+    const { response, ack } = await again;
+    t.equal(response.status, 200);
+    ack();
+    await peer.expect(/^ACK /);
+  },
+);
+
 t.test('BYEs that cross are both answered 200', async (t) => {
   const { peer, port, ask, dialog } = await rawCall(t);
   dialog.onEnd = () => t.fail('we have hung up ourselves');

@@ -10,6 +10,7 @@ const DECISIONS = new Set<string>([
   'call.created',
   'call.refused',
   'call.answered',
+  'call.joined',
   'call.restored',
   'call.released',
 ]);
@@ -29,5 +30,6 @@ function idsOf(event: JournalEvent): string[] {
   const call = 'call' in event ? event.call : undefined;
   const recording = 'recording' in event ? event.recording : undefined;
   const sessionId = 'sessionId' in event ? event.sessionId : undefined;
-  return [call, recording, sessionId].filter((id) => id !== undefined);
+  const was = event.type === 'call.joined' ? event.was : undefined;
+  return [call, recording, sessionId, was].filter((id) => id !== undefined);
 }

@@ -93,6 +93,14 @@ export const eventBodySchema = v.variant('type', [
     /** The consultation call that has become part of this one. */
     consultation: v.optional(v.string()),
   }),
+  /** The call has become part of another conversation: a transfer, here or at another switch, has joined the two. */
+  v.object({
+    type: v.literal('call.joined'),
+    ...callBase,
+    /** The conversation that it is in from here on, and the one that it was in. */
+    sessionId: v.string(),
+    was: v.string(),
+  }),
   v.object({ type: v.literal('party.left'), ...callBase, label: v.string(), party }),
   v.object({ type: v.literal('party.joined'), ...callBase, label: v.string(), party }),
   v.object({

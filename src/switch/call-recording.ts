@@ -47,6 +47,8 @@ export class CallRecording {
   /** Settled when it is known whether it runs. */
   started: Promise<void> = Promise.resolve();
   #legs: Legs;
+  /** The conversation, which may become another one. */
+  sessionId: string;
   #state: RecordingState = 'starting';
   /** Why it is interrupted, and whether it was paused then. */
   #interruption: { reason: string; wasPaused: boolean } | undefined;
@@ -55,6 +57,7 @@ export class CallRecording {
     this.id = options.id;
     this.#options = options;
     this.#legs = options.legs;
+    this.sessionId = options.sessionId;
   }
 
   get state(): RecordingState {
@@ -84,7 +87,8 @@ export class CallRecording {
 
   /** What a segment with these parties is to say of itself. */
   metadataOf(legs: Legs): RecordingMetadata {
-    const { id, call, sessionId, terms } = this.#options;
+    const { id, call, terms } = this.#options;
+    const { sessionId } = this;
     return { recording: id, call, sessionId, ...terms, parties: this.#parties(legs) };
   }
 

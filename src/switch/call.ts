@@ -21,7 +21,7 @@ import { CallSetup } from './call-setup.ts';
 import { Exchange } from './exchange.ts';
 import { isOneParty } from './hunt-plan.ts';
 import { relayInDialog } from './in-dialog.ts';
-import { type Label, Leg, otherLabel } from './leg.ts';
+import { type Label, Leg, otherLabel, tagOf } from './leg.ts';
 import { watchParties } from './liveness.ts';
 import { agentSide, type RecordingDecision } from './recording-decision.ts';
 import { recordLate, setDirect } from './recording-requests.ts';
@@ -133,21 +133,25 @@ export class Call {
   }
 
   #newLeg(label: Label, party: CallPlan['from'], source: string): Leg {
-    return new Leg({ label, tag: `${this.id}-${label}`, party, source });
+    return new Leg({ label, tag: tagOf(this.id, label), party, source });
   }
 
   /** Headers of every message to a party: who speaks with whom (RFC 7989). */
-  headersTo(label: Label): ExtraHeaders {
-    return this.headersFor(this.legs[label]);
+  headersTo(label: Label, sessionId?: string): ExtraHeaders {
+    const leg = this.legs[label];
+    return this.headersFor(leg, this.legs[otherLabel(label)], sessionId);
   }
 
-  /** The same for a party that is about to come. */
-  headersFor({ label, uuid }: Leg): ExtraHeaders {
-    const { sessionId } = this.plan;
-    if (uuid !== sessionId) return { 'session-id': sessionIdHeader(sessionId, uuid) };
-    const other = this.legs[otherLabel(label)];
+  /** The same for a party that is about to come, or that is told of another one, or of another conversation. */
+  headersFor(
+    { label, uuid, hasMoved }: Leg,
+    other = this.legs[otherLabel(label)],
+    sessionId = this.plan.sessionId,
+  ): ExtraHeaders {
+    const conversation = hasMoved || sessionId !== this.plan.sessionId ? sessionId : undefined;
+    if (uuid !== sessionId) return { 'session-id': sessionIdHeader(sessionId, uuid, conversation) };
     other.uuid ??= newUuid();
-    return { 'session-id': sessionIdHeader(other.uuid, sessionId) };
+    return { 'session-id': sessionIdHeader(other.uuid, sessionId, conversation) };
   }
 
   /** The recording, as long as the media runs where it can be recorded. */

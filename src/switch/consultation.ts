@@ -2,6 +2,7 @@
 import { messageOf } from '../errors.ts';
 import type { Replaces } from '../sip/replaces.ts';
 import type { Call } from './call.ts';
+import { joinConversation } from './conversation.ts';
 import { type Label, type Leg, otherLabel } from './leg.ts';
 import { sdpOf } from './sdp-body.ts';
 import { NotTransferred, newLegFor, refusalOf, type TransferTarget } from './transfer-model.ts';
@@ -84,6 +85,7 @@ export class ConsultedTarget implements TransferTarget {
     this.#finish();
     // Its dialog is another call's now: the end of this one is not its end.
     this.#target.dialog = undefined;
+    joinConversation(consultation, this.#call.plan.sessionId);
     consultation.release('switch', 200, 'transferred');
   }
 
@@ -98,6 +100,8 @@ export class ConsultedTarget implements TransferTarget {
     const { dialog } = this.#target;
     const before = this.#transferor.described;
     if (dialog === undefined || before === undefined) return;
+    // It was told of the other conversation.
+    this.#target.hasMoved = true;
     try {
       const offer = await media.offer(this.#transferor.label, before);
       const headers = this.#consultation.headersTo(this.#target.label);

@@ -14,8 +14,8 @@ export class Conversations {
     this.#calls.set(sessionId, calls.add(call));
   }
 
-  drop(call: PartOfConversation): void {
-    const { sessionId } = call.plan;
+  /** `sessionId`: the conversation that it was part of, when it has moved to another one. */
+  drop(call: PartOfConversation, sessionId = call.plan.sessionId): void {
     const calls = this.#calls.get(sessionId);
     calls?.delete(call);
     if (calls?.size === 0) this.#calls.delete(sessionId);

@@ -196,7 +196,7 @@ export class LegExchange {
   async #reofferOnce(leg: Leg, sdp: Buffer): Promise<Buffer | number> {
     const { dialog } = leg;
     if (dialog?.state !== 'confirmed') return 481;
-    const headers = this.#call.headersFor(leg);
+    const headers = this.#call.headersFor(leg, leg === this.#stays ? this.#comes : this.#stays);
     const patience = { giveUpAfterMs: GIVE_UP_MS };
     const { response, ack } = await dialog.reinvite({ headers, body: leg.tell(sdp), patience });
     if (response.status >= 300) return response.status;

@@ -22,6 +22,8 @@ export interface StoredLeg {
   uuid: string | null;
   /** Latin-1 as well; left out when it never made an offer. */
   offered?: string | undefined;
+  /** Left out in a leg whose dialog began in its conversation. */
+  hasMoved?: boolean | undefined;
 }
 
 export interface LegOptions {
@@ -48,6 +50,8 @@ export class Leg {
   uuid: string | undefined;
   /** It has put the other on hold. */
   held = false;
+  /** Its dialog began in another conversation: it is told the one that it is in now (RFC 7989 section 8 in spirit). */
+  hasMoved = false;
   readonly origin: SdpOrigin;
 
   constructor({ label, tag, party, source, origin }: LegOptions) {
@@ -62,13 +66,15 @@ export class Leg {
     const { label, tag, party, source, held, uuid = null } = this;
     const described = this.described?.toString('latin1') ?? null;
     const offered = this.offered?.toString('latin1');
-    return { label, tag, party, source, held, uuid, described, offered, origin: this.origin.state };
+    const hasMoved = this.hasMoved || undefined;
+    return { label, tag, party, source, held, uuid, described, offered, hasMoved, origin: this.origin.state };
   }
 
-  static restore({ described, offered, held, uuid, ...options }: StoredLeg): Leg {
+  static restore({ described, offered, held, uuid, hasMoved = false, ...options }: StoredLeg): Leg {
     const leg = new Leg(options);
     leg.uuid = uuid ?? undefined;
     leg.held = held;
+    leg.hasMoved = hasMoved;
     leg.offered = offered === undefined ? undefined : Buffer.from(offered, 'latin1');
     leg.described = described === null ? undefined : Buffer.from(described, 'latin1');
     return leg;
@@ -87,6 +93,11 @@ export class Leg {
 
 export function otherLabel(label: Label): Label {
   return label === 'a' ? 'b' : 'a';
+}
+
+/** The name in the ng protocol of a party that was in the call from its beginning. */
+export function tagOf(call: string, label: Label): string {
+  return `${call}-${label}`;
 }
 
 /** True for a party that may control the recording: one of ours, not whoever called from outside. */

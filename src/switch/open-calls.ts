@@ -70,10 +70,19 @@ export class OpenCalls {
 
   /** What happens to a call changes who is engaged: an answer, a transfer, its end. */
   note(event: EventBody): void {
+    if (event.type === 'call.joined') return this.#moveConversation(event);
     if (event.type === 'call.released') return this.#engaged.drop(event.call);
     if (event.type !== 'call.answered' && event.type !== 'party.joined') return;
     const call = this.#calls.get(event.call);
     if (call !== undefined) this.#noteEngaged(call);
+  }
+
+  /** A transfer has joined its conversation to another one. */
+  #moveConversation({ call: id, was }: { call: string; was: string }): void {
+    const call = this.#calls.get(id);
+    if (call === undefined) return;
+    this.#conversations.drop(call, was);
+    this.#conversations.add(call);
   }
 
   #noteEngaged({ id, legs }: Call): void {

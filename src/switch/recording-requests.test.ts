@@ -90,23 +90,24 @@ t.test('a second start is a recording of its own', async (t) => {
   t.not(one.recording, other.recording);
 });
 
-for (const [party, left] of [
-  ['callee', ['INVITE m 4000']],
-  ['caller', ['INVITE m 5000']],
+for (const [party, status, does] of [
+  ['callee', 488, 'refuses'],
+  ['caller', 488, 'refuses'],
+  // Made by our own Timer B: it has said nothing at all.
+  ['callee', 408, 'does not answer'],
+  ['caller', 408, 'does not answer'],
 ] as const) {
-  t.test(`the ${party} refuses: the call goes on as it was, and the recording fails`, async (t) => {
+  const reason = status === 488 ? /refused/ : /did not answer the re-INVITE/;
+  t.test(`the ${party} ${does}: the call goes on as it was, and the recording fails`, async (t) => {
     const all = await direct();
-    all[party].answerTo = () => fakeResponse(488);
-    await t.rejects(requestRecording(all.call, 'start', asked), {
-      code: 'MEDIA_NOT_MOVED',
-      message: /refused/,
-    });
+    all[party].answerTo = () => fakeResponse(status);
+    await t.rejects(requestRecording(all.call, 'start', asked), { code: 'MEDIA_NOT_MOVED', message: reason });
     t.equal(all.call.media.anchored, false);
     t.equal(all.call.state, 'answered');
-    t.same(brief(all[party]), left);
+    t.same(brief(all[party]), [`INVITE m ${party === 'callee' ? 4000 : 5000}`]);
     // Who had moved has come back.
     if (party === 'caller') t.same(brief(all.callee), ['INVITE m 4000', 'ACK', 'INVITE 4000', 'ACK']);
-    t.match(all.events.at(-1), { type: 'recording.failed', reason: /refused/ });
+    t.match(all.events.at(-1), { type: 'recording.failed', reason });
     t.equal(all.media.asked.at(-1), 'release');
     all[party].answerTo = () => fakeResponse(200, party === 'caller' ? CALLER : CALLEE);
     await requestRecording(all.call, 'start', asked);

@@ -4,8 +4,9 @@ import { GrecError, messageOf } from '../errors.ts';
 import { audioOf, directionOf } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import type { SipResponse } from '../sip/message.ts';
-import type { Body, Dialog, IncomingRequest } from '../sip/user-agent.ts';
+import type { Body, Dialog, ExtraHeaders, IncomingRequest } from '../sip/user-agent.ts';
 import type { Call } from './call.ts';
+import { hearSession } from './conversation.ts';
 import type { Leg } from './leg.ts';
 import { statusForCaller } from './response-mapping.ts';
 import { hasForeignBody, sdpOf } from './sdp-body.ts';
@@ -79,13 +80,16 @@ async function relayOffer(
   request: IncomingRequest,
   offer: Buffer,
 ): Promise<void> {
+  const heard = hearSession(call, near.leg, request.message);
   const body = far.leg.tell(await call.media.offer(near.leg.label, offer));
-  const { response, ack } = await pass(call, far, request, body);
+  const headers = call.headersTo(far.leg.label, heard.sessionId);
+  const { response, ack } = await pass(far, request, { headers, body });
   if (response.status >= 300) {
     await takeBack(call, near.leg);
     return passRefusal(call, near, request, response);
   }
   ack();
+  heard.take();
   const answer = sdpOf(response);
   const answerBody = answer && near.leg.tell(await call.media.answer(far.leg.label, answer));
   near.leg.described = offer;
@@ -96,11 +100,14 @@ async function relayOffer(
 }
 
 /** By UPDATE what came by UPDATE, when the far party takes it: a re-INVITE may ask a person first. */
-async function pass(call: Call, { leg, dialog }: Side, { message }: IncomingRequest, body: Body) {
-  const headers = call.headersTo(leg.label);
+async function pass(
+  { dialog }: Side,
+  { message }: IncomingRequest,
+  offer: { headers: ExtraHeaders; body: Body },
+) {
   const isUpdate = dialog.state === 'early' || (message.method === 'UPDATE' && dialog.allows('UPDATE'));
-  if (isUpdate) return { response: await dialog.update({ headers, body }), ack: () => {} };
-  return dialog.reinvite({ headers, body });
+  if (isUpdate) return { response: await dialog.update(offer), ack: () => {} };
+  return dialog.reinvite(offer);
 }
 
 /** The far party has refused: the near one keeps what was agreed before (RFC 3261 section 14.1), the media server too. */
@@ -119,9 +126,13 @@ export function passRefusal(call: Call, near: Side, request: IncomingRequest, re
 
 /** A re-INVITE without offer asks the far party for one; the answer comes with the near party's ACK. */
 async function relayWithoutOffer(call: Call, near: Side, far: Side, request: IncomingRequest): Promise<void> {
-  const headers = call.headersTo(near.leg.label);
-  const { response, ack } = await far.dialog.reinvite({ headers: call.headersTo(far.leg.label) });
+  const heard = hearSession(call, near.leg, request.message);
+  const { response, ack } = await far.dialog.reinvite({
+    headers: call.headersTo(far.leg.label, heard.sessionId),
+  });
   if (response.status >= 300) return passRefusal(call, near, request, response);
+  heard.take();
+  const headers = call.headersTo(near.leg.label);
   const offer = sdpOf(response);
   if (offer === undefined) {
     ack();

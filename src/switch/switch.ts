@@ -138,6 +138,7 @@ export class Switch {
       product: `grec/${VERSION}`,
       allow: ALLOW_IN_CALL,
       sessionTimer: { expires: config.sip['session-expires'], minSe: config.sip['min-se'] },
+      timers: { t1: config.sip.t1 },
       limits: { messageBytes: config.sip.limits['message-size'] },
       admit: (request, flow) => this.#gate.admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),

@@ -2,7 +2,7 @@
 import type { SipResponse } from '../sip/message.ts';
 import type { Call } from './call.ts';
 import type { CallParty } from './call-model.ts';
-import { Leg, otherLabel } from './leg.ts';
+import { Leg, otherLabel, tagOf } from './leg.ts';
 import type { RecordingDecision } from './recording-decision.ts';
 import { newUuid } from './session-id.ts';
 
@@ -47,6 +47,7 @@ export function newLegFor(call: Call, leaves: Leg, party: CallParty, source: str
   leg.described = like.described;
   leg.offered = like.offered;
   leg.uuid = like.uuid;
+  leg.hasMoved = true;
   return leg;
 }
 
@@ -54,6 +55,11 @@ export function newLegFor(call: Call, leaves: Leg, party: CallParty, source: str
 export function refusalOf({ status, reason }: SipResponse): NotTransferred {
   const isOurs = status === 401 || status === 407 || status === 481;
   return new NotTransferred(isOurs ? 503 : status, `the target refused: ${status} ${reason}`);
+}
+
+/** It is the party that has placed the call, and none that has come in its place. */
+export function hasBegun(call: Call, { tag }: Leg): boolean {
+  return tag === tagOf(call.id, 'a');
 }
 
 /** Who is being transferred. */

@@ -11,7 +11,14 @@ import type { Label, Leg } from './leg.ts';
 import type { RecordingDecision } from './recording-decision.ts';
 import { numberUri, type RefusedRoute } from './route.ts';
 import { sdpOf } from './sdp-body.ts';
-import { NotTransferred, newLegFor, refusalOf, type TransferTarget, transferee } from './transfer-model.ts';
+import {
+  hasBegun,
+  NotTransferred,
+  newLegFor,
+  refusalOf,
+  type TransferTarget,
+  transferee,
+} from './transfer-model.ts';
 
 /** Where a party may send its call, as if it had dialled the number itself. */
 export async function planTransfer(
@@ -90,7 +97,7 @@ export class CalledTarget implements TransferTarget {
   #place(target: CallTarget, body: Body, handlers: Parameters<typeof callOut>[3]) {
     const call = this.#call;
     const from = transferee(call, this.#transferor).party;
-    const isCaller = transferee(call, this.#transferor).uuid === call.plan.sessionId;
+    const isCaller = hasBegun(call, transferee(call, this.#transferor));
     return callOut(
       call,
       { ...target, shown: isCaller ? call.plan.shown : undefined },
