@@ -1,5 +1,6 @@
 // Whether there is more to do than time to do it: the share of its time in which the event loop has been busy.
 import { performance } from 'node:perf_hooks';
+import { restedMs } from '../sip/turns.ts';
 
 export interface OverloadOptions {
   /** The share, in percent, from which on it is too much; 100: never. */
@@ -60,10 +61,13 @@ export class Overload {
 
 function sinceLastLook(): () => number {
   let last = performance.eventLoopUtilization();
+  let rested = restedMs();
   return () => {
     const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, last);
+    const { active, idle } = performance.eventLoopUtilization(now, last);
+    const slept = restedMs() - rested;
     last = now;
-    return utilization;
+    rested += slept;
+    return active + idle === 0 ? 0 : Math.max(0, active - slept) / (active + idle);
   };
 }
