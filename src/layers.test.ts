@@ -59,6 +59,8 @@ const LIVE = new Set([
   'sip/locate.ts',
   'sip/transport.ts',
   'sip/transport-udp.ts',
+  'sip/udp-batches.ts',
+  'sip/kernel.ts',
   'sip/transport-stream.ts',
   'sip/stream-connection.ts',
   'sip/tls.ts',

@@ -44,6 +44,16 @@ async function newBaresip(
   return { ...baresip, number };
 }
 
+/** Says what each of the three has to say when nothing comes of the call. */
+async function bothEstablished(...phones: Baresip[]): Promise<void> {
+  try {
+    await Promise.all(phones.map((phone) => phone.event('CALL_ESTABLISHED')));
+  } catch (thrown) {
+    const said = [...phones.map((phone) => phone.output()), installation.log.slice(-20).join('\n')];
+    throw new Error(`${String(thrown)}\n${said.join('\n---\n')}`);
+  }
+}
+
 const request = (dn: string, operation: string) =>
   installation.ask<Shown>('grec-sipd', 'POST', `/calls/${dn}/recording`, { operation });
 
@@ -68,7 +78,7 @@ t.test('recorded on request, and held, by turns', options, async (t) => {
   const agent = await newBaresip(t, agentFile, { transport: 'tcp' });
   const customer = await newBaresip(t, customerFile);
   customer.dial(agent.number);
-  await Promise.all([agent.event('CALL_ESTABLISHED'), customer.event('CALL_ESTABLISHED')]);
+  await bothEstablished(agent, customer);
   const { recording, ...started } = await request(agent.number, 'start');
   t.match(started, { anchored: true, recordingState: 'recording' });
   await relayed(installation, agent.number, 50);

@@ -32,7 +32,8 @@ export class DatagramQueue {
     if (this.#size > LONGEST_QUEUE) return this.#onLost();
     if (this.#next === this.#waiting.length) this.#turns.later(() => this.#work());
     this.#size += bytes.length + OVERHEAD;
-    this.#waiting.push({ bytes, flow });
+    // What it was read into is the next one's.
+    this.#waiting.push({ bytes: Buffer.from(bytes), flow });
   }
 
   #work(): void {

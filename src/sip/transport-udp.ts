@@ -3,6 +3,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { messageOf } from '../errors.ts';
 import { type ListenAddress, listenError } from './listen-error.ts';
+import { openBatches } from './udp-batches.ts';
 import type { Peer } from './user-agent-types.ts';
 
 /** What IPv4 can carry in one datagram, in bytes. */
@@ -11,12 +12,31 @@ export const LARGEST_DATAGRAM = 65_507;
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
 export interface UdpEvents {
+  /** `bytes` are the receiver's only until it returns: the next datagram may be written over them. */
   onDatagram(bytes: Buffer, address: string, port: number): void;
   onError(reason: string): void;
 }
 
-export class UdpListener {
+/** A bound UDP socket. */
+export interface UdpListener {
   /** As bound: the port is real, the address may be a wildcard. */
+  readonly local: Peer;
+  /** Sends at the end of this turn of the event loop at the latest. */
+  send(bytes: Buffer, peer: Peer, onError: (reason: string) => void): void;
+  /** Sends what waits for the end of the turn. */
+  flush(): void;
+  close(): Promise<void>;
+}
+
+export const UdpListener = {
+  /** @throws GrecError PORT_IN_USE, PORT_UNUSABLE */
+  async open(address: ListenAddress, events: UdpEvents): Promise<UdpListener> {
+    return (await openBatches(address, events)) ?? DgramListener.open(address, events);
+  },
+};
+
+/** By node:dgram: what every system has. */
+export class DgramListener implements UdpListener {
   readonly local: Peer;
   readonly #socket: Socket;
 
@@ -31,7 +51,7 @@ export class UdpListener {
   }
 
   /** @throws GrecError PORT_IN_USE, PORT_UNUSABLE */
-  static async open(address: ListenAddress, events: UdpEvents): Promise<UdpListener> {
+  static async open(address: ListenAddress, events: UdpEvents): Promise<DgramListener> {
     const family = isIPv6(address.host) ? 6 : 4;
     const socket = createSocket({
       type: `udp${family}`,
@@ -41,7 +61,7 @@ export class UdpListener {
     });
     await bind(socket, address);
     enlargeBuffer(socket);
-    return new UdpListener(socket, events);
+    return new DgramListener(socket, events);
   }
 
   send(bytes: Buffer, peer: Peer, onError: (reason: string) => void): void {
@@ -56,6 +76,9 @@ export class UdpListener {
       queueMicrotask(() => onError(messageOf(thrown)));
     }
   }
+
+  /** Nothing waits. */
+  flush(): void {}
 
   close(): Promise<void> {
     return new Promise((resolve) => this.#socket.close(() => resolve()));

@@ -20,6 +20,7 @@ export interface TransportOptions {
   listen: readonly ListenAddress[];
   tls?: TlsIdentity | undefined;
   limits?: Partial<ConnectionLimits>;
+  restMs?: number | undefined;
   count(reason: string): void;
   /** A TLS connection of ours came to nothing. */
   onTlsFailure(peer: Peer, reason: string): void;
@@ -47,12 +48,17 @@ export class Transport {
   readonly #streams: StreamConnections;
   readonly #addresses = new LocalAddresses();
   readonly #udpOnly = new UdpOnly();
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   readonly #datagrams: DatagramQueue;
   readonly #options: TransportOptions;
 
   private constructor(options: TransportOptions) {
     this.#options = options;
+    const { restMs } = options;
+    this.#turns = new Turns(
+      undefined,
+      restMs === undefined ? undefined : { milliseconds: restMs, before: () => this.#flush() },
+    );
     this.#streams = new StreamConnections(
       { ...DEFAULT_CONNECTION_LIMITS, ...options.limits },
       {
@@ -102,7 +108,9 @@ export class Transport {
 
   #receiveDatagram(bytes: Buffer, flow: Flow): void {
     try {
-      this.#options.onMessage(this.#sized(bytes.length, decodeMessage(bytes)), flow);
+      const result = this.#sized(bytes.length, decodeMessage(bytes));
+      if (result.ok && result.message.body.length > 0) result.message.body = ownCopy(result.message.body);
+      this.#options.onMessage(result, flow);
     } catch {
       // The decoder does not throw; should it ever, one datagram is lost and not the process.
       this.#options.count('internal-error');
@@ -112,6 +120,10 @@ export class Transport {
   #sized(bytes: number, result: DecodeResult): DecodeResult {
     const most = this.#options.limits?.messageBytes ?? DEFAULT_CONNECTION_LIMITS.messageBytes;
     return bytes > most ? fail(result, TOO_LARGE) : result;
+  }
+
+  #flush(): void {
+    for (const { listener } of this.#udp) listener.flush();
   }
 
   #advertise(bound: Peer, peer: Peer): Peer {
@@ -255,6 +267,13 @@ export class Transport {
   async close(): Promise<void> {
     await Promise.all([this.#streams.close(), ...this.#udp.map(({ listener }) => listener.close())]);
   }
+}
+
+/** In memory of its own: a body outlives the datagram, and must not keep others in memory with it. */
+function ownCopy(body: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(body.length);
+  body.copy(copy);
+  return copy;
 }
 
 function fits(bound: { address: string }, address: string): boolean {

@@ -1,6 +1,6 @@
 // Turns of the event loop: work that waits goes on in order, nobody starves, and other things happen in between.
 import t from 'tap';
-import { Turns } from './turns.ts';
+import { restedMs, Turns } from './turns.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -27,4 +27,19 @@ t.test('who has much to do gives way to who waits', async (t) => {
   turns.later(work('c', 2));
   while (done.length < 6) await turn();
   t.same(done, ['a', 'b', 'c', 'a', 'c', 'a']);
+});
+
+t.test('dense turns are made longer, one that comes alone is not', async (t) => {
+  const calls: string[] = [];
+  const turns = new Turns(100, { milliseconds: 20, before: () => void calls.push('before') });
+  const before = restedMs();
+  t.notOk(turns.isOver);
+  await turn();
+  await turn();
+  t.same([calls.length, restedMs()], [0, before], 'the first one');
+  t.notOk(turns.isOver);
+  await turn();
+  await turn();
+  t.same(calls, ['before'], 'what waits is sent first');
+  t.ok(restedMs() - before > 10, 'the second one on its heels');
 });

@@ -88,6 +88,11 @@ export interface UserAgentOptions {
   successorOf?(flow: Flow, uri: string): Flow | undefined;
   timers?: Partial<Timers>;
   limits?: Partial<Limits>;
+  /**
+   * How long turns of the event loop last at least while messages come densely, in milliseconds: none of them is read before, and
+   * all of them together. Without it nothing waits.
+   */
+  restMs?: number;
   /** The methods that it takes, as Allow says them; RFC 3261's, PRACK and UPDATE when left out. */
   allow?: string;
   sessionTimer?: SessionTimerPolicy;

@@ -64,6 +64,7 @@ export async function createUserAgent(
       const { address, port, name } = peer;
       options.log.warn({ address, port, name, reason }, `no TLS connection to ${name ?? address}: ${reason}`);
     },
+    restMs: options.restMs,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   agent = new Agent(options, transport, counters, surroundings);

@@ -4,11 +4,11 @@ import t from 'tap';
 import { Overload } from './overload.ts';
 
 function watching(percent: number) {
-  let share = 0;
-  const overload = new Overload({ percent, busy: () => share });
+  let spent = { busy: 0, given: 250 };
+  const overload = new Overload({ percent, spent: () => spent });
   overload.stop();
-  const look = (busy: number, times = 1) => {
-    share = busy;
+  const look = (share: number, times = 1, given = 250) => {
+    spent = { busy: share * given, given };
     for (let count = 0; count < times; count++) overload.look();
     return overload.isOver;
   };
@@ -29,6 +29,13 @@ t.test('it ends when there is time again, and not at once', async (t) => {
   look(1, 4);
   t.equal(look(0.95, 4), true);
   t.equal(look(0.5), false);
+});
+
+t.test('of a machine that gives little time, more looks make a second', async (t) => {
+  const { look } = watching(98);
+  t.equal(look(1, 19, 50), false);
+  t.equal(look(1, 1, 50), true);
+  t.equal(look(0.5, 9, 50), false, 'half of that second was given after it had time again');
 });
 
 t.test('100 is never', async (t) => {

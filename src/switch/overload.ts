@@ -1,34 +1,48 @@
-// Whether there is more to do than time to do it: the share of its time in which the event loop has been busy.
+// Whether there is more to do than time to do it: how much of its time the event loop has been busy.
+import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { restedMs } from '../sip/turns.ts';
+
+/** Milliseconds. */
+export interface Spent {
+  busy: number;
+  /** What the machine gave: not the time in which the daemon had something to do and others had the processor. */
+  given: number;
+}
 
 export interface OverloadOptions {
   /** The share, in percent, from which on it is too much; 100: never. */
   percent: number;
-  /** The share since the last look, 0 to 1. The event loop's own unless a test gives one. */
-  busy?: () => number;
+  /** What was spent since the last look. The event loop's own unless a test gives one. */
+  spent?: () => Spent;
 }
 
-const WINDOW_MS = 250;
-/** Windows that are looked at together: one that is busy by itself is nothing. */
-const WINDOWS = 4;
+const LOOK_MS = 250;
+/** So much is looked at together: a look that was busy by itself is nothing. */
+const JUDGED_MS = 1000;
 /** What has been too much ends when the share has sunk by so many points of a hundred. */
 const RELIEF = 8;
+/** Nanoseconds run, nanoseconds waited in the run queue, of the main thread (proc_pid_schedstat(5), Linux). */
+const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`;
 
 /**
  * Of UDP a late event loop says little: it takes a few datagrams, looks at its timers, and is never late, while thousands
  * wait in the kernel. But a loop that never waits itself has more to do than it can.
+ *
+ * A loop that waits for a processor looks busy too. For the few calls of a machine that does other things for a second that is no
+ * reason to refuse one; when much is to do it is busy in what it gets as well.
  */
 export class Overload {
-  readonly #busy: () => number;
+  readonly #spent: () => Spent;
   readonly #timer: NodeJS.Timeout;
-  readonly #shares: number[] = [];
+  #looks: Spent[] = [];
   #percent: number;
   #isOver = false;
 
-  constructor({ percent, busy = sinceLastLook() }: OverloadOptions) {
+  constructor({ percent, spent = sinceLastLook() }: OverloadOptions) {
     this.#percent = percent;
-    this.#busy = busy;
-    this.#timer = setInterval(() => this.look(), WINDOW_MS).unref();
+    this.#spent = spent;
+    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
   }
 
   reload(percent: number): void {
@@ -39,18 +53,18 @@ export class Overload {
     clearInterval(this.#timer);
   }
 
-  /** Takes the share of one window. */
+  /** Adds what was spent since the last one. */
   look(): void {
-    this.#shares.push(this.#busy());
-    if (this.#shares.length > WINDOWS) this.#shares.shift();
+    this.#looks.push(this.#spent());
+    while (given(this.#looks.slice(1)) >= JUDGED_MS) this.#looks.shift();
     const limit = this.#isOver ? this.#percent - RELIEF : this.#percent;
-    this.#isOver = this.#percent < 100 && this.#shares.length === WINDOWS && this.percent >= limit;
+    this.#isOver = this.#percent < 100 && given(this.#looks) >= JUDGED_MS && this.percent >= limit;
   }
 
-  /** Over the last second. */
+  /** Over the last second that was given. */
   get percent(): number {
-    if (this.#shares.length === 0) return 0;
-    return (this.#shares.reduce((sum, share) => sum + share, 0) / this.#shares.length) * 100;
+    const busy = this.#looks.reduce((sum, look) => sum + look.busy, 0);
+    return busy === 0 ? 0 : (busy / given(this.#looks)) * 100;
   }
 
   get isOver(): boolean {
@@ -58,12 +72,31 @@ export class Overload {
   }
 }
 
-function sinceLastLook(): () => number {
+function given(looks: readonly Spent[]): number {
+  return looks.reduce((sum, look) => sum + look.given, 0);
+}
+
+function sinceLastLook(): () => Spent {
   let last = performance.eventLoopUtilization();
+  let rested = restedMs();
+  let waited = waitedMs();
   return () => {
     const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, last);
+    const { active, idle } = performance.eventLoopUtilization(now, last);
+    const slept = restedMs() - rested;
+    const kept = Math.min(active - slept, waitedMs() - waited);
     last = now;
-    return utilization;
+    rested += slept;
+    waited = waitedMs();
+    return { busy: Math.max(0, active - slept - kept), given: active + idle - Math.max(0, kept) };
   };
+}
+
+/** Milliseconds in which the thread could have run and others did; 0 where no kernel says so. */
+function waitedMs(): number {
+  try {
+    return Number(readFileSync(SCHEDSTAT, 'latin1').split(' ')[1]) / 1e6;
+  } catch {
+    return 0;
+  }
 }

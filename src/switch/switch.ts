@@ -47,6 +47,8 @@ import { unavailable } from './unavailable.ts';
 
 /** A call whose party has vanished ends within this and the half minute that its silence takes. */
 const PROBE_MS = 90_000;
+/** A call is four messages one behind the other until it is answered: nobody hears this. */
+const REST_MS = 3;
 /** The host of numbers when none is known; it is never called. */
 const NOWHERE = { protocol: 'udp', address: '127.0.0.1', port: 5060 } as const;
 
@@ -139,6 +141,7 @@ export class Switch {
       allow: ALLOW_IN_CALL,
       sessionTimer: { expires: config.sip['session-expires'], minSe: config.sip['min-se'] },
       timers: { t1: config.sip.t1 },
+      restMs: REST_MS,
       limits: { messageBytes: config.sip.limits['message-size'] },
       admit: (request, flow) => this.#gate.admit(request, flow),
       onInvite: (invite) => this.#onInvite(invite),
