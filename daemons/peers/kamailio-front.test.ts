@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { silentLogger } from '../../src/log.ts';
+import type { Protocol } from '../../src/sip/user-agent.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { toLinear } from '../../src/testing/dialogue.ts';
 import { createPhone, type Phone, type PhoneCall } from '../../src/testing/phone.ts';
@@ -12,13 +13,13 @@ import { noise } from './noise.ts';
 /** Each with an address of its own, so that who is taken for another is not reached by chance. */
 const [EDGE, CORE, PHONES] = ['127.0.0.21', '127.0.0.22', '127.0.0.23'] as const;
 
-const installation = await install();
+const installation = await install({ tls: true });
 t.teardown(() => installation.stop());
 t.jobs = 4;
 const options = { skip: noKamailio, timeout: 60_000 };
 
 interface Front {
-  transport?: 'udp' | 'tcp';
+  transport?: 'udp' | 'tcp' | 'tls';
   path?: boolean;
   strict?: boolean;
 }
@@ -33,9 +34,10 @@ async function newFront(
   const kamailio = await startKamailio({
     configuration: 'front',
     host,
+    ...(transport === 'tls' ? { authority: installation.tls.authority } : {}),
     words: {
       insideHost: inside.host,
-      insidePort: `${inside.port}`,
+      insidePort: `${transport === 'tls' ? installation.tls.port : inside.port}`,
       insideTransport: transport,
       path: path ? '1' : '0',
       strict: strict ? '1' : '0',
@@ -47,13 +49,23 @@ async function newFront(
 
 let numbers = 7600;
 
-async function newPhone(t: Test, proxy: Kamailio, protocol: 'udp' | 'tcp', record = false): Promise<Phone> {
+async function newPhone(t: Test, proxy: Kamailio, protocol: Protocol, record = false): Promise<Phone> {
   const number = `${numbers++}`;
   await installation.addDn(number, `secret-${number}`, { record });
   const phone = await createPhone({
     number,
     password: `secret-${number}`,
-    registrar: { host: proxy.host, port: proxy.port, protocol },
+    registrar: {
+      host: proxy.host,
+      port: (protocol === 'tls' ? proxy.tlsPort : undefined) ?? proxy.port,
+      protocol,
+    },
+    tls: {
+      ...installation.tls.authority.issue({ names: [PHONES] }),
+      ca: installation.tls.authority.certificate,
+      verifyClients: false,
+      verifyServers: true,
+    },
     listenHost: PHONES,
     log: silentLogger(),
   });
@@ -122,13 +134,16 @@ for (const [what, front, phones] of [
   ['with Path', { path: true }, 'udp'],
   ['phones on TCP, the switch on UDP', { path: true }, 'tcp'],
   ['phones on UDP, the switch on TCP', { path: true, transport: 'tcp' }, 'udp'],
+  ['phones on UDP, the switch on TLS', { path: true, transport: 'tls' }, 'udp'],
+  ['phones and the switch on TLS', { path: true, transport: 'tls' }, 'tls'],
   ['a strict router', { strict: true }, 'udp'],
 ] as const)
   t.test(what, options, async (t) => {
     const edge = await newFront(t, EDGE, installation.sip, front);
     const agent = await newPhone(t, edge, phones, true);
     const customer = await newPhone(t, edge, phones);
-    const path = 'path' in front ? new RegExp(`^<sip:${EDGE}:${edge.port}(;transport=tcp)?;lr>$`) : null;
+    const own = `${EDGE}:(${edge.port}|${edge.tlsPort})`;
+    const path = 'path' in front ? new RegExp(`^<sip:${own}(;transport=(tcp|tls))?;lr>$`) : null;
     const { registrations } = await dnOf(agent.number);
     t.match(registrations, [{ contact: agent.contact, address: new RegExp(`^${EDGE}:`), path }]);
     const first = await talk(t, customer, agent, 'callee', [edge]);

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { TestCertificate } from '../../src/testing/certificate.ts';
 import { freePort } from './installation.ts';
 
 const READY_MS = 20_000;
@@ -24,6 +25,8 @@ export interface KamailioOptions {
   port?: number;
   /** Words of the configuration, written `{name}` there. */
   words: Record<string, string>;
+  /** It speaks TLS too, on another port, with a certificate of this authority: it asks others for one of that, too. */
+  authority?: TestCertificate;
 }
 
 /** A request on its way through it. */
@@ -38,6 +41,8 @@ export interface PassedRequest {
 export interface Kamailio {
   host: string;
   port: number;
+  /** Where it speaks TLS, if it does. */
+  tlsPort: number | undefined;
   /** In the order in which they came; retransmissions too. */
   passed: readonly PassedRequest[];
   stop(): Promise<void>;
@@ -49,7 +54,13 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
   const port = options.port ?? (await freePort(host));
   const directory = mkdtempSync(join(tmpdir(), 'grec-kamailio-'));
   const file = join(directory, 'kamailio.cfg');
-  writeFileSync(file, fill(options.configuration, { ...options.words, host, listen: `${host}:${port}` }));
+  const { authority, words } = options;
+  const tlsPort = authority && (await freePort(host));
+  const tls =
+    authority === undefined
+      ? ''
+      : speakTls(directory, `${host}:${tlsPort}`, authority.issue({ names: [host] }), authority);
+  writeFileSync(file, fill(options.configuration, { ...words, tls, host, listen: `${host}:${port}` }));
   const argv = ['-f', file, '-DD', '-E', '-m', '64', '-M', '8', '-w', directory, '-Y', directory];
   const child = spawn('kamailio', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
   const closed = once(child, 'close');
@@ -71,7 +82,26 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     await stop();
     throw new Error(`${String(thrown)}\n${printed.slice(-20).join('\n')}`);
   }
-  return { host, port, passed, stop };
+  return { host, port, tlsPort, passed, stop };
+}
+
+/** The lines of configuration for it. */
+function speakTls(
+  directory: string,
+  listen: string,
+  own: TestCertificate,
+  { certificate: ca }: TestCertificate,
+): string {
+  const files = { certificate: own.certificate, private_key: own.key, ca_list: ca };
+  const given = Object.entries(files).map(([name, text]) => {
+    const file = join(directory, `${name}.pem`);
+    writeFileSync(file, text, { mode: 0o600 });
+    return `modparam("tls", "${name}", "${file}")`;
+  });
+  return [
+    ...['enable_tls=yes', `listen=tls:${listen}`, 'loadmodule "tls.so"', ...given],
+    ...['modparam("tls", "verify_certificate", 1)', 'modparam("tls", "tls_method", "TLSv1.2+")'],
+  ].join('\n');
 }
 
 function fill(name: string, words: Record<string, string>): string {

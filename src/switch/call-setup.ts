@@ -220,8 +220,18 @@ export class CallSetup {
         ack();
         return this.#call.release('switch', 488, 'the caller gave no answer');
       }
-      this.#enqueue(() => this.#takeLateAnswer(answer, sdp, ack));
+      void this.#settle(() => this.#takeLateAnswer(answer, sdp, ack));
     };
+  }
+
+  /** A re-INVITE that comes at once waits until the callee has its ACK. */
+  #settle(step: () => Promise<void>): Promise<void> {
+    const { exchange } = this.#call;
+    const settled = exchange.run(
+      () => new Promise<void>((resolve) => this.#enqueue(() => step().finally(resolve))),
+    );
+    exchange.settle();
+    return settled;
   }
 
   /** The callee's offer, as the caller gets it. */

@@ -216,6 +216,36 @@ t.test('two re-INVITEs at once: the second gets 491', async (t) => {
   t.same(first.sent, ['200 m(answer)']);
 });
 
+t.test('a re-INVITE right behind the ACK that brings the answer waits for its turn', async (t) => {
+  const { userAgent, invite } = await answered({ offer: '' });
+  const request = new FakeIncoming(fakeRequest('INVITE', 'at once'));
+  invite.dialog.onAck?.(fakeRequest('ACK', 'late answer'));
+  invite.dialog.onReinvite?.(request);
+  await settle();
+  t.same(userAgent.dialog.sent, ['INVITE m(at once)', 'ACK'], 'after the ACK of the call itself');
+  t.same(request.sent, ['200 m(answer)']);
+});
+
+t.test('one right behind the ACK of a re-INVITE without offer does as well', async (t) => {
+  const { call, userAgent, invite } = await answered();
+  userAgent.dialog.answerTo = () => fakeResponse(200, 'theirs');
+  const bare = new FakeIncoming(fakeRequest('INVITE'));
+  invite.dialog.onReinvite?.(bare);
+  await settle();
+  t.same(bare.sent, ['200 m(theirs)']);
+  const crossing = new FakeIncoming(fakeRequest('INVITE', 'crossing'));
+  userAgent.dialog.onReinvite?.(crossing);
+  t.same(crossing.sent, ['491'], 'as long as the ACK is not there');
+  invite.dialog.onAck?.(fakeRequest('ACK', 'mine'));
+  const request = new FakeIncoming(fakeRequest('INVITE', 'at once'));
+  invite.dialog.onReinvite?.(request);
+  await settle();
+  await settle();
+  t.same(userAgent.dialog.sent, ['INVITE', 'ACK m(mine)', 'INVITE m(at once)', 'ACK']);
+  t.same(request.sent, ['200 m(theirs)']);
+  t.notOk(call.exchange.isBusy);
+});
+
 t.test('INFO is carried with its body; a REFER that refers to nothing is refused', async (t) => {
   const { userAgent, invite } = await answered();
   const info = new FakeIncoming(

@@ -38,7 +38,10 @@ export function relayUpdate(call: Call, near: Side, far: Side, request: Incoming
   });
 }
 
-/** One exchange at a time across the whole call: two would cross in the media server (RFC 3261 section 14.1). */
+/**
+ * One exchange at a time across the whole call: two would cross in the media server (RFC 3261 section 14.1). One that only has
+ * to reach its end, such as the answer that an ACK has brought, is waited for.
+ */
 async function inTurn(
   call: Call,
   near: Side,
@@ -145,6 +148,8 @@ async function relayWithoutOffer(call: Call, near: Side, far: Side, request: Inc
   const acknowledged = new Promise<Buffer | undefined>((resolve) => {
     near.dialog.onAck = (message) => {
       near.dialog.onAck = undefined;
+      // At once: what comes right behind the ACK is looked at before any promise is.
+      call.exchange.settle();
       resolve(sdpOf(message));
     };
   });
