@@ -35,6 +35,29 @@ t.test('a refused write is done when the disk takes it again', async (t) => {
   t.same(told, ['database or disk is full', undefined]);
 });
 
+t.test('a write that is never taken holds up no other', async (t) => {
+  const written: string[] = [];
+  const all = new EventEmitter();
+  const late = new LateWrites({ onTrouble: () => undefined, retryMs: 5 });
+  t.teardown(() => late.end());
+  const disk = { isFull: true };
+  late.write('one', () => {
+    throw new Error('UNIQUE constraint failed');
+  });
+  late.write('two', () => {
+    if (disk.isFull) throw new Error('database or disk is full');
+    written.push('two');
+    all.emit('written');
+  });
+  disk.isFull = false;
+  const end = once(all, 'written', { signal: AbortSignal.timeout(5000) });
+  // The timer alone does not keep a process alive.
+  const alive = setTimeout(() => undefined, 10_000);
+  await end.catch(() => undefined);
+  clearTimeout(alive);
+  t.same(written, ['two']);
+});
+
 t.test('at the end there is a last attempt', async (t) => {
   let isFull = true;
   const written: number[] = [];

@@ -3,6 +3,8 @@ import { messageOf } from '../errors.ts';
 
 const RETRY_MS = 1000;
 const BATCH_MS = 100;
+/** Of one attempt: a full disk refuses all, and one that is refused for its own sake must not hold up the others. */
+const MOST_REFUSALS = 10;
 
 export interface LateWritesOptions {
   /** Told once when a write is refused, with the reason, and once (undefined) when none waits any more. */
@@ -66,10 +68,15 @@ export class LateWrites {
   }
 
   #retry(): void {
-    for (const [thing, write] of this.#waiting) {
-      if (attempt(write) !== undefined) return;
+    let refusals = 0;
+    for (const [thing, write] of [...this.#waiting]) {
       this.#waiting.delete(thing);
+      if (attempt(write) === undefined) continue;
+      this.#waiting.set(thing, write);
+      refusals += 1;
+      if (refusals >= MOST_REFUSALS) return;
     }
+    if (refusals > 0) return;
     this.#stop();
     this.#options.onTrouble(undefined);
   }

@@ -123,8 +123,9 @@ export class LegExchange {
         if (call.state !== 'answered' || this.#isOver)
           throw new GrecError('MEDIA_NOT_MOVED', 'the call is over');
         await agree();
+        this.#checkPresence();
       } catch (thrown) {
-        if (this.#hasMoved) await this.#comeBack();
+        if (this.#hasMoved && call.state === 'answered') await this.#comeBack();
         this.abandon();
         await this.#goOnAtOld(old, stopped);
         throw thrown;
@@ -134,6 +135,14 @@ export class LegExchange {
       void this.#free(old);
     });
     await this.#recording?.goOnWith(this.#legs, this.media);
+  }
+
+  /** Who hangs up while the others agree is not heard of again: its dialog has ended before the call has it. */
+  #checkPresence(): void {
+    if (this.#call.state !== 'answered' || this.#isOver)
+      throw new GrecError('MEDIA_NOT_MOVED', 'the call is over');
+    if (this.#comes.dialog?.state !== 'confirmed')
+      throw new GrecError('MEDIA_NOT_MOVED', `${nameOf(this.#comes)} has gone`);
   }
 
   /** The recording that goes on with the new party. */

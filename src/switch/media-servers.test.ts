@@ -22,6 +22,8 @@ const SDP = Buffer.from(
 
 function setUp(answers: Answers) {
   const told: string[] = [];
+  /** Where a call that was lost could go just then. */
+  const atLoss: (string | undefined)[] = [];
   const asked: string[] = [];
   const waiting: { pattern: string; resolve: () => void }[] = [];
   const tell = (what: string) => {
@@ -40,10 +42,13 @@ function setUp(answers: Answers) {
       close: async () => undefined,
     },
   }));
-  const servers = new MediaServers({
+  const servers: MediaServers = new MediaServers({
     clients,
     log: silentLogger(),
-    onLost: ({ name }) => tell(`lost ${name}`),
+    onLost: ({ name }) => {
+      atLoss.push(servers.living?.name);
+      tell(`lost ${name}`);
+    },
     onFound: ({ name }) => tell(`found ${name}`),
     pingIntervalMs: 2,
   });
@@ -54,7 +59,7 @@ function setUp(answers: Answers) {
     if (!told.includes(pattern)) await seen;
     clearInterval(alive);
   };
-  return { servers, told, asked, until };
+  return { servers, told, asked, until, atLoss };
 }
 
 t.test('the first one that lives is used', async (t) => {
@@ -79,17 +84,18 @@ t.test('the first one that lives is used', async (t) => {
   t.ok(servers.isLost(before), 'what it held before it died is gone');
 });
 
-t.test('one that was started again between two pings is lost and found', async (t) => {
+t.test('one that was started again between two pings has lost its calls, and takes them again', async (t) => {
   const answers: Answers = ['one'];
-  const { servers, told, until } = setUp(answers);
+  const { servers, told, until, atLoss } = setUp(answers);
   t.teardown(() => servers.close());
   const media = servers.anchor('call', legs);
   await delay(20);
   t.same(told, []);
   answers[0] = 'two';
-  await until('found 192.0.2.9:2223');
-  t.same(told, ['lost 192.0.2.9:2223', 'found 192.0.2.9:2223']);
+  await until('lost 192.0.2.9:2223');
   t.ok(servers.isLost(media));
+  t.same(atLoss, ['192.0.2.9:2223'], 'its calls move to where it lives now, and not away from it first');
+  t.notOk(servers.isLost(servers.anchor('call', legs)));
 });
 
 t.test('without any, a call is told at once', async (t) => {

@@ -73,7 +73,8 @@ export class MediaServer {
     this.#misses = 0;
     const wasKnown = this.#instance;
     this.#instance = instance;
-    if (this.isAlive && wasKnown !== undefined && instance !== wasKnown) this.#lose('it was started again');
+    if (this.isAlive && wasKnown !== undefined && instance !== wasKnown)
+      return this.#lose('it was started again', true);
     if (this.isAlive) return;
     this.isAlive = true;
     this.#options.log.info({ mediaServer: this.name }, 'the media server answers');
@@ -85,9 +86,10 @@ export class MediaServer {
     if (this.isAlive && this.#misses >= MOST_MISSES) this.#lose(messageOf(thrown));
   }
 
-  #lose(reason: string): void {
+  /** @param isBack it has its calls no more, and can take them again */
+  #lose(reason: string, isBack = false): void {
     if (this.#isClosed) return;
-    this.isAlive = false;
+    this.isAlive = isBack;
     this.life += 1;
     this.#options.log.error(
       {

@@ -32,8 +32,12 @@ const contactOf = (uri: string, expires?: string) => [
   { name: undefined, uri, params: { ...(expires && { expires }) } },
 ];
 
-function open(t: { testdir(): string; teardown(step: () => void): void }) {
-  const store = new DnStore(join(t.testdir(), 'switch.db'));
+function open(
+  t: { testdir(): string; teardown(step: () => void): void },
+  onTrouble?: (reason: string | undefined) => void,
+) {
+  const file = join(t.testdir(), 'switch.db');
+  const store = new DnStore(file, onTrouble);
   t.teardown(() => store.close());
   store.saveDn({
     number: '7001',
@@ -48,7 +52,7 @@ function open(t: { testdir(): string; teardown(step: () => void): void }) {
     register(request, '7001', options);
     return request;
   };
-  return { store, send, later: (ms: number) => (now += ms), now: () => now };
+  return { store, send, file, later: (ms: number) => (now += ms), now: () => now };
 }
 
 t.test('a contact is kept where its REGISTER came from, and listed', async (t) => {
@@ -59,6 +63,20 @@ t.test('a contact is kept where its REGISTER came from, and listed', async (t) =
   t.match(store.registrations('7001', now()), [
     { contact: CONTACT, address: '127.0.0.1', port: 5070, protocol: 'udp' },
   ]);
+});
+
+t.test('a contact that one REGISTER names twice is one, and holds up nobody', async (t) => {
+  const trouble: (string | undefined)[] = [];
+  const { store, send, now, file } = open(t, (reason) => void trouble.push(reason));
+  const twice = [...contactOf(CONTACT, '600'), ...contactOf(CONTACT, '300')];
+  const { status, options } = send(asking(twice));
+  t.equal(status, 200);
+  t.equal(options.headers?.contact, `<${CONTACT}>;expires=300`, 'the last word counts');
+  t.same(trouble, [], 'the disk is not at fault');
+  t.equal(store.registrations('7001', now()).length, 1);
+  const again = new DnStore(file);
+  t.equal(again.registrations('7001', now()).length, 1, 'it is in the database');
+  again.close();
 });
 
 t.test(

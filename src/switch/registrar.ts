@@ -85,7 +85,8 @@ function removeAll(message: SipRequest, number: string, { store }: RegistrarOpti
 }
 
 function readBindings(contacts: NameAddr[], message: SipRequest, maxExpires: number): Binding[] | undefined {
-  const bindings: Binding[] = [];
+  // By contact: one that is named twice is one, and the last word counts.
+  const bindings = new Map<string, Binding>();
   for (const { uri, params } of contacts) {
     const parsed = parseUri(uri);
     if (parsed === undefined || parsed.scheme === 'tel' || uri.length > LONGEST_CONTACT) return undefined;
@@ -93,9 +94,9 @@ function readBindings(contacts: NameAddr[], message: SipRequest, maxExpires: num
     const expires = Number(asked);
     // RFC 3261 section 10.2.1.1: a malformed value counts as 3600.
     const seconds = Number.isInteger(expires) && expires >= 0 ? expires : 3600;
-    bindings.push({ contact: uri, expires: Math.min(seconds, maxExpires) });
+    bindings.set(uri, { contact: uri, expires: Math.min(seconds, maxExpires) });
   }
-  return bindings;
+  return [...bindings.values()];
 }
 
 /** RFC 3261 section 10.3 step 7: within one Call-ID an older CSeq must not undo a newer one. */

@@ -36,7 +36,7 @@ export async function takePlace(
   } finally {
     call.transfer = undefined;
   }
-  tell(call, leaves, party);
+  if (call.state === 'answered') tell(call, leaves, party);
   await leaves.dialog?.bye();
 }
 

@@ -43,6 +43,8 @@ export class CalledTarget implements TransferTarget {
   #timer: NodeJS.Timeout | undefined;
   #dialog: Dialog | undefined;
   #acknowledge: () => void = () => {};
+  /** Ends the asking, should it be under way. */
+  #giveUp: (reason: NotTransferred) => void = () => {};
 
   constructor(call: Call, transferor: Leg, plan: CallPlan, refer: SipRequest) {
     this.#call = call;
@@ -59,6 +61,7 @@ export class CalledTarget implements TransferTarget {
     const body = this.leg.tell(offer);
     const hunt = huntOf(this.#plan);
     return new Promise<{ answer: Buffer; acknowledge(): void }>((resolve, reject) => {
+      this.#giveUp = reject;
       this.#timer = setTimeout(() => {
         this.#hunt?.cancel();
         reject(new NotTransferred(480, 'no answer'));
@@ -123,6 +126,7 @@ export class CalledTarget implements TransferTarget {
   async leave(): Promise<void> {
     clearTimeout(this.#timer);
     this.#hunt?.cancel();
+    this.#giveUp(new NotTransferred(487, 'the call is over'));
     if (this.#dialog?.state !== 'confirmed') return;
     this.#acknowledge();
     await this.#dialog.bye(this.#call.headersFor(this.leg));

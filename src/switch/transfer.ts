@@ -27,6 +27,8 @@ export async function receiveRefer(call: Call, near: Side, request: IncomingRequ
   const number = parseUri(referTo.uri)?.user ?? '';
   const consulted = referTo.replaces && findConsultation(call, near.leg, referTo.replaces);
   if (referTo.replaces !== undefined && consulted === undefined) return refuse(481);
+  // Two calls that are sent into each other would wait for each other.
+  if (consulted?.call.transfer !== undefined) return refuse(491);
   const transfer = new Transfer(call, near);
   try {
     if (consulted !== undefined && consulted.call.state === 'answered') {
@@ -34,6 +36,8 @@ export async function receiveRefer(call: Call, near: Side, request: IncomingRequ
       return await transfer.run(new ConsultedTarget(call, near.leg, consulted));
     }
     const plan = await planTransfer(call, near.leg, number);
+    // The strategy may have taken its time.
+    if (near.dialog.state !== 'confirmed') return refuse(481);
     if ('status' in plan) {
       transfer.end();
       return refuse(plan.status, plan.reason);
@@ -90,6 +94,8 @@ class Transfer {
       const status = thrown instanceof NotTransferred ? thrown.status : 503;
       return this.fail(status, messageOf(thrown));
     }
+    // The call has ended with the new party in it: nobody hangs up the old one but we.
+    if (this.#isOver) return void (await this.#dialog.bye());
     await this.#succeed(target);
   }
 
