@@ -31,7 +31,7 @@ t.test('who has much to do gives way to who waits', async (t) => {
 
 t.test('dense turns are made longer, one that comes alone is not', async (t) => {
   const calls: string[] = [];
-  const turns = new Turns(100, { milliseconds: 20, before: () => void calls.push('before') });
+  const turns = new Turns(100, { milliseconds: 300, before: () => void calls.push('before') });
   const before = restedMs();
   t.notOk(turns.isOver);
   await turn();
