@@ -32,6 +32,7 @@ export const ERROR_CODES = [
   'SDP_INVALID',
   'SIP_INVALID',
   'SIP_TIMEOUT',
+  'CAPTURE_UNREADABLE',
   'SPOOL_INVALID',
   'SPOOL_WRITE',
   'JOURNAL_INVALID',
@@ -43,6 +44,7 @@ export const ERROR_CODES = [
   'FILE_EXISTS',
   'FILE_UNWRITABLE',
   'DEMO_FAILED',
+  'INTERRUPTED',
   'INTERNAL',
 ] as const;
 
