@@ -27,7 +27,7 @@ const BASE = [
 ];
 /** Processes and their control sockets: above base, below the stages. */
 const PROCESS = ['control', 'daemon'];
-const WIRE = ['sip', 'sdp', 'rtp', 'ng', 'spool'];
+const WIRE = ['sip', 'sdp', 'rtp', 'ng', 'spool', 'capture'];
 /** Values in, values out: no sockets, no processes. */
 const PURE = [...WIRE, 'switch/strategy'];
 
@@ -41,6 +41,8 @@ const ALLOWED: Record<string, string[]> = {
   rtp: BASE,
   ng: BASE,
   spool: BASE,
+  /** Captures of others: frames, packets, streams. */
+  capture: BASE,
   /** Routing strategies: what is decided is pure, and the command line may ask for it as well. */
   'switch/strategy': BASE,
   switch: [...BASE, ...PROCESS, 'sip', 'sdp', 'ng', 'spool', 'switch/strategy'],
@@ -48,8 +50,21 @@ const ALLOWED: Record<string, string[]> = {
   archive: [...BASE, ...WIRE],
   catalog: [...BASE, ...WIRE],
   processing: [...BASE, ...PROCESS, 'rtp', 'spool', 'archive', 'catalog'],
+  /** From captures of others into the spool. */
+  importing: [...BASE, 'sip', 'sdp', 'rtp', 'spool', 'capture'],
   testing: [...BASE, ...WIRE],
-  cli: [...BASE, ...PROCESS, 'archive', 'catalog', 'testing', 'spool', 'rtp', 'tui', 'switch/strategy'],
+  cli: [
+    ...BASE,
+    ...PROCESS,
+    'archive',
+    'catalog',
+    'testing',
+    'spool',
+    'rtp',
+    'tui',
+    'switch/strategy',
+    'importing',
+  ],
   tui: BASE,
 };
 

@@ -9,6 +9,7 @@ import type { DemoOptions } from './demo.ts';
 import type { DnChangeOptions, DnListOptions } from './dn.ts';
 import type { DnExportOptions, DnImportOptions } from './dn-file.ts';
 import type { ExportOptions } from './export.ts';
+import type { ImportCommandOptions } from './import.ts';
 import type { LsOptions } from './ls.ts';
 import type { PlayOptions } from './play.ts';
 import type { StrategyTestOptions } from './strategy.ts';
@@ -265,6 +266,22 @@ function addRecordingCommands(program: Command, lazily: Lazily): void {
     .action(
       lazily(
         async (): Promise<Action<[string, ExportOptions]>> => (await import('./export.ts')).exportRecording,
+      ),
+    );
+  program
+    .command('import <files...>')
+    .description('make recordings from captures of SIP and RTP: pcap or pcapng, of tcpdump, tshark, sngrep …')
+    .option(
+      '--agent <number>',
+      'this number is an agent, whose channel is the left one; may be repeated',
+      collect,
+    )
+    .option('--dry-run', 'list the calls in them, and import nothing')
+    .option('--json', 'print JSON')
+    .action(
+      lazily(
+        async (): Promise<Action<[string[], ImportCommandOptions]>> =>
+          (await import('./import.ts')).importFiles,
       ),
     );
 }

@@ -30,6 +30,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   FILE_EXISTS: EXIT.exists,
   FFMPEG_MISSING: EXIT.missingProgram,
   PLAYER_MISSING: EXIT.missingProgram,
+  INTERRUPTED: EXIT.interrupted,
   CONFIG_INVALID: EXIT.config,
   CONFIG_UNREADABLE: EXIT.config,
 };

@@ -114,6 +114,7 @@ t.test('each command has its options in a page, and each page only real options'
     show: 'grec-ls.1',
     play: 'grec-ls.1',
     export: 'grec-ls.1',
+    import: 'grec-import.1',
     'config check': 'grec-config.1',
   };
   const known = new Set(['config', 'no-color', 'version', 'help']);

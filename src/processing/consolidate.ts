@@ -19,6 +19,8 @@ export interface SpoolSegment {
   call?: string | undefined;
   /** Wall clock, microseconds since 1970; undefined while it is open. */
   closedAt: number | undefined;
+  /** Of one that was imported: when, and all segments of its recording. */
+  imported?: { at: number; segments: readonly string[] } | undefined;
 }
 
 export interface Situation {
@@ -287,10 +289,26 @@ function decideOrphans(orphans: readonly SpoolSegment[], situation: Situation): 
 
 /** Segments of a recording whose call is not in any journal. */
 function decideUnknown(recording: string, segments: SpoolSegment[], situation: Situation): Decision[] {
+  const { imported } = segments[0] ?? {};
+  if (imported !== undefined) return decideImported(recording, segments, imported, situation);
   const isDue = segments.every(({ closedAt }) => {
     return closedAt !== undefined && ageOf(closedAt, situation.now) > CALL_GRACE_US;
   });
   if (!isDue) return [];
   const remark = 'the journals know no event of this call: made from what the media server noted';
   return [finishOrAdd(recording, undefined, segments, [], [remark], situation)];
+}
+
+/** The segments of an import appear one after the other, and nothing but their facts tells of their call. */
+function decideImported(
+  recording: string,
+  segments: SpoolSegment[],
+  imported: NonNullable<SpoolSegment['imported']>,
+  situation: Situation,
+): Decision[] {
+  const present = new Set(segments.map(({ id }) => id));
+  const missing = imported.segments.filter((id) => !present.has(id) && !situation.isDone(id));
+  if (missing.length > 0 && ageOf(imported.at, situation.now) <= CALL_GRACE_US) return [];
+  const partial = missing.map((segment) => `segment ${segment} is not in the spool`);
+  return [finishOrAdd(recording, undefined, segments, partial, [], situation)];
 }

@@ -92,6 +92,7 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
   const remarks = [
     ...partialReasons(task, mixdown).map((reason) => `${PARTIAL}${reason}`),
     ...task.remarks,
+    ...(segments[0]?.facts.opened.imported?.remarks ?? []),
     ...channelRemarks(mixdown),
   ];
   const size = await sizeOf(staging.audioFile);
@@ -128,6 +129,7 @@ const INTERRUPTIONS: Record<string, string | undefined> = {
   recovered: 'its media server ended without warning, what followed is missing',
   shutdown: 'its media server was shut down during the call',
   'write-failed': 'its media server could not write on',
+  'capture-ended': 'the capture ends before the call does',
 };
 
 function closingProblems({ opened, closed }: SegmentFacts): string[] {

@@ -10,6 +10,7 @@ import type { Decision, PendingCall } from './consolidate.ts';
 import { failedRow, isPartial, rowOfMetadata } from './describe.ts';
 import { type FinishableSegment, type Finished, findArchived, type finishRecording } from './finish.ts';
 import { recordingIdOfSegment } from './ids.ts';
+import { importedCall } from './imported-call.ts';
 import type { SegmentEntry, SpoolScan } from './spool-scan.ts';
 
 /** Recordings that are made at the same time: more would only wait for the same disk. */
@@ -99,12 +100,13 @@ export class Finisher {
   /** Never rejects. */
   async #make(decision: FinishDecision): Promise<void> {
     const { archive, spool, finish, log } = this.#context;
-    const { recording, call, partial, remarks } = decision;
+    const { recording, partial, remarks } = decision;
     const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
     if (segments.length < decision.segments.length) return;
+    const call = decision.call ?? importedCall(segments.map(({ facts }) => facts));
     try {
       const task = { archive, recording, call, segments, partial, remarks };
-      await this.#conclude(decision, segments, await finish(task).catch(asFailure));
+      await this.#conclude({ ...decision, call }, segments, await finish(task).catch(asFailure));
       if (this.#retries.delete(recording))
         log.info({ recording }, 'the recording that had to wait is finished');
     } catch (thrown) {

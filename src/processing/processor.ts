@@ -283,7 +283,7 @@ class Processor {
 }
 
 function spoolSegment(id: string, { opened, closed }: SegmentFacts): SpoolSegment {
-  const { metadata } = opened;
+  const { metadata, imported } = opened;
   const recording = metadata && recordingIdOf(metadata.recording);
-  return { id, recording, call: metadata?.call, closedAt: closed?.at };
+  return { id, recording, call: metadata?.call, closedAt: closed?.at, imported };
 }

@@ -117,6 +117,14 @@ export const eventBodySchema = v.variant('type', [
   /** Its media server is lost; it goes on (`recording.resumed`) when another one takes over. */
   v.object({ type: v.literal('recording.interrupted'), ...recordingBase, reason: v.string() }),
   v.object({ type: v.literal('recording.failed'), ...recordingBase, reason: v.string() }),
+  /** It was made from a capture of somebody else (grec import). In the metadata of the recording alone: no journal has it. */
+  v.object({
+    type: v.literal('recording.imported'),
+    ...recordingBase,
+    by: v.string(),
+    files: v.array(v.string()),
+    callIds: v.array(v.string()),
+  }),
   v.object({
     type: v.literal('call.released'),
     ...callBase,

@@ -59,6 +59,29 @@ export const recordingMetadataSchema = v.object({
 });
 export type RecordingMetadata = v.InferOutput<typeof recordingMetadataSchema>;
 
+/** Of a segment that was imported: what its capture tells of the call, which no journal knows. Times are in microseconds. */
+export const importedCallSchema = v.object({
+  /** When it was imported, and by whom. */
+  at: v.number(),
+  by: v.string(),
+  /** Names of the captures. */
+  files: v.array(v.string()),
+  /** Of its dialogs, in the order of their creation. */
+  callIds: v.array(v.string()),
+  /** All segments of its recording: it is made when all are there. */
+  segments: v.array(v.string()),
+  direction: v.optional(v.picklist(['internal', 'inbound', 'outbound'])),
+  createdAt: v.number(),
+  ringingAt: v.optional(v.number()),
+  answeredAt: v.number(),
+  /** Absent when the capture ended before the call did. */
+  releasedAt: v.optional(v.number()),
+  releasedBy: v.optional(v.picklist(['a', 'b'])),
+  /** What an operator should know of it, in words. */
+  remarks: v.array(v.string()),
+});
+export type ImportedCall = v.InferOutput<typeof importedCallSchema>;
+
 /** `at` is wall clock in microseconds since 1970, run from the monotonic clock of the media server. */
 export const openedSchema = v.object({
   type: v.literal('opened'),
@@ -71,6 +94,7 @@ export const openedSchema = v.object({
   /** Absent when the controller gave no metadata (a foreign switch). */
   metadata: v.optional(recordingMetadataSchema),
   streams: v.array(streamSchema),
+  imported: v.optional(importedCallSchema),
 });
 
 export const mediaSchema = v.object({
@@ -82,7 +106,7 @@ export const mediaSchema = v.object({
 export const closedSchema = v.object({
   type: v.literal('closed'),
   at: v.number(),
-  reason: v.picklist(['stopped', 'deleted', 'shutdown', 'recovered', 'write-failed']),
+  reason: v.picklist(['stopped', 'deleted', 'shutdown', 'recovered', 'write-failed', 'capture-ended']),
   /** Packets captured, by label; absent after a recovery. */
   packets: v.optional(v.record(v.string(), v.number())),
   /** Packets that could not be written. */
