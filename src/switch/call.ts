@@ -24,7 +24,7 @@ import { relayInDialog } from './in-dialog.ts';
 import { type Label, Leg, otherLabel, tagOf } from './leg.ts';
 import { watchParties } from './liveness.ts';
 import { agentSide, type RecordingDecision } from './recording-decision.ts';
-import { recordLate, setDirect } from './recording-requests.ts';
+import { recordLate, setDirectInTurn } from './recording-requests.ts';
 import { termsOf } from './recording-terms.ts';
 import { newUuid, sessionIdHeader } from './session-id.ts';
 import type { StoredCall } from './stored-call.ts';
@@ -226,14 +226,14 @@ export class Call {
     // Whoever took the call in the end is recorded, and nobody that was asked before is.
     else if (this.recording?.state === 'starting') void recordLate(this, this.recording);
     // It was anchored for the sake of another place, which did not answer.
-    else if (this.media.anchored && this.recording === undefined) void setDirect(this);
+    else if (this.media.anchored && this.recording === undefined) void setDirectInTurn(this);
   }
 
   /** Another party has come: it is recorded for its sake, unless the recording goes on anyway. */
   onPartyReplaced(decision: RecordingDecision | undefined): void {
     const state = this.recording?.state;
     if (state !== undefined && state !== 'stopped' && state !== 'failed') return;
-    if (decision === undefined) return void setDirect(this);
+    if (decision === undefined) return void setDirectInTurn(this);
     this.plan = { ...this.plan, decision };
     this.#journalDecision();
     this.recording = this.newRecording();

@@ -1,4 +1,5 @@
 // The calls of a media server that is lost: their media is moved to another one, or set direct; their recordings go on.
+import { isIPv6 } from 'node:net';
 import { messageOf } from '../errors.ts';
 import type { Call } from './call.ts';
 import { type CallMedia, directMedia } from './call-media.ts';
@@ -25,12 +26,17 @@ export async function rescueCalls(
   await inTurns(lost, (call) => rescue(call, context));
 }
 
-/** A media server can be used again: recordings that wait for one go on. Never rejects. */
+/** A media server can be used again: recordings that wait for one go on, and calls come back that need one. Never rejects. */
 export async function resumeInterrupted(calls: Iterable<Call>, context: RescueContext): Promise<void> {
-  const waiting = [...calls].filter(
-    (call) => call.state === 'answered' && call.recording?.state === 'interrupted',
-  );
+  const waiting = [...calls].filter((call) => call.state === 'answered' && waits(call, context));
   await inTurns(waiting, (call) => rescue(call, context));
+}
+
+function waits(call: Call, context: RescueContext): boolean {
+  if (call.recording?.state === 'interrupted' || context.isLost(call)) return true;
+  const { plan, legs, media } = call;
+  const isNeeded = plan.decision.isAnchored === true || isIPv6(legs.a.source) !== isIPv6(legs.b.source);
+  return isNeeded && !media.anchored;
 }
 
 async function inTurns(calls: Call[], work: (call: Call) => Promise<void>): Promise<void> {
@@ -40,15 +46,20 @@ async function inTurns(calls: Call[], work: (call: Call) => Promise<void>): Prom
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
+/** Undefined when its media runs already where it can, or has nowhere to go. */
+function placeFor(call: Call, context: RescueContext): CallMedia | undefined {
+  const { anchored } = call.media;
+  if (anchored && !context.isLost(call)) return undefined;
+  if (context.isServed()) return call.context.anchor(call.id, call.legs);
+  return anchored ? directMedia : undefined;
+}
+
 async function rescue(call: Call, context: RescueContext): Promise<void> {
   const { recording } = call;
-  const isWanted = recording?.state === 'interrupted';
   try {
-    if (!call.media.anchored || context.isLost(call)) {
-      const to = context.isServed() ? call.context.anchor(call.id, call.legs) : directMedia;
-      if (to.anchored || call.media.anchored) await moveOrSetDirect(call, to, context);
-    }
-    if (isWanted && call.media.anchored && !context.isLost(call)) await recording.goOn(call.media);
+    if (!call.media.anchored || context.isLost(call)) await moveOrSetDirect(call, context);
+    if (recording?.state === 'interrupted' && call.media.anchored && !context.isLost(call))
+      await recording.goOn(call.media);
   } catch (thrown) {
     call.log.error(
       { alarm: 'media-not-moved' },
@@ -61,12 +72,16 @@ async function rescue(call: Call, context: RescueContext): Promise<void> {
 }
 
 /** A media server that lives may refuse all the same: then the parties hear each other without it. */
-async function moveOrSetDirect(call: Call, to: CallMedia, context: RescueContext): Promise<void> {
+async function moveOrSetDirect(call: Call, context: RescueContext): Promise<void> {
+  let to: CallMedia | undefined;
   try {
-    await moveMedia(call, to);
+    await moveMedia(call, () => {
+      to = placeFor(call, context);
+      return to;
+    });
   } catch (thrown) {
-    if (!to.anchored || !call.media.anchored || !context.isLost(call)) throw thrown;
-    await moveMedia(call, directMedia);
+    if (to?.anchored !== true || !call.media.anchored || !context.isLost(call)) throw thrown;
+    await moveMedia(call, () => directMedia);
     throw thrown;
   }
 }

@@ -27,13 +27,17 @@ class NotMoved extends Error {
 }
 
 /**
- * Moves the media of an answered call to `to`. When it returns, both parties have agreed and the old place is released.
+ * Moves the media of an answered call. When it returns, both parties have agreed and the old place is released.
+ * @param to where, asked when it is the move's turn: parties and places may have changed until then; undefined: nowhere
  * @throws GrecError MEDIA_NOT_MOVED; the call's media runs where it ran
  */
-export async function moveMedia(call: Call, to: CallMedia): Promise<void> {
+export async function moveMedia(call: Call, to: () => CallMedia | undefined): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await call.exchange.run(() => new Move(call, to).run());
+      return await call.exchange.run(async () => {
+        const place = to();
+        if (place !== undefined) await new Move(call, place).run();
+      });
     } catch (thrown) {
       const isGlare = thrown instanceof NotMoved && thrown.isGlare;
       if (!isGlare || attempt === MOST_ATTEMPTS) throw notMoved(thrown);

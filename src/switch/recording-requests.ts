@@ -112,12 +112,13 @@ const WORK: Record<Operation, (call: Call, asked: Asked) => Promise<void>> = {
   },
 };
 
-/** @throws GrecError MEDIA_NOT_MOVED; the recording has failed then */
+/** @throws GrecError MEDIA_NOT_MOVED; the recording has failed then, unless it was interrupted, and is looked after */
 async function begin(call: Call, recording: CallRecording): Promise<void> {
   try {
-    if (!call.media.anchored) await moveMedia(call, call.context.anchor(call.id, call.legs));
+    const to = () => (call.media.anchored ? undefined : call.context.anchor(call.id, call.legs));
+    if (!call.media.anchored) await moveMedia(call, to);
   } catch (thrown) {
-    recording.fail(messageOf(thrown));
+    if (recording.state !== 'interrupted') recording.fail(messageOf(thrown));
     throw thrown;
   }
   await recording.start(call.media);
@@ -128,10 +129,18 @@ export function recordLate(call: Call, recording: CallRecording): Promise<void> 
   return call.requests.run(() => begin(call, recording)).catch(() => undefined);
 }
 
+/** {@link setDirect} in its turn: a recording that is asked for meanwhile must not begin where the media is about to leave. */
+export function setDirectInTurn(call: Call): Promise<void> {
+  return call.requests.run(() => setDirect(call));
+}
+
+const UNDER_WAY: readonly (string | undefined)[] = ['starting', 'recording', 'paused', 'interrupted'];
+
 /** The media server is needed no more, unless a party can be heard through it alone. What fails leaves the media there. */
-export async function setDirect(call: Call): Promise<void> {
-  if (!call.media.anchored || call.plan.decision.isAnchored || !mayGoDirect(call.legs)) return;
-  await moveMedia(call, directMedia).catch((thrown: unknown) => {
+async function setDirect(call: Call): Promise<void> {
+  const staysPut = () => !call.media.anchored || UNDER_WAY.includes(call.recording?.state);
+  if (staysPut() || call.plan.decision.isAnchored || !mayGoDirect(call.legs)) return;
+  await moveMedia(call, () => (staysPut() ? undefined : directMedia)).catch((thrown: unknown) => {
     call.log.warn(`the media stays at the media server: ${messageOf(thrown)}`);
   });
 }
