@@ -14,9 +14,11 @@ import {
   type RecordingContext,
   readMetadata,
 } from './call-recording.ts';
+import { CryptoExchange } from './crypto-exchange.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
 import type { Leg, PacketEngine, Shard } from './io/engine.ts';
 import type { PortPool } from './port-pool.ts';
+import { outgoingProtocol } from './transport-protocol.ts';
 
 const FEATURE_CODE = /^[0-9A-D*#]{1,8}$/;
 const MOST_CODES = 16;
@@ -40,6 +42,8 @@ export interface CallParty {
   description: Description | undefined;
   /** The feature codes that it may dial. */
   codes?: readonly string[];
+  /** Its keys, as it describes them. */
+  crypto: CryptoExchange;
   /** Seconds since 1970. */
   created: number;
 }
@@ -86,11 +90,17 @@ export class Call {
     await this.#openParties(request, description);
     const party = this.#party(request['from-tag'], request['to-tag']);
     const other = this.#otherThan(party);
+    const { protocol, kind, suites } = outgoingProtocol(request, description.audio);
+    party.crypto.takeOffer(description.audio);
     this.#adopt(party, description);
     this.#watchCodes(party, request, tell);
     this.#noteWish(request);
+    const attributes = other.crypto.offer(kind, suites);
     await this.#shard?.settled();
-    return { result: 'ok', sdp: describeFor(other.leg, description, request.replace) };
+    return {
+      result: 'ok',
+      sdp: describeFor(other.leg, description, { protocol, attributes }, request.replace),
+    };
   }
 
   /**
@@ -103,15 +113,22 @@ export class Call {
     const description = readDescription(request, this.#context.addresses);
     const party = this.#otherThan(offerer);
     if (party.tag !== request['to-tag']) party.tag = request['to-tag'];
+    party.crypto.takeAnswer(description.audio);
     this.#noteWish(request);
     // Before the answerer's held packets are let in, so that they are recorded too.
     if (this.#isRecordedWhenAnswered && this.#shard !== undefined) this.#record(this.#shard);
     party.description = description;
     this.#watchCodes(party, request, tell);
+    const attributes = offerer.crypto.answer();
+    offerer.leg.protect(offerer.crypto.protection);
     this.#adopt(party, description);
     this.recording?.update(this.#streams());
     await this.#shard?.settled();
-    return { result: 'ok', sdp: describeFor(offerer.leg, description, request.replace) };
+    const { protocol } = offerer.description.audio;
+    return {
+      result: 'ok',
+      sdp: describeFor(offerer.leg, description, { protocol, attributes }, request.replace),
+    };
   }
 
   /** @throws GrecError SPOOL_WRITE when the segment cannot be opened; NG_REFUSED before there is an offer */
@@ -173,10 +190,10 @@ export class Call {
     this.#shard ??= await this.#context.engine.shard((reason) => this.#onLost(this, reason));
     const shard = this.#shard;
     const first = await this.#open(shard, isV6);
-    const from = { tag: fromTag, leg: first, description: undefined, created: secondsNow() };
+    const from = { tag: fromTag, leg: first, description: undefined, ...newcomer() };
     this.parties = [from];
     const leg = await this.#open(shard, family === undefined ? isV6 : family === 'IP6');
-    const to = { tag: toTag, leg, description: undefined, created: secondsNow() };
+    const to = { tag: toTag, leg, description: undefined, ...newcomer() };
     this.parties = [from, to];
     from.leg.relayTo(to.leg);
     to.leg.relayTo(from.leg);
@@ -196,6 +213,8 @@ export class Call {
     const replaced = free ?? this.parties.find((party) => party.tag !== otherTag);
     const isKnownCall = free !== undefined || this.parties.some((party) => party.tag === otherTag);
     if (replaced === undefined || !isKnownCall) throw refused(`the call has no party with tag ${tag}`);
+    // Who takes a place gets keys of its own.
+    if (free === undefined) replaced.crypto = new CryptoExchange();
     replaced.tag = tag;
     return replaced;
   }
@@ -210,6 +229,7 @@ export class Call {
     this.#refuseLoop(description);
     refuseOtherFamily(party.leg, description);
     party.description = description;
+    party.leg.protect(party.crypto.protection);
     party.leg.expect(description.remote);
   }
 
@@ -294,6 +314,10 @@ export class Call {
       );
     }
   }
+}
+
+function newcomer(): Pick<CallParty, 'crypto' | 'created'> {
+  return { crypto: new CryptoExchange(), created: secondsNow() };
 }
 
 /** Its ports were shown to the party when the call began, and nothing of the other family comes to them. */

@@ -2,11 +2,12 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { GrecError } from '../errors.ts';
 import type { NgAnswer, NgOffer } from '../ng/request.ts';
-import { audioOf, isSecure, mediaAddress, redirectAudio, rtpFormats } from '../sdp/offer-answer.ts';
+import { withProtocol } from '../sdp/crypto.ts';
+import { audioOf, mediaAddress, redirectAudio, rtpFormats } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
 import { connectionTo } from '../sdp/redirect.ts';
-import type { SessionDescription } from '../sdp/session-description.ts';
+import type { Attribute, MediaDescription, SessionDescription } from '../sdp/session-description.ts';
 import type { Format } from '../spool/segment.ts';
 import type { Leg, Remote } from './io/engine.ts';
 
@@ -16,7 +17,8 @@ export interface Description {
   remote: Remote;
   /** What the party wants to receive, so what the other one sends. */
   formats: Format[];
-  protocol: string;
+  /** The line that carries the call. */
+  audio: MediaDescription;
 }
 
 /**
@@ -30,8 +32,6 @@ export function readDescription(request: NgOffer | NgAnswer, addresses: readonly
   const { sdp } = parsed;
   const audio = audioOf(sdp);
   if (audio === undefined) throw refused('it has no active audio over RTP');
-  if (isSecure(audio))
-    throw refused(`its audio is ${audio.protocol}, and only RTP/AVP and RTP/AVPF can be relayed`);
   const place = mediaAddress(sdp, audio);
   if (place === undefined) throw refused('no c= line covers its audio');
   const host = request['media address'] ?? place.address;
@@ -39,7 +39,7 @@ export function readDescription(request: NgOffer | NgAnswer, addresses: readonly
   const [, alsoFrom] = request['received-from'] ?? [];
   const remote: Remote = { address: canonical(host), rtpPort: place.rtpPort, rtcpPort: place.rtcpPort };
   if (alsoFrom !== undefined && isIP(alsoFrom) !== 0) remote.alsoFrom = canonical(alsoFrom);
-  return { sdp, remote, formats: rtpFormats(audio), protocol: audio.protocol };
+  return { sdp, remote, formats: rtpFormats(audio), audio };
 }
 
 function checkHost(host: string, addresses: readonly string[]): void {
@@ -80,16 +80,22 @@ function canonical(address: string): string {
 
 function refused(reason: string): GrecError {
   return new GrecError('SDP_INVALID', `the session description cannot be used: ${reason}`, {
-    hint: 'the party must offer or accept one plain audio line with a numeric address',
+    hint: 'the party must offer or accept one audio line over RTP or SRTP with a numeric address',
   });
 }
 
 /**
- * The description for the other party, which sends to its own `leg`.
+ * The description for the other party, which sends to its own `leg`, over a protocol and with keys of its own.
  * @param replace `origin`: the address of the o= line is ours too, so that it is of the party's family, and hides the other's
  */
-export function describeFor(leg: Leg, { sdp }: Description, replace: readonly string[] = []): string {
-  const redirected = redirectAudio(sdp, leg);
+export function describeFor(
+  leg: Leg,
+  { sdp }: Description,
+  { protocol, attributes }: { protocol: string; attributes: readonly Attribute[] },
+  replace: readonly string[] = [],
+): string {
+  const moved = redirectAudio(sdp, leg);
+  const redirected = withProtocol(moved, audioOf(moved), protocol, attributes);
   if (!replace.includes('origin')) return printSdp(redirected);
   return printSdp({ ...redirected, origin: { ...redirected.origin, ...connectionTo(leg.address) } });
 }

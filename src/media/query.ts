@@ -40,7 +40,7 @@ function describeParty(call: Call, party: CallParty): NgTag {
       {
         index: 1,
         type: 'audio',
-        protocol: description?.protocol ?? 'RTP/AVP',
+        protocol: description?.audio.protocol ?? 'RTP/AVP',
         flags: call.recording === undefined ? ['initialized'] : ['initialized', 'recording'],
         streams: [rtp, rtcp],
       },

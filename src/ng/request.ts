@@ -16,7 +16,12 @@ interface SdpFields {
   'rtcp-mux'?: string[];
   ICE?: string;
   'address family'?: string;
+  /** `RTP/AVP`, `RTP/SAVP` …: how the other party is offered its media. */
   'transport protocol'?: string;
+  /** `off`, `no-AES_CM_128_HMAC_SHA1_32`, `only-AEAD_AES_128_GCM` …: suites of SRTP towards the other party. */
+  SDES?: string[];
+  /** `offer`: RTP/AVP with keys, which leaves the other party the choice (RFC 8643); `off`. */
+  OSRTP?: string[];
   /** Numeric address at which the sender of the description really is. */
   'media address'?: string;
   /** Address family (`IP4`, `IP6`) and source address of the SIP message. */
@@ -100,6 +105,8 @@ const SDP: Fields = {
   ICE: 'text?',
   'address family': 'text?',
   'transport protocol': 'text?',
+  SDES: 'texts?',
+  OSRTP: 'texts?',
   'media address': 'text?',
   'received-from': 'texts?',
   'record call': 'text?',

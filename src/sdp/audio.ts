@@ -23,17 +23,24 @@ const SECURE_RTP = /^(?:UDP\/TLS\/)?RTP\/SAVPF?$/i;
 const UNSPECIFIED = new Set(['0.0.0.0', '::']);
 
 /**
- * The audio line that carries the call: the first active one over plain RTP; failing that the first over SRTP, because
- * some phones offer both and only plain RTP can be recorded. Undefined when every audio line is refused or not RTP.
+ * The audio line that carries the call: the first active one over plain RTP, which everybody can do, of those that a phone offers
+ * side by side; failing that the first over SRTP with its keys in the description, then any over SRTP. Undefined when
+ * every audio line is refused or not RTP.
  */
 export function audioOf(sdp: SessionDescription): MediaDescription | undefined {
   const active = sdp.media.filter(({ media, port }) => media === 'audio' && port !== 0);
-  return active.find(({ protocol }) => PLAIN_RTP.test(protocol)) ?? active.find(isSecure);
+  const isPlain = ({ protocol }: MediaDescription) => PLAIN_RTP.test(protocol);
+  return active.find(isPlain) ?? active.find(hasKeysInSdp) ?? active.find(isSecure);
 }
 
 /** True for RTP/SAVP, RTP/SAVPF and their DTLS kin. */
 export function isSecure(media: MediaDescription): boolean {
   return SECURE_RTP.test(media.protocol);
+}
+
+/** True for SRTP whose keys stand in the description (RFC 4568), not agreed by DTLS. */
+export function hasKeysInSdp(media: MediaDescription): boolean {
+  return /^RTP\/SAVPF?$/i.test(media.protocol);
 }
 
 /**

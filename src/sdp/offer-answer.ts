@@ -8,6 +8,7 @@ export {
   audioOf,
   type Direction,
   directionOf,
+  hasKeysInSdp,
   isSecure,
   type MediaAddress,
   mediaAddress,

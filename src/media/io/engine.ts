@@ -1,5 +1,6 @@
 // The packet engine: legs, relay flows and taps. It says what happens to packets and never hands one out, so that it may
 // run in another process (worker-engine.ts) as well as in this one (local-engine.ts).
+import type { SrtpSuiteName } from '../../rtp/srtp-suite.ts';
 import type { Endpoint } from '../../spool/pcap.ts';
 
 /** Where a party's media is expected from and sent to, as its SDP says. */
@@ -10,6 +11,14 @@ export interface Remote {
   rtcpPort: number;
   /** Another host at which the party is known to be: the source of its signalling, outside its NAT. */
   alsoFrom?: string;
+}
+
+/** How the packets of a party are protected (SRTP); keys in Base64, so that it can be told to another process. */
+export interface LegProtection {
+  /** What comes from the party; undefined while its keys are not known: nothing of it is heard. */
+  receive: { suite: SrtpSuiteName; keys: { master: string; mki?: string | undefined }[] } | undefined;
+  /** What goes to it; undefined while that is not agreed: nothing is sent. */
+  send: { suite: SrtpSuiteName; master: string } | undefined;
 }
 
 /** What arrived on one port from the party that it belongs to. */
@@ -32,7 +41,7 @@ export interface DropCounters {
   /** The other party's address is not known yet, or it is on hold. */
   'no-destination': number;
   'send-failed': number;
-  /** Refused by what rewrites the port's packets (see port.ts). */
+  /** SRTP that is not of the party's key, came twice, or could not be protected. */
   'not-authentic': number;
 }
 
@@ -81,6 +90,8 @@ export interface Leg extends LegState {
   refresh(): Promise<void>;
   /** States or changes where the party is; a change opens the latching anew (see latch.ts). */
   expect(remote: Remote): void;
+  /** Protects and opens what goes to the party and comes from it; undefined for plain RTP. Copies are always in clear. */
+  protect(protection: LegProtection | undefined): void;
   /** Sends what arrives here to the party of `peer`, which is of the same shard; undefined ends that. */
   relayTo(peer: Leg | undefined): void;
   /** Copies every packet of the party, RTCP too, into `tap`; undefined ends that. */

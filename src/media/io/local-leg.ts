@@ -1,8 +1,9 @@
 // A leg in this process: the port for RTP and the one for RTCP (RFC 3550 section 11).
 import type { Endpoint } from '../../spool/pcap.ts';
 import { DtmfGate } from '../dtmf-gate.ts';
-import type { Leg, LegState, PortCounters, Remote, Tap, TapChannel } from './engine.ts';
+import type { Leg, LegProtection, LegState, PortCounters, Remote, Tap, TapChannel } from './engine.ts';
 import type { Port } from './port.ts';
+import { LegSrtp } from './protection.ts';
 import { ChunkTap } from './tap.ts';
 
 export class LocalLeg implements Leg {
@@ -12,6 +13,7 @@ export class LocalLeg implements Leg {
   readonly #rtp: Port;
   readonly #rtcp: Port;
   readonly #onClose: () => void;
+  #srtp: LegSrtp | undefined;
 
   constructor(address: string, rtpPort: number, rtp: Port, rtcp: Port, onClose: () => void) {
     this.address = address;
@@ -64,6 +66,20 @@ export class LocalLeg implements Leg {
     this.#rtp.expect({ address, port: rtpPort, alsoFrom });
   }
 
+  protect(protection: LegProtection | undefined): void {
+    if (protection === undefined) {
+      this.#srtp?.close();
+      this.#srtp = undefined;
+    } else {
+      this.#srtp ??= new LegSrtp();
+      this.#srtp.apply(protection);
+    }
+    for (const port of [this.#rtp, this.#rtcp]) {
+      port.inbound = this.#srtp?.inbound;
+      port.outbound = this.#srtp?.outbound;
+    }
+  }
+
   relayTo(peer: Leg | undefined): void {
     const isOurs = peer instanceof LocalLeg;
     this.#rtp.peer = isOurs ? peer.#rtp : undefined;
@@ -90,6 +106,7 @@ export class LocalLeg implements Leg {
     this.#rtp.gate = undefined;
     this.relayTo(undefined);
     this.copyTo(undefined, 0);
+    this.protect(undefined);
     this.#onClose();
     await Promise.all([this.#rtp.close(), this.#rtcp.close()]);
   }

@@ -1,6 +1,15 @@
 // A leg and a tap that are in a relay worker, as the media server handles them.
 import { GrecError } from '../../errors.ts';
-import type { Leg, LegState, PortCounters, Remote, Tap, TapChannel, TapEnd } from './engine.ts';
+import type {
+  Leg,
+  LegProtection,
+  LegState,
+  PortCounters,
+  Remote,
+  Tap,
+  TapChannel,
+  TapEnd,
+} from './engine.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 const none = (): PortCounters => ({ packets: 0, bytes: 0, errors: 0, lastAt: 0 });
@@ -71,6 +80,10 @@ export class RemoteLeg implements Leg {
 
   expect(remote: Remote): void {
     this.#worker.post({ do: 'expect', leg: this.number, remote });
+  }
+
+  protect(protection: LegProtection | undefined): void {
+    this.#worker.post({ do: 'protect', leg: this.number, protection });
   }
 
   relayTo(peer: Leg | undefined): void {

@@ -1,6 +1,6 @@
 // What the media server and its relay workers tell each other, over the channel that fork(2) of Node opens: lists of commands one
 // way, lists of reports the other, each in order.
-import type { EngineCounters, LegState, Remote, TapChannel, TapEnd } from './engine.ts';
+import type { EngineCounters, LegProtection, LegState, Remote, TapChannel, TapEnd } from './engine.ts';
 
 /** The engines that may be asked for, best first. */
 export const ENGINES = ['io_uring', 'epoll', 'dgram'] as const;
@@ -10,6 +10,7 @@ export type EngineName = (typeof ENGINES)[number];
 export type Command =
   | { do: 'open'; leg: number; address: string; rtpPort: number }
   | { do: 'expect'; leg: number; remote: Remote }
+  | { do: 'protect'; leg: number; protection: LegProtection | undefined }
   | { do: 'relay'; leg: number; peer: number | undefined }
   | { do: 'copy'; leg: number; tap: number | undefined; channel: TapChannel }
   | { do: 'watch'; leg: number; codes: readonly string[]; payloadTypes: readonly number[] }

@@ -23,6 +23,8 @@ export class WorkerTables {
         return;
       case 'expect':
         return this.#legs.get(command.leg)?.expect(command.remote);
+      case 'protect':
+        return this.#legs.get(command.leg)?.protect(command.protection);
       case 'relay':
         return this.#legs.get(command.leg)?.relayTo(this.#legOf(command.peer));
       case 'copy':
