@@ -162,7 +162,8 @@ async function startServer(
 ): Promise<StartedServer> {
   const log = openSync(join(directory, 'log'), 'a');
   const [program = '', ...rest] = cores === undefined ? argv : ['taskset', '-c', cores, ...argv];
-  const child = spawn(program, rest, { stdio: ['ignore', log, log] });
+  // There, so that what a crash leaves goes with the rest.
+  const child = spawn(program, rest, { cwd: directory, stdio: ['ignore', log, log] });
   closeSync(log);
   // However the benchmark ends, it leaves no server behind.
   const kill = () => child.kill('SIGKILL');

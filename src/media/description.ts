@@ -1,11 +1,12 @@
 // What the media server takes from a party's session description, and what it makes of it for the other party (RFC 3264).
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { GrecError } from '../errors.ts';
-import type { NgAnswer, NgOffer } from '../ng/request.ts';
+import { hasFlag, type NgAnswer, type NgOffer } from '../ng/request.ts';
 import { audioOf, isSecure, mediaAddress, redirectAudio, rtpFormats } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
 import { connectionTo } from '../sdp/redirect.ts';
+import { selectFormats } from '../sdp/select-formats.ts';
 import type { SessionDescription } from '../sdp/session-description.ts';
 import type { Format } from '../spool/segment.ts';
 import type { Leg, Remote } from './io/engine.ts';
@@ -34,12 +35,22 @@ export function readDescription(request: NgOffer | NgAnswer, addresses: readonly
     throw refused(`its audio is ${audio.protocol}, and only RTP/AVP and RTP/AVPF can be relayed`);
   const place = mediaAddress(sdp, audio);
   if (place === undefined) throw refused('no c= line covers its audio');
-  const host = request['media address'] ?? place.address;
-  checkHost(host, addresses);
   const [, alsoFrom] = request['received-from'] ?? [];
+  const isSignalling = hasFlag(request, 'SIP-source-address');
+  const host = request['media address'] ?? (isSignalling ? alsoFrom : undefined) ?? place.address;
+  checkHost(host, addresses);
   const remote: Remote = { address: canonical(host), rtpPort: place.rtpPort, rtcpPort: place.rtcpPort };
   if (alsoFrom !== undefined && isIP(alsoFrom) !== 0) remote.alsoFrom = canonical(alsoFrom);
-  return { sdp, remote, formats: rtpFormats(audio), protocol: audio.protocol };
+  return { sdp: choose(request, sdp), remote, formats: rtpFormats(audio), protocol: audio.protocol };
+}
+
+/** What the other party is shown of an offer: the encodings that the controller leaves in it. */
+function choose({ command, codec }: NgOffer | NgAnswer, sdp: SessionDescription): SessionDescription {
+  if (command !== 'offer' || codec === undefined) return sdp;
+  const { strip = [], mask = [], except = [], offer: first = [] } = codec;
+  const chosen = selectFormats(sdp, { strip: [...strip, ...mask], except, first });
+  if (chosen === undefined) throw refused('none of its encodings is left by the codec flags');
+  return chosen;
 }
 
 function checkHost(host: string, addresses: readonly string[]): void {
