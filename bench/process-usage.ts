@@ -21,12 +21,15 @@ export function residentMb(pid: number): number {
   return Math.round(Number(match?.[1]) / 102.4) / 10;
 }
 
-/** A process and those that it has started. */
+/** A process and those that it has started, and those that they have, and so on. */
 export function family(pid: number): number[] {
   const parents = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((name) => [Number(name), parentOf(name)] as const);
-  return [pid, ...parents.filter(([, parent]) => parent === pid).map(([child]) => child)];
+  const all = [pid];
+  for (const member of all)
+    all.push(...parents.filter(([, parent]) => parent === member).map(([child]) => child));
+  return all;
 }
 
 /** -1 for a process that has ended meanwhile. */

@@ -69,6 +69,8 @@ export const metadataSchema = v.object({
     v.object({
       id: v.string(),
       host: v.string(),
+      /** The Call-ID of a call that another switch controlled. */
+      ngCallId: v.optional(v.string()),
       startTime: v.string(),
       stopTime: v.string(),
       reason: v.string(),

@@ -7,10 +7,12 @@ import { microsNow } from '../spool/clock.ts';
 import type { Journal } from '../spool/journal.ts';
 import { recoverSpool } from '../spool/recover.ts';
 import {
+  type Party,
   type RecordingMetadata,
   recordingMetadataSchema,
   type SegmentClosed,
   type SegmentMedia,
+  type SegmentPause,
   type Stream,
 } from '../spool/segment.ts';
 import { openSegment, type SegmentWriter } from '../spool/segment-writer.ts';
@@ -51,6 +53,8 @@ export interface RecordingStart {
   /** Where the legs are. */
   shard: Shard;
   metadata: RecordingMetadata | undefined;
+  /** Who they are, when there is no metadata. */
+  parties?: Party[] | undefined;
   streams: Stream[];
   legs: { label: Label; leg: Leg }[];
   log: Logger;
@@ -58,6 +62,7 @@ export interface RecordingStart {
 
 export class CallRecording {
   readonly metadata: RecordingMetadata | undefined;
+  isPaused = false;
   readonly #context: RecordingContext;
   readonly #log: Logger;
   readonly #tap: Tap;
@@ -69,7 +74,7 @@ export class CallRecording {
   #attempt: Promise<void> | undefined;
   #segment: SegmentWriter | undefined;
   #streams: Stream[];
-  #notes: Omit<SegmentMedia, 'type'>[] = [];
+  #notes: (SegmentMedia | SegmentPause)[] = [];
   #noting: Promise<void> = Promise.resolve();
   #hasTrouble = false;
   #isEnded = false;
@@ -83,7 +88,7 @@ export class CallRecording {
     this.#streams = start.streams;
     this.#legs = start.legs;
     this.#tap = start.shard.openTap((reason) => this.#onTrouble(reason));
-    for (const { label, leg } of start.legs) leg.copyTo(this.#tap, label === 'a' ? 0 : 1);
+    this.#copy();
     this.#opening = this.#openAtLast();
   }
 
@@ -115,10 +120,10 @@ export class CallRecording {
     return true;
   }
 
-  async #open({ ngCallId, metadata, streams }: RecordingStart): Promise<void> {
+  async #open({ ngCallId, metadata, parties, streams }: RecordingStart): Promise<void> {
     const { spool, host, journal } = this.#context;
     const at = this.#startedAt;
-    this.#segment = await openSegment(spool, { at, host, ngCallId, metadata, streams });
+    this.#segment = await openSegment(spool, { at, host, ngCallId, metadata, parties, streams });
     this.#tap.drainTo(this.#segment.capture);
     journal.append({ type: 'segment.opened', ...this.#ids(this.#segment) });
     this.#log.info({ segment: this.#segment.id }, 'recording');
@@ -138,16 +143,39 @@ export class CallRecording {
   update(streams: Stream[]): void {
     if (JSON.stringify(streams) === JSON.stringify(this.#streams)) return;
     this.#streams = streams;
-    this.#notes.push({ at: microsNow(), streams });
+    this.#note({ type: 'media', at: microsNow(), streams });
+  }
+
+  #note(fact: SegmentMedia | SegmentPause): void {
+    this.#notes.push(fact);
     this.#noting = this.#noting.then(() => this.#writeNotes()).catch(() => undefined);
   }
 
   async #writeNotes(): Promise<void> {
     if (!(await this.#opening)) return;
     for (let note = this.#notes[0]; note !== undefined; note = this.#notes[0]) {
-      await this.#segment?.noteMedia(note);
+      await this.#segment?.note(note);
       this.#notes.shift();
     }
+  }
+
+  /** Nothing that comes is copied until {@link resume}. */
+  pause(): void {
+    if (this.isPaused || this.#isEnded) return;
+    this.isPaused = true;
+    for (const { leg } of this.#legs) leg.copyTo(undefined, 0);
+    this.#note({ type: 'paused', at: microsNow() });
+  }
+
+  resume(): void {
+    if (!this.isPaused || this.#isEnded) return;
+    this.isPaused = false;
+    this.#note({ type: 'resumed', at: microsNow() });
+    this.#copy();
+  }
+
+  #copy(): void {
+    for (const { label, leg } of this.#legs) leg.copyTo(this.#tap, label === 'a' ? 0 : 1);
   }
 
   /** Ends the copying at once; the segment is finished behind it and closed with the reason. */

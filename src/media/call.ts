@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts';
 import type { NgEvent, NgOk } from '../ng/reply.ts';
 import type { NgAnswer, NgOffer } from '../ng/request.ts';
 import { microsNow } from '../spool/clock.ts';
-import type { Format, RecordingMetadata, Stream } from '../spool/segment.ts';
+import type { Format, Party, RecordingMetadata, Stream } from '../spool/segment.ts';
 import {
   CallRecording,
   type EndReason,
@@ -16,6 +16,7 @@ import {
 } from './call-recording.ts';
 import { CryptoExchange } from './crypto-exchange.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
+import { describeForeign, type ForeignNotes, readForeignNotes } from './foreign.ts';
 import type { Leg, PacketEngine, Shard } from './io/engine.ts';
 import type { PortPool } from './port-pool.ts';
 import { outgoingProtocol } from './transport-protocol.ts';
@@ -60,6 +61,8 @@ export class Call {
   readonly #log: Logger;
   #isRecordedWhenAnswered = false;
   #metadata: RecordingMetadata | undefined;
+  /** What a controller told that gave no metadata of ours. */
+  #notes: ForeignNotes | undefined;
   #shard: Shard | undefined;
   readonly #onLost: (call: Call, reason: string) => void;
   #tell: Tell = () => undefined;
@@ -135,10 +138,25 @@ export class Call {
   async startRecording(metadata: string | undefined): Promise<NgOk> {
     const shard = this.#shard;
     if (this.parties.length < 2 || shard === undefined) throw refused('the call has no media yet');
-    this.#metadata = readMetadata(metadata) ?? this.#metadata;
+    this.#adoptMetadata(metadata);
+    this.recording?.resume();
     await this.#record(shard).opened();
     await shard.settled();
     return { result: 'ok' };
+  }
+
+  /** When this resolves, no packet that comes is copied until it is started again. */
+  async pauseRecording(): Promise<void> {
+    this.recording?.pause();
+    await this.#shard?.settled();
+  }
+
+  /** @param tag of the party whose media goes no further, or does again; both when left out */
+  async blockMedia(isBlocked: boolean, tag: string | undefined): Promise<void> {
+    const meant = this.parties.filter((party) => tag === undefined || tag === '' || party.tag === tag);
+    if (meant.length === 0) throw refused(`the call has no party with tag ${tag}`);
+    for (const party of meant) party.leg.relayTo(isBlocked ? undefined : this.#otherThan(party).leg);
+    await this.#shard?.settled();
   }
 
   /** When this resolves, no packet that comes is copied any more. */
@@ -258,7 +276,12 @@ export class Call {
   #noteWish(request: NgOffer | NgAnswer): void {
     const wish = request['record call'];
     if (wish !== undefined) this.#isRecordedWhenAnswered = wish === 'yes' || wish === 'on';
-    this.#metadata = readMetadata(request.metadata) ?? this.#metadata;
+    this.#adoptMetadata(request.metadata);
+  }
+
+  #adoptMetadata(text: string | undefined): void {
+    this.#metadata = readMetadata(text) ?? this.#metadata;
+    this.#notes = readForeignNotes(text) ?? this.#notes;
   }
 
   #record(shard: Shard): CallRecording {
@@ -268,12 +291,22 @@ export class Call {
       ngCallId: this.id,
       shard,
       metadata: this.#metadata,
+      parties: this.#metadata === undefined ? this.#strangers() : undefined,
       streams: this.#streams(),
       legs: this.parties.map((party) => ({ label: this.#labelOf(party), leg: party.leg })),
       log: this.#log.child({ call: this.#metadata?.call, recording: this.#metadata?.recording }),
     });
     this.recording = recording;
     return recording;
+  }
+
+  #strangers(): Party[] {
+    const parties = this.parties.map((party) => ({
+      label: this.#labelOf(party),
+      tag: party.tag,
+      address: party.description?.remote.address,
+    }));
+    return describeForeign(parties, this.#notes);
   }
 
   /** By the tags that the switch named, so that nothing else can decide whose audio it is. */

@@ -1,12 +1,13 @@
 // What the media server takes from a party's session description, and what it makes of it for the other party (RFC 3264).
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { GrecError } from '../errors.ts';
-import type { NgAnswer, NgOffer } from '../ng/request.ts';
+import { hasFlag, type NgAnswer, type NgOffer } from '../ng/request.ts';
 import { withProtocol } from '../sdp/crypto.ts';
 import { audioOf, mediaAddress, redirectAudio, rtpFormats } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
 import { connectionTo } from '../sdp/redirect.ts';
+import { selectFormats } from '../sdp/select-formats.ts';
 import type { Attribute, MediaDescription, SessionDescription } from '../sdp/session-description.ts';
 import type { Format } from '../spool/segment.ts';
 import type { Leg, Remote } from './io/engine.ts';
@@ -34,12 +35,22 @@ export function readDescription(request: NgOffer | NgAnswer, addresses: readonly
   if (audio === undefined) throw refused('it has no active audio over RTP');
   const place = mediaAddress(sdp, audio);
   if (place === undefined) throw refused('no c= line covers its audio');
-  const host = request['media address'] ?? place.address;
-  checkHost(host, addresses);
   const [, alsoFrom] = request['received-from'] ?? [];
+  const isSignalling = hasFlag(request, 'SIP-source-address');
+  const host = request['media address'] ?? (isSignalling ? alsoFrom : undefined) ?? place.address;
+  checkHost(host, addresses);
   const remote: Remote = { address: canonical(host), rtpPort: place.rtpPort, rtcpPort: place.rtcpPort };
   if (alsoFrom !== undefined && isIP(alsoFrom) !== 0) remote.alsoFrom = canonical(alsoFrom);
-  return { sdp, remote, formats: rtpFormats(audio), audio };
+  return { sdp: choose(request, sdp), remote, formats: rtpFormats(audio), audio };
+}
+
+/** What the other party is shown of an offer: the encodings that the controller leaves in it. */
+function choose({ command, codec }: NgOffer | NgAnswer, sdp: SessionDescription): SessionDescription {
+  if (command !== 'offer' || codec === undefined) return sdp;
+  const { strip = [], mask = [], except = [], offer: first = [] } = codec;
+  const chosen = selectFormats(sdp, { strip: [...strip, ...mask], except, first });
+  if (chosen === undefined) throw refused('none of its encodings is left by the codec flags');
+  return chosen;
 }
 
 function checkHost(host: string, addresses: readonly string[]): void {

@@ -3,9 +3,9 @@ import { isUtf8 } from 'node:buffer';
 import type { BencodeDict, BencodeValue } from './bencode.ts';
 
 /** `?` marks a field that may be missing. */
-export type FieldKind = 'text' | 'text?' | 'texts?' | 'integer?';
+export type FieldKind = 'text' | 'text?' | 'texts?' | 'integer?' | 'lists?';
 export type Fields = Readonly<Record<string, FieldKind>>;
-export type FieldValues = Record<string, string | number | string[]>;
+export type FieldValues = Record<string, string | number | string[] | Record<string, string[]>>;
 
 /**
  * The wanted fields of a dictionary. A key may be spelt with spaces or hyphens (`received from`, `received-from`), as
@@ -34,9 +34,11 @@ const EXPECTED: Record<FieldKind, string> = {
   'text?': 'a string',
   'texts?': 'a list of strings',
   'integer?': 'a whole number from 0',
+  'lists?': 'a dictionary of lists of strings',
 };
 
-function readField(raw: BencodeValue, kind: FieldKind): string | number | string[] | undefined {
+function readField(raw: BencodeValue, kind: FieldKind): FieldValues[string] | undefined {
+  if (kind === 'lists?') return readLists(raw);
   if (kind === 'integer?') return readInteger(raw);
   if (kind === 'texts?') return readTexts(raw);
   return Buffer.isBuffer(raw) ? textOf(raw) : undefined;
@@ -46,6 +48,17 @@ function readInteger(raw: BencodeValue): number | undefined {
   const digits = Buffer.isBuffer(raw) ? raw.toString('latin1') : '';
   const value = /^[0-9]{1,9}$/.test(digits) ? Number(digits) : raw;
   return typeof value === 'number' && value >= 0 ? value : undefined;
+}
+
+function readLists(raw: BencodeValue): Record<string, string[]> | undefined {
+  if (typeof raw === 'number' || Buffer.isBuffer(raw) || Array.isArray(raw)) return undefined;
+  const lists: Record<string, string[]> = Object.create(null);
+  for (const [name, value] of Object.entries(raw)) {
+    const texts = readTexts(value);
+    if (texts === undefined) return undefined;
+    lists[name] = texts;
+  }
+  return lists;
 }
 
 function readTexts(raw: BencodeValue): string[] | undefined {

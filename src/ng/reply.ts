@@ -60,6 +60,22 @@ export interface NgOk {
   /** By tag. Make it with Object.create(null) or Object.fromEntries: tags come from strangers. */
   tags?: Record<string, NgTag>;
   totals?: { RTP: NgStats; RTCP: NgStats };
+  /** Of `list`: Call-IDs. */
+  calls?: string[];
+  /** Of `statistics`, by rtpengine's names; counts. */
+  statistics?: NgStatisticsTable;
+}
+
+export interface NgStatisticsTable {
+  currentstatistics: { sessionsown: number; sessionstotal: number; sessionsrecording: number };
+  totalstatistics: {
+    /** Seconds. */
+    uptime: number;
+    managedsessions: number;
+    rejectedsessions: number;
+    relayedpackets: number;
+    relayedpacketerrors: number;
+  };
 }
 
 export interface NgError {
@@ -67,7 +83,13 @@ export interface NgError {
   'error-reason': string;
 }
 
-export type NgReply = NgOk | NgError;
+/** Only for controllers that support it: another media server may have room. */
+export interface NgLoadLimit {
+  result: 'load limit';
+  message: string;
+}
+
+export type NgReply = NgOk | NgError | NgLoadLimit;
 
 /** A decoded value as plain text, numbers, lists and prototype-free objects. */
 type Plain = string | number | Plain[] | { [key: string]: Plain };
@@ -86,7 +108,7 @@ function plain(value: BencodeValue): Plain {
  * taken as they come, for they are only shown.
  * @returns undefined when it is no reply
  */
-export function readNgReply(dict: BencodeDict): NgReply | undefined {
+export function readNgReply(dict: BencodeDict): NgOk | NgError | undefined {
   const reply = plain(dict) as { [key: string]: Plain };
   const { result, sdp, warning, instance } = reply;
   if (result === 'ok' || result === 'pong') {

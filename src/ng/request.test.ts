@@ -55,6 +55,7 @@ t.test("a Kamailio's offer is read; what grec does not know is passed over", asy
       ICE: 'remove',
       'received-from': ['IP4', '10.0.0.31'],
       'record call': 'yes',
+      supports: ['load limit'],
     },
   });
 });
@@ -79,7 +80,7 @@ t.test('what is missing or of the wrong kind is named', async (t) => {
   };
   t.equal(reason('c de'), 'no command');
   t.equal(reason('c d7:commandi1ee'), 'no command');
-  t.equal(reason('c d7:command4:liste'), 'unknown command "list"');
+  t.equal(reason('c d7:command4:folde'), 'unknown command "fold"');
   t.equal(reason('c d7:command9:__proto__e'), 'unknown command "__proto__"');
   t.equal(reason('c d7:command11:constructore'), 'unknown command "constructor"');
   t.equal(reason('c d7:command5:offere'), 'offer: no call-id');
@@ -103,6 +104,11 @@ t.test('what the client writes, the server reads', async (t) => {
     { command: 'query', 'call-id': 'c', 'from-tag': 'f' },
     { command: 'start recording', 'call-id': 'c', metadata: '{"a":"ü"}' },
     { command: 'stop recording', 'call-id': 'c' },
+    { command: 'pause recording', 'call-id': 'c' },
+    { command: 'block media', 'call-id': 'c', 'from-tag': 'f' },
+    { command: 'unblock media', 'call-id': 'c' },
+    { command: 'list', limit: 5 },
+    { command: 'statistics' },
   ];
   for (const request of requests) t.same(read(encodeNg('c', requestDict(request))), { ok: true, request });
   t.match(
@@ -110,6 +116,20 @@ t.test('what the client writes, the server reads', async (t) => {
     '12:delete delayi5e',
     'as rtpengine spells it',
   );
+});
+
+t.test('codec lists come in a dictionary of their own, or among the flags', async (t) => {
+  const head = 'c d7:command5:offer7:call-id1:x8:from-tag1:f3:sdp1:s';
+  t.match(read(`${head}5:codecd5:stripl3:all4:PCMAe5:offer4:PCMU9:__proto__l1:xeee`), {
+    request: { codec: { strip: ['all', 'PCMA'], offer: ['PCMU'] } },
+  });
+  t.match(read(`${head}5:flagsl13:trust-address16:codec-strip-G72910:codec-foo-ee`), {
+    request: { codec: { strip: ['G729'] }, flags: ['trust-address', 'codec-strip-G729', 'codec-foo-'] },
+  });
+  t.match(read(`${head}5:codec5:stripe`), { reason: 'offer: codec is not a dictionary of lists of strings' });
+  t.match(read(`${head}5:codecd5:stripi1eee`), {
+    reason: 'offer: codec is not a dictionary of lists of strings',
+  });
 });
 
 t.test('replies', async (t) => {

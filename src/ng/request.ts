@@ -1,6 +1,6 @@
 // The requests of the ng protocol that grec speaks, checked (rtpengine, docs/ng_control_protocol).
 import type { BencodableDict, BencodeDict } from './bencode.ts';
-import { type Fields, readDictFields } from './fields.ts';
+import { type Fields, type FieldValues, readDictFields } from './fields.ts';
 
 /** What an offer and an answer have in common, by rtpengine's names. Keys that are not listed are ignored. */
 interface SdpFields {
@@ -35,7 +35,22 @@ interface SdpFields {
    * as `*1`. When one is dialled, the controller gets an event, see {@link NgEvent}.
    */
   'feature-codes'?: string[];
+  codec?: NgCodec;
+  /** `load limit`: the controller takes such a result for an offer, and asks another media server. */
+  supports?: string[];
 }
+
+/** Lists of encodings, as `PCMA` or `opus/48000`, that change what an offer holds; `all` in `strip` stands for every one. */
+export type NgCodec = {
+  /** Taken out. */
+  strip?: string[];
+  /** Taken out too: rtpengine would hide them from the answerer and transcode. */
+  mask?: string[];
+  /** Stay, whatever `strip` says. */
+  except?: string[];
+  /** Stay, whatever `strip` says, and come first, in this order. */
+  offer?: string[];
+};
 
 export interface NgPing {
   command: 'ping';
@@ -90,7 +105,42 @@ export interface NgStopRecording {
   flags?: string[];
 }
 
-export type NgRequest = NgPing | NgOffer | NgAnswer | NgDelete | NgQuery | NgStartRecording | NgStopRecording;
+export interface NgPauseRecording extends Omit<NgStopRecording, 'command'> {
+  command: 'pause recording';
+}
+
+/** Whose media is not passed on to the other party, or is again: the party of `from-tag`, or both when there is none. */
+export interface NgBlockMedia {
+  command: 'block media' | 'unblock media';
+  'call-id': string;
+  'from-tag'?: string;
+  'to-tag'?: string;
+  'via-branch'?: string;
+  flags?: string[];
+}
+
+export interface NgList {
+  command: 'list';
+  /** Most calls that are named; 32 when left out. */
+  limit?: number;
+}
+
+export interface NgStatistics {
+  command: 'statistics';
+}
+
+export type NgRequest =
+  | NgPing
+  | NgOffer
+  | NgAnswer
+  | NgDelete
+  | NgQuery
+  | NgStartRecording
+  | NgStopRecording
+  | NgPauseRecording
+  | NgBlockMedia
+  | NgList
+  | NgStatistics;
 export type NgCommand = NgRequest['command'];
 
 const PARTY: Fields = { 'call-id': 'text', 'from-tag': 'text?', 'to-tag': 'text?', 'via-branch': 'text?' };
@@ -113,7 +163,10 @@ const SDP: Fields = {
   metadata: 'text?',
   label: 'text?',
   'feature-codes': 'texts?',
+  codec: 'lists?',
+  supports: 'texts?',
 };
+const CONTROL: Fields = { ...PARTY, flags: 'texts?' };
 const FIELDS: Record<NgCommand, Fields> = {
   ping: {},
   offer: SDP,
@@ -121,7 +174,12 @@ const FIELDS: Record<NgCommand, Fields> = {
   delete: { ...PARTY, flags: 'texts?', 'delete-delay': 'integer?' },
   query: PARTY,
   'start recording': { ...PARTY, flags: 'texts?', metadata: 'text?' },
-  'stop recording': { ...PARTY, flags: 'texts?' },
+  'stop recording': CONTROL,
+  'pause recording': CONTROL,
+  'block media': CONTROL,
+  'unblock media': CONTROL,
+  list: { limit: 'integer?' },
+  statistics: {},
 };
 
 export type NgRequestRead = { ok: true; request: NgRequest } | { ok: false; reason: string };
@@ -135,7 +193,25 @@ export function readNgRequest(dict: BencodeDict): NgRequestRead {
   }
   const read = readDictFields(dict, FIELDS[command]);
   if (!read.ok) return { ok: false, reason: `${command}: ${read.reason}` };
-  return { ok: true, request: { command, ...read.values } as NgRequest };
+  return { ok: true, request: { command, ...readFlags(read.values) } as NgRequest };
+}
+
+const CODEC_FLAG = /^codec-(strip|mask|except|offer)-(.+)$/;
+
+/** Flags may hold what has a key of its own. */
+function readFlags(values: FieldValues): FieldValues {
+  if (!Array.isArray(values.flags)) return values;
+  const codec: Record<string, string[]> = { ...(values.codec as Record<string, string[]> | undefined) };
+  for (const flag of values.flags) {
+    const [, list = '', name = ''] = CODEC_FLAG.exec(flag) ?? [];
+    if (list !== '') codec[list] = [...(codec[list] ?? []), name];
+  }
+  return Object.keys(codec).length === 0 ? values : { ...values, codec };
+}
+
+/** Whether a flag is set, in either of its spellings. @param flag with hyphens */
+export function hasFlag({ flags = [] }: { flags?: string[] }, flag: string): boolean {
+  return flags.some((one) => one.replaceAll(' ', '-') === flag);
 }
 
 function isCommand(text: string): text is NgCommand {

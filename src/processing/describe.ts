@@ -23,7 +23,7 @@ const SIDES = ['left', 'right'] as const;
 
 /** Which channel each party speaks on: the agent left, the customer right; a left and b right when that is not clear. */
 export function bindChannels({ opened }: SegmentFacts): Record<Label, 0 | 1> {
-  const agents = (opened.metadata?.parties ?? []).filter(({ role }) => role === 'agent');
+  const agents = (opened.metadata?.parties ?? opened.parties ?? []).filter(({ role }) => role === 'agent');
   return agents.length === 1 && agents[0]?.label === 'b' ? { a: 1, b: 0 } : { a: 0, b: 1 };
 }
 
@@ -60,7 +60,7 @@ export function describeRecording(described: Described): Metadata {
     ],
     quality: [describeQuality(0, mixdown.channels[0]), describeQuality(1, mixdown.channels[1])],
     segments: segments.map(describeSegment),
-    eventHistory: describeEvents(call),
+    eventHistory: [...describeEvents(call), ...segments.flatMap(describePauses)],
     remarks,
     software: `grec ${VERSION}`,
   };
@@ -158,8 +158,8 @@ function archivedParties(segments: readonly SegmentFacts[]): ArchivedParty[] {
   const parties = new Map<string, ArchivedParty>();
   for (const segment of segments) {
     const channels = bindChannels(segment);
-    const { metadata, streams } = segment.opened;
-    for (const party of metadata?.parties ?? streams.map(strangerOf)) {
+    const { metadata, parties: told, streams } = segment.opened;
+    for (const party of metadata?.parties ?? told ?? streams.map(strangerOf)) {
       const { label, role, number, uri, name, dn, agentId } = party;
       const channel = channels[label];
       parties.set(`${channel} ${label} ${uri}`, { label, role, channel, number, uri, name, dn, agentId });
@@ -195,6 +195,7 @@ function describeSegment({ opened, closed }: SegmentFacts): Metadata['segments']
   return {
     id: opened.segment,
     host: opened.host,
+    ngCallId: opened.metadata === undefined ? opened.ngCallId : undefined,
     startTime: iso(opened.at),
     stopTime: iso(closed?.at ?? opened.at),
     reason: closed?.reason ?? 'open',
@@ -204,6 +205,14 @@ function describeSegment({ opened, closed }: SegmentFacts): Metadata['segments']
 function describeEvents(call: PendingCall | undefined): Metadata['eventHistory'] {
   return (call?.events ?? []).map(({ seq: _, at, daemon: __, type, ...rest }) => {
     return { occurredAt: iso(at), event: type, ...rest };
+  });
+}
+
+/** Of a segment with no switch of ours, whose journal would tell who asked for it. */
+function describePauses({ opened, pauses }: SegmentFacts): Metadata['eventHistory'] {
+  if (opened.metadata !== undefined) return [];
+  return pauses.map(({ type, at }) => {
+    return { occurredAt: iso(at), event: `recording.${type}`, by: 'ng', ngCallId: opened.ngCallId };
   });
 }
 

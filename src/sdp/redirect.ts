@@ -108,7 +108,8 @@ export function keepFormats(
   return structuredClone({ ...sdp, media });
 }
 
-function isOfFormats({ name, value = '' }: Attribute, formats: string[]): boolean {
+/** Whether an attribute says nothing of formats that are not among these payload types. */
+export function isOfFormats({ name, value = '' }: Attribute, formats: string[]): boolean {
   if (name !== 'rtpmap' && name !== 'fmtp' && name !== 'rtcp-fb') return true;
   const format = value.split(' ', 1)[0] ?? '';
   return format === '*' || formats.includes(format);

@@ -29,7 +29,7 @@ function record(n: number): Buffer {
 async function crashed(spool: string, count: number): Promise<string> {
   const segment = await openSegment(spool, opened);
   for (let n = 1; n <= count; n += 1) appendFileSync(segment.capture, record(n));
-  await segment.noteMedia({ at: 1e15 + 1, streams: [stream] });
+  await segment.note({ type: 'media', at: 1e15 + 1, streams: [stream] });
   await segment.abandon();
   return segment.directory;
 }

@@ -11,6 +11,7 @@ import {
   type SegmentFact,
   type SegmentMedia,
   type SegmentOpened,
+  type SegmentPause,
 } from './segment.ts';
 
 export interface SegmentWriter {
@@ -18,8 +19,8 @@ export interface SegmentWriter {
   readonly directory: string;
   /** The path of the capture, with its header in it; whoever captures appends to it. */
   readonly capture: string;
-  /** Appends a `media` fact. @throws GrecError SPOOL_WRITE */
-  noteMedia(fact: Omit<SegmentMedia, 'type'>): Promise<void>;
+  /** Appends a fact. @throws GrecError SPOOL_WRITE */
+  note(fact: SegmentMedia | SegmentPause): Promise<void>;
   /**
    * Makes the capture durable, then writes `closed`, then makes that durable and closes the files.
    * @param bytes of the capture that count; what was refused may stand after them
@@ -77,9 +78,9 @@ class FileSegment implements SegmentWriter {
     this.#facts = facts;
   }
 
-  async noteMedia(fact: Omit<SegmentMedia, 'type'>): Promise<void> {
+  async note(fact: SegmentMedia | SegmentPause): Promise<void> {
     try {
-      await appendFact(this.#facts, { type: 'media', ...fact });
+      await appendFact(this.#facts, fact);
     } catch (thrown) {
       throw failed(this.directory, thrown);
     }

@@ -1,6 +1,6 @@
 // The facts of one recording segment: `facts.jsonl` beside `capture.pcap`, append-only, so that a crash leaves a prefix.
 //
-//   spool/SEGMENT-ID/facts.jsonl     line 1 `opened`, then `media` on each change, at last `closed`
+//   spool/SEGMENT-ID/facts.jsonl     line 1 `opened`, then `media` on each change, `paused`, `resumed`, at last `closed`
 //   spool/SEGMENT-ID/capture.pcap    what arrived, see pcap.ts
 import * as v from 'valibot';
 
@@ -93,6 +93,8 @@ export const openedSchema = v.object({
   ngCallId: v.string(),
   /** Absent when the controller gave no metadata (a foreign switch). */
   metadata: v.optional(recordingMetadataSchema),
+  /** Who they are, as far as a controller without metadata of ours told. */
+  parties: v.optional(v.array(partySchema)),
   streams: v.array(streamSchema),
   imported: v.optional(importedCallSchema),
 });
@@ -102,6 +104,9 @@ export const mediaSchema = v.object({
   at: v.number(),
   streams: v.array(streamSchema),
 });
+
+/** From now on nothing is captured; and it is again. */
+export const pauseSchema = v.object({ type: v.picklist(['paused', 'resumed']), at: v.number() });
 
 export const closedSchema = v.object({
   type: v.literal('closed'),
@@ -113,9 +118,10 @@ export const closedSchema = v.object({
   lost: v.optional(v.number(), 0),
 });
 
-export const factSchema = v.variant('type', [openedSchema, mediaSchema, closedSchema]);
+export const factSchema = v.variant('type', [openedSchema, mediaSchema, pauseSchema, closedSchema]);
 export type SegmentOpened = v.InferOutput<typeof openedSchema>;
 export type SegmentMedia = v.InferOutput<typeof mediaSchema>;
+export type SegmentPause = v.InferOutput<typeof pauseSchema>;
 export type SegmentClosed = v.InferOutput<typeof closedSchema>;
 export type SegmentFact = v.InferOutput<typeof factSchema>;
 
@@ -129,6 +135,8 @@ export interface SegmentFacts {
   opened: SegmentOpened;
   /** In order of time; without the streams of `opened`. */
   media: SegmentMedia[];
+  /** In order of time. */
+  pauses: SegmentPause[];
   /** Undefined while it is open, or when its media server died. */
   closed: SegmentClosed | undefined;
 }
@@ -153,9 +161,14 @@ export function parseFacts(text: string): { facts: SegmentFacts } | { problem: s
     facts: {
       opened,
       media: later.filter((fact) => fact.type === 'media'),
+      pauses: later.filter(isPause),
       closed: later.find((fact) => fact.type === 'closed'),
     },
   };
+}
+
+function isPause(fact: SegmentFact): fact is SegmentPause {
+  return fact.type === 'paused' || fact.type === 'resumed';
 }
 
 function parseFact(line: string): SegmentFact | undefined {
