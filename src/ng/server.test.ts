@@ -133,8 +133,8 @@ t.test('bad input is answered when it has a cookie, else dropped; both are count
   const server = await serverOf(t, pong);
   const peer = await peerOf(t, server);
   t.equal(
-    await peer.ask('a d7:command4:list1:xi1ee'),
-    'a d6:result5:error12:error-reason22:unknown command "list"e',
+    await peer.ask('a d7:command5:dance1:xi1ee'),
+    'a d6:result5:error12:error-reason23:unknown command "dance"e',
   );
   t.match(await peer.ask('b junk'), /^b d6:result5:error12:error-reason/);
   for (const junk of ['', 'junk', ' ', '\0 de', `${'x'.repeat(300)} de`]) peer.send(junk);
