@@ -23,6 +23,10 @@ export interface SippOptions {
   /** Calls per second; 10 when left out. */
   rate?: number;
   transport?: 'udp' | 'tcp';
+  /** Somebody speaks TLS for it, there: it has to use TCP, and names itself so. */
+  tlsAt?: { host: string; port: number };
+  /** The URI that it authenticates for, without its scheme: that of its requests, for a server that compares them. */
+  authUri?: string;
   /** Words of the scenario, written `{name}` there. */
   words?: Record<string, string>;
   timeoutS?: number;
@@ -43,7 +47,8 @@ export function runSipp(options: SippOptions): SippRun {
   const directory = mkdtempSync(join(tmpdir(), 'grec-sipp-'));
   const scenario = join(directory, 'scenario.xml');
   const errors = join(directory, 'errors.log');
-  writeFileSync(scenario, fill(options.scenario, options.words ?? {}));
+  const text = fill(options.scenario, options.words ?? {});
+  writeFileSync(scenario, options.tlsAt === undefined ? text : onTls(text, options.tlsAt));
   const { local, remote, calls, rate = 10, transport = 'udp', timeoutS = 120 } = options;
   const argv = [
     ...['-sf', scenario, '-i', local.host, '-mi', local.host, '-p', `${local.port}`],
@@ -51,6 +56,7 @@ export function runSipp(options: SippOptions): SippRun {
     ...['-t', transport === 'tcp' ? 't1' : 'u1', '-timeout', `${timeoutS}`, '-timeout_error'],
     // OPTIONS, by which the switch asks whether a party is still there, is answered.
     ...['-trace_err', '-error_file', errors, '-nostdin', '-aa'],
+    ...(options.authUri === undefined ? [] : ['-auth_uri', options.authUri]),
     `${remote.host}:${remote.port}`,
   ];
   const process = spawn('sipp', argv, { cwd: directory, stdio: 'ignore' });
@@ -67,6 +73,14 @@ function fill(name: string, words: Record<string, string>): string {
   for (const [word, value] of Object.entries({ ...SHORTHAND, ...words }))
     text = text.replaceAll(`{${word}}`, value);
   return text;
+}
+
+/** Its own addresses are those of who speaks for it. */
+function onTls(scenario: string, { host, port }: { host: string; port: number }): string {
+  return scenario
+    .replaceAll(/\[local_ip\]:\[local_port\](;transport=\[transport\])?>/g, `${host}:${port};transport=tls>`)
+    .replaceAll('[local_ip]:[local_port]', `${host}:${port}`)
+    .replaceAll('[transport]', 'TLS');
 }
 
 function readOptional(file: string): string {
