@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { GrecError, messageOf } from '../errors.ts';
 import { LateWrites } from './late-writes.ts';
+import { makePrivate } from './private-file.ts';
 
 /** What another life cannot read is not read. */
 const VERSION = 1;
@@ -98,6 +99,7 @@ function openAnew(file: string): Database.Database {
 
 /** Undefined for one that is damaged, or of another version. */
 function openCurrent(file: string): Database.Database | undefined {
+  makePrivate(file);
   const db = new Database(file, { timeout: LOCK_WAIT_MS });
   try {
     db.pragma('journal_mode = WAL');
