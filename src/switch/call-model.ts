@@ -54,6 +54,8 @@ export interface CallContext {
   credentialsOf?(trunk: string): Credentials | undefined;
   /** Where a party may send its call, as if it had dialled the number. */
   plan?(by: CallParty, number: string, sessionId: string): Promise<CallPlan | RefusedRoute>;
+  /** Whether a party that takes another one's place, with that label, is to be recorded for its own sake. */
+  decide?(newcomer: CallParty, label: Label): RecordingDecision | undefined;
   /** The call, and the leg of it, that a dialog belongs to. */
   callOf?(dialog: Dialog): { call: Call; label: Label } | undefined;
   /** Where a callee's redirection leads. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { FakeInvite, fakeRequest } from '../testing/fake-user-agent.ts';
-import { planCall } from './call-plan.ts';
+import { decideForNewcomer, planCall } from './call-plan.ts';
 import { DnStore } from './dn-store.ts';
 import { NOTHING } from './strategy/evaluate.ts';
 import { trunksOf } from './trunk-fixture.ts';
@@ -73,4 +73,30 @@ t.test('what is asked for as SIPS goes by TLS or not at all', async (t) => {
   t.match(plan('sips:7001@127.0.0.1'), { kind: 'refused', status: 480, reason: 'Not Reachable By TLS' });
   t.match(plan('SIPS:7002@127.0.0.1'), { kind: 'call', plan: { route: { peer: { protocol: 'tls' } } } });
   t.match(plan('sip:7001@127.0.0.1'), { kind: 'call' });
+});
+
+t.test('a party that comes into a call otherwise than by a call to it: full-time recording', async (t) => {
+  const store = new DnStore(join(t.testdir(), 'switch.db'));
+  t.teardown(() => store.close());
+  store.saveDn({ number: '7001', name: null, record: true, mandatory: true, ha1: null, realm: null });
+  store.saveDn({ number: '7002', name: null, record: false, ha1: null, realm: null });
+  const options = {
+    store,
+    trunks: trunksOf('[[trunk]]\nname = "carrier"\nhost = "127.0.0.2"\nrecord = true'),
+    flowOf: () => undefined,
+    isReachable: () => true,
+    now: () => 1,
+  };
+  const party = (dn?: string, trunk?: string) => ({ number: '1', uri: '', name: undefined, dn, trunk });
+  t.match(decideForNewcomer(party('7001'), 'a', options), {
+    record: true,
+    side: 'source',
+    dn: '7001',
+    mandatory: true,
+    reason: 'DN 7001 has record=true',
+  });
+  t.match(decideForNewcomer(party('7001'), 'b', options), { side: 'destination' });
+  t.equal(decideForNewcomer(party('7002'), 'b', options), undefined);
+  t.match(decideForNewcomer(party(undefined, 'carrier'), 'b', options), { reason: /trunk carrier/ });
+  t.equal(decideForNewcomer(party('gone', 'gone'), 'b', options), undefined);
 });

@@ -6,7 +6,8 @@ import type { Dn } from './dn.ts';
 import { type DnPolicy, policyOf } from './dn-policy.ts';
 import { isOneParty } from './hunt-plan.ts';
 import { dialledBy, type Identity, userOf } from './identity.ts';
-import { decideRecording, type Side } from './recording-decision.ts';
+import type { Label } from './leg.ts';
+import { decideRecording, type RecordingDecision, type Side } from './recording-decision.ts';
 import {
   type Destination,
   numberUri,
@@ -85,6 +86,24 @@ function overTls(rounds: readonly Destination[][]): Destination[][] {
 
 function sideOf(place: Caller | Destination, options: RouteOptions): Side & { dn?: DnPolicy | undefined } {
   return place.kind === 'dn' ? { dn: policyAt(place.dn, options) } : { trunk: place.trunk };
+}
+
+/**
+ * The decision for the sake of a party that comes into an answered call by another way than a call to it: full-time recording,
+ * of its DN or its trunk. Undefined when it need not be recorded.
+ */
+export function decideForNewcomer(
+  { dn, trunk }: CallParty,
+  label: Label,
+  options: RouteOptions,
+): RecordingDecision | undefined {
+  const known = dn === undefined ? undefined : options.store.dn(dn);
+  const side = {
+    dn: known && policyAt(known, options),
+    trunk: trunk === undefined ? undefined : options.trunks.find(trunk)?.config,
+  };
+  const decision = decideRecording({}, side);
+  return decision.record ? { ...decision, side: label === 'a' ? 'source' : 'destination' } : undefined;
 }
 
 function policyAt(dn: Dn, { store, defaults }: RouteOptions): DnPolicy {

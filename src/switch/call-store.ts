@@ -4,8 +4,9 @@
 // outlives a call, so one of another version, or a damaged one, is begun anew.
 import { rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { messageOf } from '../errors.ts';
+import { GrecError, messageOf } from '../errors.ts';
 import { LateWrites } from './late-writes.ts';
+import { makePrivate } from './private-file.ts';
 
 /** What another life cannot read is not read. */
 const VERSION = 1;
@@ -73,29 +74,56 @@ export class CallStore {
   }
 }
 
+/** What is no store, or a damaged one, says SQLite; what it says else is no fault of the file. */
+const DAMAGED = /^SQLITE_(NOTADB|CORRUPT|ERROR)/;
+
+/** @throws GrecError STATE_UNUSABLE when it cannot be read now, which says nothing against the calls in it */
 function open(file: string): Database.Database {
   try {
-    return openCurrent(file);
-  } catch {
-    // Calls of an earlier life cannot be saved with it: they end, and new ones are kept in a new one.
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
-    return openCurrent(file);
+    return openCurrent(file) ?? openAnew(file);
+  } catch (thrown) {
+    throw new GrecError('STATE_UNUSABLE', `cannot use the database of calls ${file}: ${messageOf(thrown)}`, {
+      hint: 'check its permissions and the free space, and that nobody else holds it',
+      cause: thrown,
+    });
   }
 }
 
-function openCurrent(file: string): Database.Database {
+/** Calls of an earlier life cannot be saved with it: they end, and new ones are kept in a new one. */
+function openAnew(file: string): Database.Database {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+  const db = openCurrent(file);
+  if (db === undefined) throw new Error('a new one is damaged too');
+  return db;
+}
+
+/** Undefined for one that is damaged, or of another version. */
+function openCurrent(file: string): Database.Database | undefined {
+  makePrivate(file);
   const db = new Database(file, { timeout: LOCK_WAIT_MS });
   try {
     db.pragma('journal_mode = WAL');
     // It has to outlive this process, not the machine, whose end no call survives: waiting for the disk would hold up all calls.
     db.pragma('synchronous = OFF');
     const version = db.pragma('user_version', { simple: true });
-    if (version !== 0 && version !== VERSION) throw new Error(`version ${String(version)}`);
-    db.exec('CREATE TABLE IF NOT EXISTS call (call TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT');
-    db.pragma(`user_version = ${VERSION}`);
+    if (version === 0) begin(db);
+    else if (version !== VERSION) return closed(db);
+    // All of it: damage may be anywhere. A full disk does not matter so far: nothing is written.
+    db.prepare('SELECT call, state FROM call').all();
     return db;
   } catch (thrown) {
-    db.close();
-    throw new Error(messageOf(thrown), { cause: thrown });
+    closed(db);
+    if (thrown instanceof Database.SqliteError && DAMAGED.test(thrown.code)) return undefined;
+    throw thrown;
   }
+}
+
+function begin(db: Database.Database): void {
+  db.exec('CREATE TABLE IF NOT EXISTS call (call TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT');
+  db.pragma(`user_version = ${VERSION}`);
+}
+
+function closed(db: Database.Database): undefined {
+  db.close();
+  return undefined;
 }

@@ -115,10 +115,7 @@ export class Call {
   /** Goes on with a call of an earlier life: its parties are asked at once whether they still are there. */
   static restore(stored: StoredCall, context: CallContext): Call {
     const call = new Call({ stored }, context);
-    call.join('a', context.userAgent.restoreDialog(stored.dialogs.a));
-    const { trunk } = call.plan.to;
-    const credentials = trunk === undefined ? undefined : context.credentialsOf?.(trunk);
-    call.join('b', context.userAgent.restoreDialog(stored.dialogs.b, credentials));
+    call.#restoreDialogs(stored.dialogs);
     call.state = 'answered';
     context.journal({ type: 'call.restored', call: call.id });
     call.log.info('call restored');
@@ -126,6 +123,20 @@ export class Call {
     call.#endWatch = watchParties(call, context.probeMs, 'at once');
     if (call.recording?.state === 'starting') void call.recording.start(call.media);
     return call;
+  }
+
+  #restoreDialogs({ a, b }: StoredCall['dialogs']): void {
+    const { userAgent, credentialsOf } = this.context;
+    const { trunk } = this.plan.to;
+    const caller = userAgent.restoreDialog(a);
+    try {
+      this.join('b', userAgent.restoreDialog(b, trunk === undefined ? undefined : credentialsOf?.(trunk)));
+    } catch (thrown) {
+      // Nobody else would tell the caller.
+      void caller.bye();
+      throw thrown;
+    }
+    this.join('a', caller);
   }
 
   #keep(): void {

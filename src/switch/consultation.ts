@@ -4,6 +4,7 @@ import type { Replaces } from '../sip/replaces.ts';
 import type { Call } from './call.ts';
 import { joinConversation } from './conversation.ts';
 import { type Label, type Leg, otherLabel } from './leg.ts';
+import type { RecordingDecision } from './recording-decision.ts';
 import { sdpOf } from './sdp-body.ts';
 import { NotTransferred, newLegFor, refusalOf, type TransferTarget } from './transfer-model.ts';
 
@@ -27,7 +28,8 @@ export function findConsultation(call: Call, transferor: Leg, replaces: Replaces
 export class ConsultedTarget implements TransferTarget {
   readonly how = 'attended';
   readonly leg: Leg;
-  readonly isRecorded = false;
+  readonly isRecorded: boolean;
+  readonly decision: RecordingDecision | undefined;
   readonly consultation: string;
   readonly #call: Call;
   readonly #consultation: Call;
@@ -45,6 +47,8 @@ export class ConsultedTarget implements TransferTarget {
     this.#transferor = consultation.legs[label];
     const { party, source } = this.#target;
     this.leg = newLegFor(call, transferor, party, source, this.#target);
+    this.decision = call.context.decide?.(party, this.leg.label);
+    this.isRecorded = this.decision !== undefined;
     this.#call = call;
   }
 

@@ -7,6 +7,7 @@ import type { Protocol } from '../sip/user-agent.ts';
 import { AgentLogins } from './agent-logins.ts';
 import type { Dn } from './dn.ts';
 import { LateWrites } from './late-writes.ts';
+import { makePrivate } from './private-file.ts';
 import { Remembered } from './remembered.ts';
 import { migrate } from './switch-schema.ts';
 
@@ -220,6 +221,7 @@ export class DnStore {
 function open(file: string): Database.Database {
   let db: Database.Database | undefined;
   try {
+    makePrivate(file);
     // Whoever else holds it (an operator's sqlite3) must not hold up calls.
     db = new Database(file, { timeout: LOCK_WAIT_MS });
     db.pragma('journal_mode = WAL');

@@ -13,6 +13,7 @@ import type { Legs } from './call-model.ts';
 import type { CallRecording } from './call-recording.ts';
 import { type Leg, otherLabel } from './leg.ts';
 import { isSameMedia } from './media-compare.ts';
+import { moveMedia } from './move-media.ts';
 import { sdpOf } from './sdp-body.ts';
 
 const GIVE_UP_MS = 8000;
@@ -134,7 +135,19 @@ export class LegExchange {
       call.replaceParty(this.#comes, this.media);
       void this.#free(old);
     });
-    await this.#recording?.goOnWith(this.#legs, this.media);
+    await this.#record();
+  }
+
+  /** It may have begun when it was already said that the new pair is to hear each other directly. */
+  async #record(): Promise<void> {
+    const call = this.#call;
+    const recording = this.#recording;
+    const isWanted = recording?.state === 'recording' || recording?.state === 'paused';
+    if (isWanted && !call.media.anchored)
+      await moveMedia(call, () => call.context.anchor(call.id, call.legs)).catch((thrown: unknown) => {
+        call.log.warn(`the new parties were not moved to the media server: ${messageOf(thrown)}`);
+      });
+    await recording?.goOnWith(this.#legs, call.media);
   }
 
   /** Who hangs up while the others agree is not heard of again: its dialog has ended before the call has it. */

@@ -93,15 +93,18 @@ class Move {
   async #moveSecond(): Promise<Buffer> {
     const first = described(this.#first);
     const before = described(this.#second);
+    let hasMoved = false;
     try {
       const offer = await this.#to.offer(this.#first.label, first);
       await this.#to.answer(this.#second.label, before);
       const answer = await this.#reoffer(this.#second, offer);
+      hasMoved = true;
       const forFirst = await this.#to.answer(this.#second.label, answer);
       this.#second.described = answer;
       return forFirst;
     } catch (thrown) {
-      await this.#free(this.#to);
+      if (hasMoved) await this.#comeBack();
+      else await this.#free(this.#to);
       throw thrown;
     }
   }

@@ -1,5 +1,6 @@
 // Recording on request: media moves to the media server and back, whatever the parties say to it.
 import t from 'tap';
+import { GrecError } from '../errors.ts';
 import { type FakeDialog, FakeIncoming, fakeRequest, fakeResponse } from '../testing/fake-user-agent.ts';
 import { answered, settle } from './call-fixture.ts';
 import { allowedOperations, requestRecording } from './recording-requests.ts';
@@ -114,6 +115,24 @@ for (const [party, status, does] of [
     t.equal(all.call.recording?.state, 'recording');
   });
 }
+
+t.test('a media server that dies when one party has moved: it comes back', async (t) => {
+  const { call, caller, callee, media, events } = await direct();
+  let answers = 0;
+  const { answer } = media;
+  media.answer = async (...given) => {
+    answers += 1;
+    if (answers === 2) throw new GrecError('NG_TIMEOUT', 'no reply');
+    return answer(...given);
+  };
+  await t.rejects(requestRecording(call, 'start', asked), { code: 'NG_TIMEOUT' });
+  t.same(brief(callee), ['INVITE m 4000', 'ACK', 'INVITE 4000', 'ACK']);
+  t.same(brief(caller), []);
+  t.equal(call.media.anchored, false);
+  t.equal(call.state, 'answered');
+  t.match(events.at(-1), { type: 'recording.failed' });
+  t.equal(media.asked.at(-1), 'release');
+});
 
 t.test('without a media server nobody is asked anything', async (t) => {
   const { call, caller, callee, events } = await direct({ failing: ['offer'] });

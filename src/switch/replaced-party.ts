@@ -6,6 +6,7 @@ import type { Call } from './call.ts';
 import type { CallParty } from './call-model.ts';
 import type { Label, Leg } from './leg.ts';
 import { LegExchange } from './leg-exchange.ts';
+import type { RecordingDecision } from './recording-decision.ts';
 import { sdpOf } from './sdp-body.ts';
 import { newLegFor } from './transfer-model.ts';
 
@@ -23,7 +24,8 @@ export async function takePlace(
   if (call.state !== 'answered' || call.transfer !== undefined) return invite.respond(491);
   const comes = newLegFor(call, leaves, party, invite.flow.peer.address);
   comes.learn(invite.message);
-  const exchange = new LegExchange(call, comes, false);
+  const decision = call.context.decide?.(party, label);
+  const exchange = new LegExchange(call, comes, decision !== undefined);
   call.transfer = { end: () => exchange.abandon() };
   try {
     await bringIn(exchange, call, comes, invite);
@@ -36,7 +38,7 @@ export async function takePlace(
   } finally {
     call.transfer = undefined;
   }
-  if (call.state === 'answered') tell(call, leaves, party);
+  if (call.state === 'answered') tell(call, leaves, party, decision);
   await leaves.dialog?.bye();
 }
 
@@ -77,11 +79,16 @@ function statusOf(thrown: unknown): number {
     : 503;
 }
 
-function tell(call: Call, { label, party: by, held }: Leg, to: CallParty): void {
+function tell(
+  call: Call,
+  { label, party: by, held }: Leg,
+  to: CallParty,
+  decision: RecordingDecision | undefined,
+): void {
   const { journal } = call.context;
   if (held) journal({ type: 'call.retrieved', call: call.id, label });
   journal({ type: 'call.transferred', call: call.id, label, how: 'replaced', by, to });
   journal({ type: 'party.left', call: call.id, label, party: by });
   journal({ type: 'party.joined', call: call.id, label, party: to });
-  call.onPartyReplaced(undefined);
+  call.onPartyReplaced(decision);
 }

@@ -42,9 +42,12 @@ function storeDialog({ dialog }: Leg): StoredDialog | undefined {
 /** The places where it rang are of no use any more, and a flow is of one life. */
 function storePlan({ hunt: _, ...plan }: CallPlan): CallPlan {
   const { route } = plan;
-  // Of a trunk's terms, its password above all, nothing is written.
+  // Of a trunk's terms, its password above all, nothing is written; nor are the hashes of a DN's.
   return {
     ...plan,
-    route: route.kind === 'dn' ? { ...route, flow: undefined } : { ...route, terms: undefined },
+    route:
+      route.kind === 'dn'
+        ? { ...route, dn: { ...route.dn, ha1: null, ha1Sha256: undefined }, flow: undefined }
+        : { ...route, terms: undefined },
   };
 }

@@ -18,7 +18,7 @@ import { VERSION } from '../version.ts';
 import { agentCodeOf, doAgentCode } from './agent-codes.ts';
 import { Agents } from './agents.ts';
 import { Call, type CallContext } from './call.ts';
-import { callerOf, planCall, type Ruling } from './call-plan.ts';
+import { callerOf, decideForNewcomer, planCall, type Ruling } from './call-plan.ts';
 import type { CallStore } from './call-store.ts';
 import type { Certificate } from './certificate.ts';
 import { Contacts } from './contacts.ts';
@@ -359,6 +359,7 @@ export class Switch {
       keep: (call) => this.#callStore.keep(call.id, () => storeCall(call)),
       forget: (call) => this.#callStore.forget(call.id),
       plan: (by, number, sessionId) => planFor(by, number, sessionId, this.#planning()),
+      decide: (newcomer, label) => decideForNewcomer(newcomer, label, this.#routing()),
       callOf: (dialog) => this.openCalls.ofDialog(dialog),
       credentialsOf: (trunk) => this.trunks.find(trunk)?.credentials,
       redirect: (from, response) => routeRedirected(from, response, this.#routing()),

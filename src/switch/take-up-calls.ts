@@ -5,7 +5,7 @@ import type { Journal } from '../spool/journal.ts';
 import { Call, type CallContext } from './call.ts';
 import type { CallStore, StoredRow } from './call-store.ts';
 import type { DnStore } from './dn-store.ts';
-import { type RescueContext, rescueCalls } from './media-rescue.ts';
+import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
 import type { MediaServers } from './media-servers.ts';
 import type { OpenCalls } from './open-calls.ts';
 
@@ -23,20 +23,23 @@ export interface TakingUp {
 
 export function takeUpCalls(parts: TakingUp): void {
   const { callStore, store, openCalls } = parts;
-  for (const row of callStore.all()) takeUp(row, parts);
-  for (const { call } of store.openCalls()) if (!openCalls.all.has(call)) closeLostCall(call, parts);
+  const unreadable = callStore.all().filter((row) => !takeUp(row, parts));
+  const known = [...unreadable, ...store.openCalls()].map(({ call }) => call);
+  for (const call of new Set(known)) if (!openCalls.all.has(call)) closeLostCall(call, parts);
 }
 
-function takeUp({ call: id, state }: StoredRow, parts: TakingUp): void {
+/** @returns false when it cannot go on */
+function takeUp({ call: id, state }: StoredRow, parts: TakingUp): boolean {
   try {
     const call = Call.restore(JSON.parse(state), parts.context);
     parts.openCalls.takeUp(call);
     parts.count('restored');
     void checkMedia(call, parts);
+    return true;
   } catch (thrown) {
     parts.log.error({ call: id, alarm: 'call-not-restored' }, `a call is lost: ${messageOf(thrown)}`);
     parts.callStore.forget(id);
-    parts.store.noteOpenCall({ call: id, recording: null });
+    return false;
   }
 }
 
@@ -48,13 +51,15 @@ function closeLostCall(call: string, { log, journal, store, mediaServers }: Taki
   mediaServers.forget(call);
 }
 
-/** A media server that was started again meanwhile does not know the call. */
+/** A media server that was started again meanwhile does not know the call; one that is not configured any more is not asked. */
 async function checkMedia(call: Call, { log, mediaServers, rescue }: TakingUp): Promise<void> {
   try {
-    if (await call.media.exists()) return;
+    // A recording may have waited for a media server, and this life has seen none come.
+    if (await call.media.exists()) return await resumeInterrupted([call], rescue);
   } catch (thrown) {
     // One that does not answer is found out by its pings.
-    return log.warn({ call: call.id }, messageOf(thrown));
+    log.warn({ call: call.id }, messageOf(thrown));
+    if (!rescue.isLost(call)) return;
   }
   mediaServers.disown(call.media);
   await rescueCalls([call], rescue, 'the media server does not know the call any more');

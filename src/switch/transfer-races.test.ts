@@ -7,6 +7,7 @@ import {
   fakeRequest,
   fakeResponse,
 } from '../testing/fake-user-agent.ts';
+import { requestRecording } from './recording-requests.ts';
 import { takePlace } from './replaced-party.ts';
 import { settle, talking } from './transfer-fixture.ts';
 
@@ -143,3 +144,24 @@ t.test(
     t.same(crossing.sent, ['491']);
   },
 );
+
+t.test('a recording that begins, or is paused, while the target rings goes on with it', async (t) => {
+  for (const isPaused of [false, true]) {
+    const { call, caller, callee, userAgent, media, sdp } = await talking(t, { record: false });
+    await refer(callee);
+    await requestRecording(call, 'start', { reason: 'test' });
+    if (isPaused) await requestRecording(call, 'pause', { reason: 'test' });
+    const target = new FakeDialog();
+    target.answerTo = () => fakeResponse(200, sdp('c'));
+    caller.answerTo = () => fakeResponse(200, sdp('a'));
+    userAgent.placed.at(-1)?.onAccepted(fakeResponse(200, sdp('c')), target, () => {});
+    await settle();
+    await settle();
+    t.equal(call.legs.b.party.number, '7003');
+    t.ok(call.media.anchored);
+    t.equal(call.recording?.state, isPaused ? 'paused' : 'recording');
+    if (isPaused) await requestRecording(call, 'resume', { reason: 'test' });
+    t.equal(call.recording?.state, 'recording');
+    t.equal(media.at(-1)?.asked.at(-1), 'startRecording 7003');
+  }
+});

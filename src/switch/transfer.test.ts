@@ -1,7 +1,14 @@
 // Transfers by REFER: who is asked, who is told what, what each party hears of media, and what comes back when it fails.
 import t from 'tap';
 import type { OutgoingInviteOptions } from '../sip/user-agent.ts';
-import { FakeDialog, FakeIncoming, fakeRequest, fakeResponse } from '../testing/fake-user-agent.ts';
+import {
+  FakeDialog,
+  FakeIncoming,
+  FakeInvite,
+  fakeRequest,
+  fakeResponse,
+} from '../testing/fake-user-agent.ts';
+import { takePlace } from './replaced-party.ts';
 import { settle, type Talking, talking, targetPlan } from './transfer-fixture.ts';
 
 /** A REFER by one of the parties. */
@@ -251,4 +258,29 @@ t.test('nobody may take a call that is not its own', async (t) => {
     '<sip:7003@switch?Replaces=second%3Bto-tag%3Dnear%3Bfrom-tag%3Dfar>',
   );
   t.same(request.sent, ['481']);
+});
+
+t.test('a party that is always recorded is recorded in a call that it comes into', async (t) => {
+  const decide = ({ dn }: { dn: string | undefined }) =>
+    dn === '7003'
+      ? { record: true, side: 'destination' as const, dn, reason: 'DN 7003 has record=true' }
+      : undefined;
+  const { first } = await consulting(t, false);
+  first.call.context.decide = decide;
+  await refer(first.callee, '<sip:7003@switch?Replaces=second%3Bto-tag%3Dnear%3Bfrom-tag%3Dfar>');
+  await settle();
+  t.equal(first.call.recording?.state, 'recording', 'by attended transfer');
+  t.match(first.events.at(-1), { type: 'recording.started' });
+
+  const other = await talking(t, {});
+  other.call.context.decide = decide;
+  const invite = new FakeInvite(fakeRequest('INVITE', other.sdp('c')));
+  const party = { number: '7003', uri: 'sip:7003@h', name: undefined, dn: '7003', trunk: undefined };
+  await takePlace(other.call, 'b', invite, party);
+  await settle();
+  t.equal(other.call.recording?.state, 'recording', 'by INVITE with Replaces');
+  t.ok(
+    other.events.some((event) => event.type === 'recording.decided' && event.reason.startsWith('DN 7003')),
+    'and it is said why',
+  );
 });
