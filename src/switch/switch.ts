@@ -549,6 +549,7 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
   const callStore = new CallStore({
     file: config.paths.callsDb,
     onTrouble: (reason) => reportStore(reason, log),
+    onKept: (call) => store.noteKept(call),
   });
   const parts = new Switch({
     config,
