@@ -222,6 +222,8 @@ t.test('wrong types', async (t) => {
     'sip.listen = "udp:127.0.0.1:5060"',
     'sip.listen = [1]',
     'mediad.ports = 1',
+    'mediad.workers = 0',
+    'mediad.engine = "kqueue"',
     '[trunk]\nname = "a"',
   ]) {
     const [first, ...others] = problems(toml);

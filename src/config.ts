@@ -89,6 +89,7 @@ const written = v.strictObject({
     ports: v.optional(portRange, '30000-39999'),
     'flush-interval': v.optional(within(10, 5000, 'a whole number of milliseconds'), 200),
     workers: v.optional(within(1, 64, 'a whole number')),
+    engine: v.optional(oneOf(['auto', 'io_uring', 'epoll', 'dgram']), 'auto'),
   }),
   archive: section({ directory: v.optional(text('a directory')) }),
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),

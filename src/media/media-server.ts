@@ -35,7 +35,7 @@ export async function startMediaServer(
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
   const engine = await startEngine({
     workers: mediad.workers ?? defaultWorkers(),
-    engine: 'auto',
+    engine: mediad.engine,
     flushIntervalMs: mediad['flush-interval'],
     log,
   }).catch(async (thrown: unknown) => {

@@ -172,14 +172,14 @@ function fold(sum: number): number {
 }
 
 /** The four bytes of an IPv4 address in dotted form; 0.0.0.0 for anything else. */
-function bytesOfV4(address: string): number[] {
+export function bytesOfV4(address: string): number[] {
   const parts = address.split('.').map(Number);
   const isAddress = parts.length === 4 && parts.every((part) => part >= 0 && part <= 255);
   return isAddress ? parts : [0, 0, 0, 0];
 }
 
 /** The sixteen bytes of an IPv6 address (RFC 4291 section 2.2; a zone is passed over), or of a mapped IPv4 one. */
-function bytesOfV6(address: string): number[] {
+export function bytesOfV6(address: string): number[] {
   if (!isIPv6(address)) return [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...bytesOfV4(address)];
   const [plain = ''] = address.split('%');
   const [head = '', tail] = plain.split('::');
@@ -294,7 +294,8 @@ function recallFlow(bytes: Buffer, ip: number, udp: number, isV6: boolean, flows
   return flow;
 }
 
-function showAddress(bytes: Buffer, at: number, size: number): string {
+/** The text of the 4 or 16 bytes of an address. */
+export function showAddress(bytes: Buffer, at: number, size: number): string {
   if (size === 4) return bytes.subarray(at, at + 4).join('.');
   const words = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(at + 2 * index).toString(16));
   // URL knows the canonical text of an address (RFC 5952).

@@ -55,6 +55,7 @@ async function bindSocket(address: string, port: number): Promise<Socket> {
 }
 
 class BoundSocket implements DatagramSocket {
+  readonly port: number;
   readonly #socket: Socket;
   #destination: Endpoint | undefined;
   #isConnected = false;
@@ -62,6 +63,7 @@ class BoundSocket implements DatagramSocket {
 
   constructor(socket: Socket, receiver: DatagramReceiver, clock: PacketClock) {
     this.#socket = socket;
+    this.port = socket.address().port;
     socket.on('message', (bytes, { address, port }) => {
       clock.tick();
       receiver.receive(bytes, 0, bytes.length, address, port);

@@ -2,7 +2,7 @@
 // and takes only its own calls with it when it ends before that.
 import { GrecError, messageOf } from '../../errors.ts';
 import { adoptClock } from '../../spool/clock.ts';
-import { createDgramIo } from './dgram-io.ts';
+import { chooseEngine } from './choose.ts';
 import { LocalEngine } from './local-engine.ts';
 import type { Order, Report, WorkerSettings } from './worker-protocol.ts';
 import { WorkerTables } from './worker-tables.ts';
@@ -20,14 +20,27 @@ function report(one: Report): void {
   });
 }
 
-function start({ clockOrigin, flushIntervalMs }: WorkerSettings): void {
+async function start({
+  engine: wanted,
+  except,
+  clockOrigin,
+  flushIntervalMs,
+}: WorkerSettings): Promise<void> {
   adoptClock(clockOrigin);
-  const engine = new LocalEngine(createDgramIo(), flushIntervalMs);
-  const tables = new WorkerTables(engine, report);
+  const { io, engine, reason } = await chooseEngine(wanted, except, (tried) =>
+    report({ tell: 'trying', engine: tried }),
+  );
+  const tables = new WorkerTables(new LocalEngine(io, flushIntervalMs), report);
   process.on('message', (orders: Order[]) => {
     for (const order of orders) void obey(tables, order);
   });
-  report({ tell: 'ready', engine: 'dgram', reason: 'portable' });
+  report({ tell: 'ready', engine, reason });
+}
+
+function giveUp(thrown: unknown): void {
+  const hint = thrown instanceof GrecError ? thrown.hint : undefined;
+  const told: Report[] = [{ tell: 'unusable', message: messageOf(thrown), hint }];
+  process.send?.(told, () => process.exit(1));
 }
 
 async function obey(tables: WorkerTables, { id, ...command }: Order): Promise<void> {
@@ -46,4 +59,4 @@ process.on('SIGTERM', () => undefined);
 process.on('SIGINT', () => undefined);
 process.on('SIGHUP', () => undefined);
 process.once('disconnect', () => process.exit(0));
-process.once('message', (settings: WorkerSettings) => start(settings));
+process.once('message', (settings: WorkerSettings) => void start(settings).catch(giveUp));

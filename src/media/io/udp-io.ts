@@ -29,6 +29,8 @@ export interface DatagramReceiver {
 
 /** A bound UDP port. */
 export interface DatagramSocket {
+  /** The one that was asked for, or given when that was 0. */
+  readonly port: number;
   /**
    * Where datagrams go from now on.
    * @param isAlone nothing is to be heard from anywhere else: the socket is connected

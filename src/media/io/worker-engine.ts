@@ -1,7 +1,7 @@
 // The packet engine in relay workers: each call on one of them, the one that has the fewest. One that ends takes only its own
 // calls with it, and another takes its place.
 import { setTimeout as delay } from 'node:timers/promises';
-import { GrecError } from '../../errors.ts';
+import { GrecError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { clockOrigin } from '../../spool/clock.ts';
 import {
@@ -14,13 +14,14 @@ import {
 } from './engine.ts';
 import { RemoteLeg, RemoteTap } from './remote-leg.ts';
 import { WorkerProcess } from './worker-process.ts';
-import type { EngineName, WorkerSettings } from './worker-protocol.ts';
+import { ENGINES, type EngineName, type WorkerSettings } from './worker-protocol.ts';
 
-/** A worker that ends sooner than this after its start is not replaced at once, in milliseconds. */
+/** Of a worker that ends so soon after its start the engine may be to blame, in milliseconds. */
 const SHORT_LIFE_MS = 5000;
+const MOST_SHORT_LIVES = 5;
 /** How long a call waits for a worker: less than the switch waits for an answer. */
 const PATIENCE_MS = 2500;
-const FIRST_WAIT_MS = 100;
+const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 5000;
 
 export interface WorkerEngineOptions {
@@ -51,7 +52,10 @@ class Workers implements PacketEngine {
   readonly #past = noCounters();
   /** Calls that found no worker. */
   readonly #waiting: (() => void)[] = [];
-  #waitMs = FIRST_WAIT_MS;
+  /** Engines that have ended their processes. */
+  readonly #except = new Set<EngineName>();
+  /** Workers in a row that ended soon after their start. */
+  #shortLives = 0;
   #gone = 0;
   #isClosed = false;
 
@@ -65,21 +69,40 @@ class Workers implements PacketEngine {
 
   async #startOne(): Promise<void> {
     const { engine, flushIntervalMs } = this.#options;
-    const settings: WorkerSettings = { engine, except: [], flushIntervalMs, clockOrigin: clockOrigin() };
+    const except = [...this.#except];
+    const settings: WorkerSettings = { engine, except, flushIntervalMs, clockOrigin: clockOrigin() };
     const worker = new Worker(settings, (reason) => this.#onGone(worker, reason));
     this.#workers.add(worker);
-    const ready = await worker.ready;
-    for (const resolve of this.#waiting.splice(0)) resolve();
-    this.name = ready.engine;
-    this.#reason = ready.reason;
+    try {
+      const ready = await worker.ready;
+      for (const resolve of this.#waiting.splice(0)) resolve();
+      this.name = ready.engine;
+      this.#reason = ready.reason;
+    } catch (thrown) {
+      // An engine that ends its process while it is tried is not tried again.
+      if (!this.#excludes(worker)) throw thrown;
+      await this.#startOne();
+    }
+  }
+
+  /** @returns whether there is another engine to be tried than the one that this worker has ended with */
+  #excludes({ tried, isRefused }: Worker): boolean {
+    if (this.#isClosed || this.#options.engine !== 'auto' || isRefused) return false;
+    if (tried === undefined || tried === ENGINES.at(-1) || this.#except.has(tried)) return false;
+    this.#except.add(tried);
+    this.#options.log.error(
+      { alarm: 'engine-excluded', engine: tried },
+      `the engine ${tried} has ended its process, and is not used any more`,
+    );
+    return true;
   }
 
   #onGone(worker: Worker, reason: string): void {
     this.#workers.delete(worker);
     addCounters(this.#past, worker.counters);
-    if (this.#isClosed) return;
+    if (this.#isClosed || !worker.wasReady) return;
     this.#options.log.error(
-      { alarm: 'relay-worker-lost', pid: worker.process.pid, calls: worker.shards.size },
+      { alarm: 'relay-worker-lost', worker: worker.process.pid, calls: worker.shards.size },
       `a relay worker is gone: ${reason}; its calls are told to the switch, and a new one is started`,
     );
     // At once for these calls, and only then for its successor.
@@ -87,13 +110,24 @@ class Workers implements PacketEngine {
     void this.#replace(worker);
   }
 
-  async #replace({ process: { startedAt } }: Worker): Promise<void> {
+  async #replace(worker: Worker): Promise<void> {
     this.#gone += 1;
-    const isShort = performance.now() - startedAt < SHORT_LIFE_MS;
-    if (isShort) await delay(this.#waitMs, undefined, { ref: false });
-    this.#waitMs = isShort ? Math.min(2 * this.#waitMs, LONGEST_WAIT_MS) : FIRST_WAIT_MS;
-    if (this.#isClosed) return;
-    await this.#startOne().catch(() => undefined);
+    const isShort = performance.now() - worker.process.startedAt < SHORT_LIFE_MS;
+    this.#shortLives = isShort ? this.#shortLives + 1 : 0;
+    if (this.#shortLives >= MOST_SHORT_LIVES && this.#excludes(worker)) this.#shortLives = 0;
+    // The first one may have been killed by a hand.
+    for (let wait = FIRST_WAIT_MS * (2 ** this.#shortLives - 1); ; wait = LONGEST_WAIT_MS) {
+      await delay(Math.min(wait, LONGEST_WAIT_MS), undefined, { ref: false });
+      if (this.#isClosed) return;
+      try {
+        return await this.#startOne();
+      } catch (thrown) {
+        this.#options.log.error(
+          { alarm: 'relay-worker-lost' },
+          `no relay worker can be started: ${messageOf(thrown)}`,
+        );
+      }
+    }
   }
 
   get counters(): EngineCounters {
@@ -153,6 +187,11 @@ class Worker {
   readonly process: WorkerProcess;
   readonly ready: Promise<{ engine: EngineName; reason: string }>;
   isReady = false;
+  wasReady = false;
+  /** The engine that it has, or was trying. */
+  tried: EngineName | undefined;
+  /** It has said itself that no engine works. */
+  isRefused = false;
   /** As of the last time it was asked. */
   counters = noCounters();
   readonly shards = new Set<RemoteShard>();
@@ -163,23 +202,26 @@ class Worker {
   constructor(settings: WorkerSettings, onGone: (reason: string) => void) {
     const ready = Promise.withResolvers<{ engine: EngineName; reason: string }>();
     this.ready = ready.promise;
-    let why: string | undefined;
+    let why: GrecError | undefined;
     this.process = new WorkerProcess(settings, {
+      onTrying: (engine) => {
+        this.tried = engine;
+      },
       onReady: (engine, reason) => {
         this.isReady = true;
+        this.wasReady = true;
+        this.tried = engine;
         ready.resolve({ engine, reason });
       },
-      onUnusable: (message) => {
-        why = message;
+      onUnusable: (message, hint) => {
+        this.isRefused = true;
+        why = new GrecError('ENGINE_UNUSABLE', message, hint === undefined ? {} : { hint });
       },
       onTrouble: (tap, reason) => this.taps.get(tap)?.onTrouble(reason),
       onCode: (leg, code) => this.legs.get(leg)?.onCode(code),
       onGone: (reason) => {
         this.isReady = false;
-        const message = why ?? `no relay worker could be started: ${reason}`;
-        ready.reject(
-          new GrecError('ENGINE_UNUSABLE', message, { hint: 'see [mediad] engine in man grec.toml' }),
-        );
+        ready.reject(why ?? new GrecError('ENGINE_UNUSABLE', `a relay worker could not start: ${reason}`));
         onGone(reason);
       },
     });

@@ -11,9 +11,11 @@ const PROGRAM = fileURLToPath(new URL(`./relay-worker${extname(import.meta.url)}
 const FLAGS = ['--max-semi-space-size=1', '--no-warnings'];
 
 export interface WorkerEvents {
+  /** If it ends now, it is because of this one. */
+  onTrying(engine: EngineName): void;
   onReady(engine: EngineName, reason: string): void;
   /** Told by the worker itself before it ends: no engine works. */
-  onUnusable(message: string): void;
+  onUnusable(message: string, hint: string | undefined): void;
   onTrouble(tap: number, reason: string | undefined): void;
   onCode(leg: number, code: string): void;
   /** It has ended, with all that it had. */
@@ -102,10 +104,12 @@ export class WorkerProcess {
         const hint = report.hint === undefined ? {} : { hint: report.hint };
         return this.#take(report.id)?.reject(new GrecError(code, report.message, hint));
       }
+      case 'trying':
+        return this.#events.onTrying(report.engine);
       case 'ready':
         return this.#events.onReady(report.engine, report.reason);
       case 'unusable':
-        return this.#events.onUnusable(report.message);
+        return this.#events.onUnusable(report.message, report.hint);
       case 'trouble':
         return this.#events.onTrouble(report.tap, report.reason);
       case 'code':

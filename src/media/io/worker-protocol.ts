@@ -47,8 +47,9 @@ export interface WorkerSettings {
 }
 
 export type Report =
+  | { tell: 'trying'; engine: EngineName }
   | { tell: 'ready'; engine: EngineName; reason: string }
-  | { tell: 'unusable'; message: string }
+  | { tell: 'unusable'; message: string; hint: string | undefined }
   | { tell: 'answer'; id: number; value: unknown }
   | { tell: 'refusal'; id: number; code: string; message: string; hint: string | undefined }
   | { tell: 'trouble'; tap: number; reason: string | undefined }

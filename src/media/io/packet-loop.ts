@@ -1,0 +1,65 @@
+// The loop of an engine that calls the kernel itself: a look every millisecond while packets come, none while nothing does.
+//
+// A nap of a millisecond lets packets gather, so that one turn serves many of them: it halves the cost of a hundred calls, and
+// adds 0.8 ms of latency. The nap is one of Node's own event loop, where commands and disks are served meanwhile.
+import type { Kernel, Watch } from './kernel.ts';
+
+const NAP_MS = 1;
+/** Turns without a packet after which it waits until one comes. */
+const IDLE_TURNS = 60;
+
+export interface LoopWork {
+  /** Readable when there is work, while the loop sleeps. */
+  fd: number;
+  /** Does all there is. @returns whether there was any */
+  work(): number;
+  /** From now on the descriptor must tell. */
+  arm?(): void;
+  /** It need not tell any more, and must not be readable. */
+  disarm?(): void;
+}
+
+export class PacketLoop {
+  readonly #work: LoopWork;
+  readonly #watch: Watch;
+  readonly #wake = () => this.wake();
+  #timer: NodeJS.Timeout | undefined;
+  #idle = 0;
+  #isClosed = false;
+
+  constructor(kernel: Kernel, work: LoopWork) {
+    this.#work = work;
+    this.#watch = kernel.watch(work.fd);
+    this.#sleep();
+  }
+
+  wake(): void {
+    if (this.#timer !== undefined || this.#isClosed) return;
+    this.#watch.stop();
+    this.#work.disarm?.();
+    this.#idle = 0;
+    this.#timer = setInterval(() => this.#turn(), NAP_MS);
+    this.#work.work();
+  }
+
+  #turn(): void {
+    this.#idle = this.#work.work() > 0 ? 0 : this.#idle + 1;
+    if (this.#idle < IDLE_TURNS) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#sleep();
+  }
+
+  #sleep(): void {
+    this.#work.arm?.();
+    this.#watch.start(this.#wake);
+    // What came just before would not be told.
+    if (this.#work.work() > 0) this.wake();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    this.#watch.close();
+  }
+}

@@ -1,0 +1,313 @@
+// Datagrams through io_uring: one multishot receive for each socket into provided buffers, sends straight from there, and captures
+// written by the same ring. Kernel 6.1 is the first with all of it (DEFER_TASKRUN).
+import { type FileHandle, open } from 'node:fs/promises';
+import { release } from 'node:os';
+import { REGION_BYTES } from './epoll-io.ts';
+import { type Kernel, openKernel, unusable } from './kernel.ts';
+import { type NativeSocket, NativeSockets } from './native-socket.ts';
+import { PacketLoop } from './packet-loop.ts';
+import { Region } from './region.ts';
+import { ProvidedBuffers, Ring, setAddress } from './ring.ts';
+import { SOCKADDR_BYTES } from './socket-address.ts';
+import { type Chunk, type DatagramReceiver, PacketClock, type TapSink, type UdpIo } from './udp-io.ts';
+
+const FIRST_KERNEL = [6, 1] as const;
+const REQUESTS = 1024;
+const COMPLETIONS = 16384;
+/** What may arrive in one nap, twice over. */
+const BUFFERS = 1024;
+/** With header and source of the datagram; no voice packet is half as long. */
+const BUFFER_BYTES = 4096;
+/** struct io_uring_recvmsg_out, then the source address. */
+const SOURCE_AT = 16;
+const PAYLOAD_AT = SOURCE_AT + SOCKADDR_BYTES;
+/** Copies of what is sent from elsewhere, until it is submitted. */
+const COPIES = 64;
+
+const OP_RECVMSG = 10;
+const OP_ASYNC_CANCEL = 14;
+const OP_WRITE = 23;
+const OP_SEND = 26;
+const SELECT_BUFFER = 1 << 5;
+/** No completion but for a failure. */
+const QUIET = 1 << 6;
+const MULTISHOT = 1 << 1;
+const COMPLETION_BUFFER = 1;
+const COMPLETION_MORE = 2;
+const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
+const MSG_TRUNC = 0x20;
+/** Rounds of one turn: the event loop must not starve. */
+const MOST_ROUNDS = 64;
+
+/** The high word of a request's own: what it is. The low one is the number of its socket or write. */
+const RECEIVE = 1;
+const SEND = 2;
+const WRITE = 3;
+const CANCEL = 4;
+
+/** @throws GrecError ENGINE_UNUSABLE */
+export async function createUringIo(): Promise<UdpIo> {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  if (major < FIRST_KERNEL[0] || (major === FIRST_KERNEL[0] && minor < FIRST_KERNEL[1]))
+    throw unusable(`kernel ${release()} is older than ${FIRST_KERNEL.join('.')}`);
+  return new UringIo(await openKernel());
+}
+
+class UringIo implements UdpIo {
+  readonly name = 'io_uring';
+  readonly clock = new PacketClock();
+  readonly #kernel: Kernel;
+  readonly #region: Region;
+  readonly #sockets: NativeSockets;
+  readonly #ring: Ring;
+  readonly #buffers: ProvidedBuffers;
+  readonly #loop: PacketLoop;
+  readonly #messageAt: number;
+  readonly #copiesAt: number;
+  /** Buffers to give back once what is sent from them is submitted. */
+  readonly #used = new Uint16Array(BUFFERS);
+  #usedCount = 0;
+  #copies = 0;
+  readonly #closing = new Map<number, () => void>();
+  readonly #writes = new Map<number, (result: number) => void>();
+  #serial = 0;
+  readonly #onCompletion = (low: number, high: number, result: number, flags: number) =>
+    this.#complete(low, high, result, flags);
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    const region = new Region(kernel, REGION_BYTES);
+    this.#region = region;
+    this.#ring = new Ring(kernel, region, REQUESTS, COMPLETIONS);
+    this.#buffers = new ProvidedBuffers(kernel, region, this.#ring, BUFFERS, BUFFER_BYTES);
+    this.#sockets = new NativeSockets(kernel, region);
+    this.#copiesAt = region.take(COPIES * BUFFER_BYTES);
+    // struct msghdr: of what a multishot receive reads, only the length of the name is not 0.
+    this.#messageAt = region.take(56);
+    region.words[(this.#messageAt >> 2) + 2] = SOCKADDR_BYTES;
+    this.#loop = new PacketLoop(kernel, {
+      fd: this.#ring.eventFd,
+      work: () => this.#work(),
+      arm: () => this.#ring.tell(),
+      disarm: () => this.#ring.hush(),
+    });
+  }
+
+  async bind(address: string, port: number, receiver: DatagramReceiver) {
+    const socket = this.#sockets.open(address, port, receiver);
+    const given = port === 0 ? this.#sockets.portOf(socket) : port;
+    this.#receive(socket);
+    this.#soon();
+    return {
+      port: given,
+      aim: socket.aim.bind(socket),
+      send: (bytes: Buffer, start: number, end: number) => this.#send(socket, bytes, start, end),
+      close: () => this.#close(socket),
+    };
+  }
+
+  /** Asks for everything that arrives, until that is cancelled or fails. */
+  #receive({ fd, slot }: NativeSocket): void {
+    const at = this.#ring.next();
+    const { requests } = this.#ring;
+    requests[at] = OP_RECVMSG | (SELECT_BUFFER << 8) | (MULTISHOT << 16);
+    requests[at + 1] = fd;
+    setAddress(requests, at + 4, this.#region.address(this.#messageAt, 56));
+    requests[at + 6] = 1;
+    requests[at + 8] = slot;
+    requests[at + 9] = RECEIVE;
+  }
+
+  createChunk(size: number): Chunk | undefined {
+    const start = this.#region.take(size);
+    return start < 0 ? undefined : { bytes: this.#region.bytes, start, used: 0, packets: [0, 0] };
+  }
+
+  /** What is asked for between two turns is submitted in the next one. */
+  #soon(): void {
+    this.#loop.wake();
+  }
+
+  #close(socket: NativeSocket): Promise<void> {
+    if (socket.isClosing) return Promise.resolve();
+    socket.isClosing = true;
+    const closed = new Promise<void>((resolve) => this.#closing.set(socket.slot, resolve));
+    const at = this.#ring.next();
+    const { requests } = this.#ring;
+    requests[at] = OP_ASYNC_CANCEL | (QUIET << 8);
+    requests[at + 1] = -1;
+    requests[at + 4] = socket.slot;
+    requests[at + 5] = RECEIVE;
+    requests[at + 9] = CANCEL;
+    this.#soon();
+    return closed;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#sockets].map((socket) => this.#close(socket)));
+    this.#loop.close();
+    this.#ring.close();
+  }
+
+  #work(): number {
+    this.clock.tick();
+    let all = 0;
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      this.#enter();
+      const count = this.#ring.collect(this.#onCompletion);
+      if (count === 0) break;
+      all += count;
+    }
+    // What the last round has left to send.
+    if (this.#ring.pending > 0) this.#enter();
+    return all;
+  }
+
+  /** Sends are done when they are submitted: their buffers go back. */
+  #enter(): void {
+    this.#ring.enter();
+    if (this.#ring.pending > 0) return;
+    this.#copies = 0;
+    if (this.#usedCount === 0) return;
+    for (let index = 0; index < this.#usedCount; index += 1) this.#buffers.give(this.#used[index] ?? 0);
+    this.#usedCount = 0;
+    this.#buffers.publish();
+  }
+
+  #complete(low: number, high: number, result: number, flags: number): void {
+    if (high === RECEIVE) this.#received(low, result, flags);
+    else if (high === SEND) this.#sockets.get(low)?.receiver.onSendFailed();
+    else if (high === WRITE) this.#written(low, result);
+  }
+
+  #received(slot: number, result: number, flags: number): void {
+    const socket = this.#sockets.get(slot);
+    if ((flags & COMPLETION_BUFFER) !== 0) {
+      const number = flags >>> 16;
+      this.#used[this.#usedCount] = number;
+      this.#usedCount += 1;
+      if (socket !== undefined && result >= PAYLOAD_AT)
+        this.#datagram(socket, this.#buffers.offset(number), result);
+    }
+    if (socket !== undefined && (flags & COMPLETION_MORE) === 0) this.#receiveEnded(socket, result);
+  }
+
+  #datagram(socket: NativeSocket, at: number, length: number): void {
+    const { bytes, words } = this.#region;
+    if (((words[(at >> 2) + 3] ?? 0) & MSG_TRUNC) !== 0) return socket.receiver.receiveOversized();
+    socket.noteSource(at + SOURCE_AT);
+    const { sourceAddress, sourcePort } = socket;
+    socket.receiver.receive(bytes, at + PAYLOAD_AT, at + length, sourceAddress, sourcePort);
+  }
+
+  /** Cancelled, or ended by ICMP or for want of a buffer: then it is asked for anew. */
+  #receiveEnded(socket: NativeSocket, result: number): void {
+    if (socket.isClosing) {
+      this.#sockets.close(socket);
+      this.#closing.get(socket.slot)?.();
+      this.#closing.delete(socket.slot);
+      return;
+    }
+    if (result < 0 && this.#kernel.errorName(-result) === 'ECONNREFUSED') socket.receiver.onUnreachable();
+    this.#receive(socket);
+  }
+
+  #send(socket: NativeSocket, bytes: Buffer, start: number, end: number): boolean {
+    const { slot, fd, isConnected, destinationBytes, destinationAt, isClosing } = socket;
+    if (isClosing || (!isConnected && destinationBytes === 0)) return false;
+    const at = this.#place(bytes, start, end);
+    if (at < 0) return false;
+    const request = this.#ring.next();
+    const { requests } = this.#ring;
+    requests[request] = OP_SEND | (QUIET << 8);
+    requests[request + 1] = fd;
+    if (!isConnected) {
+      setAddress(requests, request + 2, this.#region.address(destinationAt, SOCKADDR_BYTES));
+      requests[request + 11] = destinationBytes;
+    }
+    setAddress(requests, request + 4, this.#region.address(at, end - start));
+    requests[request + 6] = end - start;
+    requests[request + 7] = MSG_DONTWAIT_NOSIGNAL;
+    requests[request + 8] = slot;
+    requests[request + 9] = SEND;
+    this.#loop.wake();
+    return true;
+  }
+
+  /** Where a datagram is in the region, into which it is copied when it is not there. */
+  #place(bytes: Buffer, start: number, end: number): number {
+    const offset = this.#region.offsetOf(bytes);
+    if (offset >= 0) return offset + start;
+    if (end - start > BUFFER_BYTES) return -1;
+    if (this.#copies >= COPIES) this.#enter();
+    if (this.#copies >= COPIES) return -1;
+    const at = this.#copiesAt + this.#copies * BUFFER_BYTES;
+    this.#copies += 1;
+    bytes.copy(this.#region.bytes, at, start, end);
+    return at;
+  }
+
+  async openCapture(path: string): Promise<TapSink> {
+    const file = await open(path, 'r+');
+    try {
+      return new RingCapture(file, (await file.stat()).size, (...write) => this.#write(...write));
+    } catch (thrown) {
+      await file.close();
+      throw thrown;
+    }
+  }
+
+  async #write(fd: number, records: Buffer, position: number): Promise<number> {
+    const offset = this.#region.offsetOf(records);
+    this.#serial = (this.#serial + 1) & 0x7fffffff;
+    const number = this.#serial;
+    const written = new Promise<number>((resolve) => this.#writes.set(number, resolve));
+    const at = this.#ring.next();
+    const { requests } = this.#ring;
+    requests[at] = OP_WRITE;
+    requests[at + 1] = fd;
+    setAddress(requests, at + 2, position);
+    setAddress(requests, at + 4, this.#region.address(offset, records.length));
+    requests[at + 6] = records.length;
+    requests[at + 8] = number;
+    requests[at + 9] = WRITE;
+    this.#soon();
+    const result = await written;
+    if (result >= 0) return result;
+    const code = this.#kernel.errorName(-result);
+    throw Object.assign(new Error(`write ${code}`), { code });
+  }
+
+  #written(number: number, result: number): void {
+    const resolve = this.#writes.get(number);
+    this.#writes.delete(number);
+    resolve?.(result);
+  }
+}
+
+/** @returns how many bytes were written. @throws a system error */
+type Write = (fd: number, records: Buffer, position: number) => Promise<number>;
+
+/** A capture that the ring writes. */
+class RingCapture implements TapSink {
+  bytes: number;
+  readonly #file: FileHandle;
+  readonly #write: Write;
+
+  constructor(file: FileHandle, size: number, write: Write) {
+    this.#file = file;
+    this.bytes = size;
+    this.#write = write;
+  }
+
+  async append(records: Buffer): Promise<void> {
+    let done = 0;
+    while (done < records.length)
+      done += await this.#write(this.#file.fd, records.subarray(done), this.bytes + done);
+    this.bytes += records.length;
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close().catch(() => undefined);
+  }
+}
