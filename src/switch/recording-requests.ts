@@ -6,6 +6,7 @@ import type { Asked, CallRecording } from './call-recording.ts';
 import type { Label } from './leg.ts';
 import { moveMedia } from './move-media.ts';
 import { mayGoDirect } from './nat.ts';
+import { hasKeys, mustStayAnchored } from './srtp-policy.ts';
 
 export const OPERATIONS = ['start', 'pause', 'resume', 'stop'] as const;
 export type Operation = (typeof OPERATIONS)[number];
@@ -131,6 +132,8 @@ export function recordLate(call: Call, recording: CallRecording): Promise<void> 
 /** The media server is needed no more, unless a party can be heard through it alone. What fails leaves the media there. */
 export async function setDirect(call: Call): Promise<void> {
   if (!call.media.anchored || call.plan.decision.isAnchored || !mayGoDirect(call.legs)) return;
+  const { a, b } = call.legs;
+  if (hasKeys(a) || hasKeys(b) || mustStayAnchored(call.context, call.legs)) return;
   await moveMedia(call, directMedia).catch((thrown: unknown) => {
     call.log.warn(`the media stays at the media server: ${messageOf(thrown)}`);
   });
