@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import { removeLeftovers } from '../archive/write.ts';
 import type { CatalogWriter } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
-import type { Config } from '../config.ts';
+import { type Config, machineName } from '../config.ts';
 import type { RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -19,6 +19,7 @@ import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
 import { recordingIdOf } from './ids.ts';
 import { JOURNALS, Journals } from './journals.ts';
+import { RtpengineImport } from './rtpengine-import.ts';
 import { type SegmentEntry, SpoolScan } from './spool-scan.ts';
 import { watchFolders } from './watch.ts';
 
@@ -84,6 +85,7 @@ class Processor {
   readonly #journals: Journals;
   readonly #spool: SpoolScan;
   readonly #finisher: Finisher;
+  readonly #import: RtpengineImport | undefined;
   /** Segments in the spool that are not done, as the last round saw them. */
   #segments: SpoolSegment[] = [];
   #round: Promise<void> | undefined;
@@ -106,6 +108,7 @@ class Processor {
     this.#following = following;
     this.#journals = new Journals({ directory: journal, catalog, log });
     this.#spool = new SpoolScan(spool);
+    this.#import = this.#openImport();
     const onIdle = () => void this.round();
     this.#finisher = new Finisher({
       archive,
@@ -120,7 +123,8 @@ class Processor {
 
   async start(): Promise<void> {
     await this.#cleanUp();
-    this.#unwatch = watchFolders(watchedFolders(this.#config), () => void this.round());
+    const imported = this.#import === undefined ? [] : [this.#import.folder];
+    this.#unwatch = watchFolders([...watchedFolders(this.#config), ...imported], () => void this.round());
     this.#timer = setInterval(() => void this.round(), this.#pollMs);
     await this.round();
   }
@@ -132,6 +136,26 @@ class Processor {
     await this.#round;
     await this.#finisher.stop();
     this.catalog.close();
+  }
+
+  /** Of what an rtpengine records, when it is the media server. */
+  #openImport(): RtpengineImport | undefined {
+    const { recordings, spool } = this.#config.paths;
+    if (recordings === undefined) return undefined;
+    return new RtpengineImport({
+      recordings,
+      spool,
+      host: machineName(),
+      isDone: (segment) => this.catalog.usedSegment(segment) !== undefined,
+      onProblem: (subject, message) => {
+        this.#log.error(
+          { alarm: 'import', hint: 'is its recording directory this one, and writable?' },
+          message,
+        );
+        this.catalog.raiseAlarm({ at: Date.now(), severity: 'major', subject, message });
+      },
+      log: this.#log,
+    });
   }
 
   /** Removes what a crash left half made; what is to be made again lies in the spool. */
@@ -180,6 +204,7 @@ class Processor {
       this.#journals.startOver();
     }
     await this.#journals.readAll();
+    await this.#import?.look();
     const entries = await this.#undone(this.#spool.refresh());
     const now = this.#now();
     for (const entry of entries) {
@@ -245,6 +270,7 @@ class Processor {
       failed: this.catalog.count('failed'),
       lastFinished: finishedAt === 0 ? null : new Date(finishedAt).toISOString(),
       alarms: this.catalog.alarmCount(),
+      imported: this.#import?.taken,
       problem: this.#problem ?? null,
     };
   }
@@ -283,7 +309,7 @@ class Processor {
 }
 
 function spoolSegment(id: string, { opened, closed }: SegmentFacts): SpoolSegment {
-  const { metadata, imported } = opened;
+  const { metadata, imported, isUnjournaled } = opened;
   const recording = metadata && recordingIdOf(metadata.recording);
-  return { id, recording, call: metadata?.call, closedAt: closed?.at, imported };
+  return { id, recording, call: metadata?.call, closedAt: closed?.at, imported, isUnjournaled };
 }
