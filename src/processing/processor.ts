@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import { removeLeftovers } from '../archive/write.ts';
 import type { CatalogWriter } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
-import { type Config, machineName } from '../config.ts';
+import type { Config } from '../config.ts';
 import type { RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -19,7 +19,7 @@ import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
 import { recordingIdOf } from './ids.ts';
 import { JOURNALS, Journals } from './journals.ts';
-import { RtpengineImport } from './rtpengine-import.ts';
+import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
 import { type SegmentEntry, SpoolScan } from './spool-scan.ts';
 import { watchFolders } from './watch.ts';
 
@@ -108,7 +108,7 @@ class Processor {
     this.#following = following;
     this.#journals = new Journals({ directory: journal, catalog, log });
     this.#spool = new SpoolScan(spool);
-    this.#import = this.#openImport();
+    this.#import = openRtpengineImport({ config, catalog, log });
     const onIdle = () => void this.round();
     this.#finisher = new Finisher({
       archive,
@@ -136,26 +136,6 @@ class Processor {
     await this.#round;
     await this.#finisher.stop();
     this.catalog.close();
-  }
-
-  /** Of what an rtpengine records, when it is the media server. */
-  #openImport(): RtpengineImport | undefined {
-    const { recordings, spool } = this.#config.paths;
-    if (recordings === undefined) return undefined;
-    return new RtpengineImport({
-      recordings,
-      spool,
-      host: machineName(),
-      isDone: (segment) => this.catalog.usedSegment(segment) !== undefined,
-      onProblem: (subject, message) => {
-        this.#log.error(
-          { alarm: 'import', hint: 'is its recording directory this one, and writable?' },
-          message,
-        );
-        this.catalog.raiseAlarm({ at: Date.now(), severity: 'major', subject, message });
-      },
-      log: this.#log,
-    });
   }
 
   /** Removes what a crash left half made; what is to be made again lies in the spool. */

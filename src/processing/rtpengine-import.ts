@@ -6,6 +6,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { v5 } from 'uuid';
+import type { CatalogWriter } from '../catalog/catalog.ts';
+import { type Config, machineName } from '../config.ts';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { openCapture } from '../spool/capture-file.ts';
@@ -39,6 +41,28 @@ export interface RtpengineImportOptions {
   /** Something cannot be taken; told once for each. */
   onProblem(subject: string, message: string): void;
   log: Logger;
+}
+
+/** Of what rtpengine records, when it is the media server of this configuration. */
+export function openRtpengineImport(context: {
+  config: Config;
+  catalog: CatalogWriter;
+  log: Logger;
+}): RtpengineImport | undefined {
+  const { config, catalog, log } = context;
+  const { recordings, spool } = config.paths;
+  if (recordings === undefined) return undefined;
+  return new RtpengineImport({
+    recordings,
+    spool,
+    host: machineName(),
+    isDone: (segment) => catalog.usedSegment(segment) !== undefined,
+    onProblem: (subject, message) => {
+      log.error({ alarm: 'import', hint: 'is its recording directory this one, and writable?' }, message);
+      catalog.raiseAlarm({ at: Date.now(), severity: 'major', subject, message });
+    },
+    log,
+  });
 }
 
 export class RtpengineImport {
