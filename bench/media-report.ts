@@ -15,7 +15,7 @@ export interface Report {
   p50_us: number;
   p99_us: number;
   max_us: number;
-  /** How many such calls would fill one core. */
+  /** How many calls would fill one core at that price. */
   calls_per_core: number;
   rss_mb: number;
   reordered: number;
@@ -30,6 +30,9 @@ export interface Report {
   /** How far the generator was behind its schedule at worst. */
   load_late_ms: number;
 }
+
+/** Of one call, both ways. */
+const PACKETS_A_SECOND = 100;
 
 /** @param all measurements under one load */
 export function summarize(all: readonly Measured[]): Report[] {
@@ -52,7 +55,7 @@ function summarizeServer(engine: string, rounds: readonly Measured[], theirs: nu
     p50_us: median(rounds.map(({ p50Us }) => p50Us)),
     p99_us: median(rounds.map(({ p99Us }) => p99Us)),
     max_us: Math.max(...rounds.map(({ maxUs }) => maxUs)),
-    calls_per_core: Math.round(calls / busy),
+    calls_per_core: Math.round(1e6 / us / PACKETS_A_SECOND),
     rss_mb: round(median(rounds.map(({ rssMb }) => rssMb)), 1),
     reordered: sum(rounds.map(({ reordered }) => reordered)),
     duplicates: sum(rounds.map(({ duplicates }) => duplicates)),
@@ -79,6 +82,7 @@ const RELAY_COLUMNS = [
   'core %',
   'RSS MB',
   'load core %',
+  'late ms',
 ];
 
 export function relayTable(reports: readonly Report[]): string {
@@ -97,6 +101,7 @@ export function relayTable(reports: readonly Report[]): string {
     (one.busy * 100).toFixed(0),
     one.rss_mb.toFixed(0),
     (one.load_busy * 100).toFixed(0),
+    one.load_late_ms.toFixed(1),
   ]);
   return table([RELAY_COLUMNS, ...rows]);
 }
@@ -109,6 +114,7 @@ const CHURN_COLUMNS = [
   'p99 ms beside',
   'max ms beside',
   'lost beside',
+  'late ms',
 ];
 
 export function churnTable(results: readonly ChurnResult[]): string {
@@ -120,8 +126,22 @@ export function churnTable(results: readonly ChurnResult[]): string {
     (beside.p99Us / 1000).toFixed(2),
     (beside.maxUs / 1000).toFixed(1),
     String(beside.sent - beside.received),
+    beside.lateMs.toFixed(1),
   ]);
   return results.length === 0 ? '' : table([CHURN_COLUMNS, ...rows]);
+}
+
+/** The same as an object. */
+export function churnReport({ server, callsPerSecond, failed, quiet, beside }: ChurnResult): object {
+  return {
+    engine: server,
+    churn_per_second: round(callsPerSecond, 1),
+    churn_failed: failed,
+    p99_us_alone: quiet.p99Us,
+    p99_us_beside: beside.p99Us,
+    max_us_beside: beside.maxUs,
+    loss_beside: (beside.sent - beside.received) / beside.sent,
+  };
 }
 
 function table(rows: readonly (readonly string[])[]): string {

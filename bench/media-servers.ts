@@ -129,6 +129,7 @@ async function startRtpengine(options: MediaServerOptions): Promise<MediaServer>
   const port = await freePort();
   const argv = [
     'rtpengine',
+    '--config-file=none',
     '--foreground',
     '--log-stderr',
     `--log-level=${LOWEST_LOG_LEVEL}`,

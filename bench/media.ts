@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { type ChurnResult, measureChurn } from './media-churn-beside.ts';
 import { type Measured, measureRelay } from './media-relay.ts';
-import { churnTable, type Report, relayTable, summarize } from './media-report.ts';
+import { churnReport, churnTable, type Report, relayTable, summarize } from './media-report.ts';
 import { enginesOfGrec, hasRtpengine, RTPENGINE } from './media-servers.ts';
 
 const { values } = parseArgs({
@@ -41,6 +41,8 @@ const plan = values.short
       beside: Number(values['churn-beside']),
     };
 
+// The requests of the calls that come and go must not take the server's core.
+if (loadCores !== undefined) spawnSync('taskset', ['-cp', loadCores, `${process.pid}`]);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const servers = values.servers?.split(',') ?? [
   ...(await enginesOfGrec(options)),
@@ -56,7 +58,8 @@ if (plan.churn > 0) {
   for (const server of servers)
     churned.push(await measureChurn(server, { ...plan, options, loadCores, perSecond: plan.churn }));
 }
-if (values.json) for (const report of reports) console.log(JSON.stringify(report));
+if (values.json)
+  for (const report of [...reports, ...churned.map(churnReport)]) console.log(JSON.stringify(report));
 else console.log(`${relayTable(reports)}\n\n${churnTable(churned)}`);
 if (values.short) process.exitCode = reports.every(({ received }) => received > 0) ? 0 : 1;
 

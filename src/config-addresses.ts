@@ -40,19 +40,6 @@ export const hostPort = v.pipe(
   v.transform((text): HostPort => readHostPort(text) ?? { host: '127.0.0.1', port: 0 }),
 );
 
-const HOST_PORTS = 'expected an IP address and a port, such as "127.0.0.1:2223", or a list of them';
-
-/** One or several. */
-export const hostPorts = v.pipe(
-  v.union([v.string(), v.array(v.string())], HOST_PORTS),
-  v.transform((value) => (typeof value === 'string' ? [value] : value)),
-  v.check(
-    (values) => values.length > 0 && values.every((text) => readHostPort(text) !== undefined),
-    HOST_PORTS,
-  ),
-  v.transform((values) => values.flatMap((text) => readHostPort(text) ?? [])),
-);
-
 function readListen(text: string): ListenAddress | undefined {
   const [, protocol, place = ''] = /^(udp|tcp|tls):(.+)$/.exec(text) ?? [];
   const address = readHostPort(place);

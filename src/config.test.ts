@@ -158,6 +158,37 @@ t.test('the media server is the one configured here, unless another one is named
   });
 });
 
+t.test('media servers that share the calls', async (t) => {
+  const { media } = parseConfig(
+    'media.server = ["192.0.2.7:22 weight=3", "[::1]:2223 weight=100", "192.0.2.8:22"]',
+    'x',
+  );
+  t.strictSame(media.server, [
+    { host: '192.0.2.7', port: 22, weight: 3 },
+    { host: '::1', port: 2223, weight: 100 },
+    { host: '192.0.2.8', port: 22 },
+  ]);
+  for (const weight of ['0', '101', '-1', '1.5', 'x', ''])
+    t.match(
+      checkConfig(`media.server = "192.0.2.7:22 weight=${weight}"`).problems,
+      [{ key: 'media.server' }],
+      weight,
+    );
+});
+
+t.test('rtpengine as media server, and where it records', async (t) => {
+  const config = (toml: string) => {
+    const file = join(t.testdir({ 'grec.toml': toml }), 'grec.toml');
+    return loadConfig({ file }).paths.recordings;
+  };
+  t.equal(config(''), undefined);
+  t.equal(config('media.engine = "rtpengine"'), '/var/spool/rtpengine');
+  t.match(config('media.engine = "rtpengine"\nmedia.recordings = "here"'), /records\/here$/);
+  t.match(checkConfig('media.engine = "asterisk"').problems, [
+    { key: 'media.engine', message: /"grec".*"rtpengine"/ },
+  ]);
+});
+
 t.test('several media servers, in order', async (t) => {
   const { media } = parseConfig('media.server = ["192.0.2.7:22", "[2001:db8::1]:2223"]', 'x.toml');
   t.strictSame(media.server, [

@@ -7,12 +7,12 @@ import * as v from 'valibot';
 import {
   type HostPort,
   hostPort,
-  hostPorts,
   ipAddress,
   ipv6Address,
   listenAddress,
   portRange,
 } from './config-addresses.ts';
+import { mediaSection } from './config-media.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
 import { defaultEntries } from './dn-settings.ts';
@@ -78,10 +78,7 @@ const written = v.strictObject({
     'agent-logout-code': v.optional(featureCode, '*23'),
     defaults: section(defaultEntries),
   }),
-  media: section({
-    server: v.optional(hostPorts),
-    timeout: v.optional(within(100, 60000, 'a whole number of milliseconds'), 3000),
-  }),
+  media: mediaSection,
   mediad: section({
     ng: v.optional(hostPort, '127.0.0.1:2223'),
     address: v.optional(ipAddress, '127.0.0.1'),
@@ -121,6 +118,8 @@ export interface Paths {
   journal: string;
   archive: string;
   catalog: string;
+  /** What rtpengine records; undefined when it is not the media server. */
+  recordings: string | undefined;
   switchDb: string;
   /** The calls that are up. */
   callsDb: string;
@@ -230,6 +229,7 @@ function placePaths(
     journal: join(state, 'journal'),
     archive,
     catalog: join(state, 'catalog.db'),
+    recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,
     switchDb: join(state, 'switch.db'),
     callsDb: join(state, 'calls.db'),
     strategy: resolve(configurationDirectory(file, env, uid), values.switch.strategy ?? 'strategy.toml'),

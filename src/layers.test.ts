@@ -11,6 +11,7 @@ const BASE = [
   'config',
   'config-addresses',
   'config-tls',
+  'config-media',
   'config-trunk',
   'dn-settings',
   'recording-name',

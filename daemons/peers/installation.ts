@@ -32,6 +32,8 @@ export interface InstallationOptions {
   tls?: boolean;
   /** More addresses to listen on, by UDP and TCP (and TLS). */
   alsoOn?: readonly string[];
+  /** Lines of [media], in place of the address of its own media server. */
+  media?: string;
   /** More lines of [mediad]. */
   mediad?: string;
   /** UDP ports that the media server may use: four a call. */
@@ -166,7 +168,7 @@ ${options.digest === undefined ? '' : `digest = ${JSON.stringify(options.digest)
 ${options.sip ?? ''}
 ${options.tls ? TLS : ''}
 [media]
-server = "127.0.0.1:${ngPort}"
+${options.media ?? `server = "127.0.0.1:${ngPort}"`}
 [mediad]
 ng = "127.0.0.1:${ngPort}"
 ports = "${ports}"

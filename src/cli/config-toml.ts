@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { stringify } from 'smol-toml';
 import type { Config, HostPort } from '../config.ts';
+import { showMediaServer } from '../config-media.ts';
 
 /**
  * The values of `config` as a configuration file that means the same wherever it lies: directories are absolute and
@@ -20,7 +21,11 @@ export function printConfig(config: Config): string {
       tls: { ...sip.tls, ...defined(config.paths.tls) },
     },
     switch: { ...config.switch, ...strategyOf(config) },
-    media: { ...media, server: media.server.map(showHostPort) },
+    media: {
+      ...media,
+      server: media.server.map(showMediaServer),
+      recordings: config.paths.recordings ?? media.recordings,
+    },
     mediad: {
       ...mediad,
       ng: showHostPort(mediad.ng),

@@ -11,6 +11,11 @@ import { GrecError } from '../errors.ts';
 /** In the order in which they stop: no new call, then no media, then the last recordings are finished. */
 export const DAEMON_NAMES: readonly DaemonName[] = ['grec-sipd', 'grec-mediad', 'grec-procd'];
 
+/** Those that an installation has: with an rtpengine as media server, none of ours. */
+export function daemonsOf({ media }: Pick<Config, 'media'>): readonly DaemonName[] {
+  return DAEMON_NAMES.filter((name) => name !== 'grec-mediad' || media.engine === 'grec');
+}
+
 /** How often a starting daemon is asked whether it is ready, in milliseconds. */
 const POLL_MS = 40;
 const READY_LIMIT_MS = 30_000;
@@ -24,7 +29,7 @@ export interface DaemonsOptions {
   configFile: string | undefined;
   /** One line that a daemon wrote, without its newline. */
   onLine(name: DaemonName, line: string): void;
-  /** By default all three. */
+  /** By default all that the configuration has. */
   names?: readonly DaemonName[];
 }
 
@@ -55,7 +60,8 @@ export interface DaemonsRunning {
  */
 export function startDaemons(options: DaemonsOptions): DaemonsRunning {
   const config = loadConfig({ file: options.configFile });
-  const names = DAEMON_NAMES.filter((name) => options.names?.includes(name) ?? true);
+  const wanted = options.names ?? daemonsOf(config);
+  const names = DAEMON_NAMES.filter((name) => wanted.includes(name));
   const children = names.map((name) => new DaemonChild(name, options));
   let stopping: Promise<DaemonEnd[]> | undefined;
   const died = new Promise<DaemonEnd>((resolve) => {

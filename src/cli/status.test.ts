@@ -1,4 +1,5 @@
 // `grec status`: daemons that run, do not run, or do not make sense.
+import { appendFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { loadConfig } from '../config.ts';
 import { type ControlRoutes, type DaemonName, serveControl, socketOf } from '../control.ts';
@@ -51,6 +52,16 @@ t.test('one is down: status 4, and how to start it', async (t) => {
   t.match(out, /^grec-procd {3}not answering/m);
   t.match(out, 'no GET /status here');
   t.match(err, `grec --config ${state.configFile} up`);
+});
+
+t.test('with an rtpengine as media server none of ours is missed', async (t) => {
+  const state = emptyState(t);
+  appendFileSync(state.configFile, '\n[media]\nengine = "rtpengine"\n');
+  await run(t, state, 'grec-sipd', answer(11, {}));
+  await run(t, state, 'grec-procd', answer(12, {}));
+  const { code, out } = await grec(state, ['status']);
+  t.equal(code, 0);
+  t.notMatch(out, /mediad/);
 });
 
 t.test('JSON', async (t) => {

@@ -4,7 +4,7 @@ import type { AlarmRow } from '../catalog/rows.ts';
 import { askDaemon, type DaemonName, socketOf } from '../control.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { CliContext } from './context.ts';
-import { DAEMON_NAMES } from './daemons-runner.ts';
+import { daemonsOf } from './daemons-runner.ts';
 import { EXIT } from './exit-codes.ts';
 import { byteSize, localTime, roughDuration } from './table.ts';
 
@@ -28,7 +28,7 @@ interface DaemonStatus {
 
 /** Exit status 4 when a daemon does not run. */
 export async function status(context: CliContext): Promise<number> {
-  const daemons = await Promise.all(DAEMON_NAMES.map((name) => askStatus(context, name)));
+  const daemons = await Promise.all(daemonsOf(context.config).map((name) => askStatus(context, name)));
   const alarms = await readAlarms(context);
   const code = daemons.every(({ state }) => state === 'running') ? EXIT.ok : EXIT.notRunning;
   if (context.json) {

@@ -43,6 +43,8 @@ export interface CallParty {
   description: Description | undefined;
   /** The feature codes that it may dial. */
   codes?: readonly string[];
+  /** Its telephone events go no further, and into no recording. */
+  isDtmfBlocked?: boolean;
   /** Its keys, as it describes them. */
   crypto: CryptoExchange;
   /** Seconds since 1970. */
@@ -153,10 +155,29 @@ export class Call {
 
   /** @param tag of the party whose media goes no further, or does again; both when left out */
   async blockMedia(isBlocked: boolean, tag: string | undefined): Promise<void> {
+    for (const party of this.#meant(tag))
+      party.leg.relayTo(isBlocked ? undefined : this.#otherThan(party).leg);
+    await this.#shard?.settled();
+  }
+
+  /** @param tag of the party whose telephone events end here, or no longer do; both when left out */
+  async blockDtmf(isBlocked: boolean, tag: string | undefined): Promise<void> {
+    for (const party of this.#meant(tag)) party.isDtmfBlocked = isBlocked;
+    this.#blockEvents();
+    await this.#shard?.settled();
+  }
+
+  /** By what the descriptions of the time call telephone events. */
+  #blockEvents(): void {
+    const types = this.parties.flatMap(({ description }) => eventTypes(description));
+    for (const { leg, isDtmfBlocked } of this.parties)
+      if (isDtmfBlocked !== undefined) leg.blockEvents(isDtmfBlocked ? types : undefined);
+  }
+
+  #meant(tag: string | undefined): CallParty[] {
     const meant = this.parties.filter((party) => tag === undefined || tag === '' || party.tag === tag);
     if (meant.length === 0) throw refused(`the call has no party with tag ${tag}`);
-    for (const party of meant) party.leg.relayTo(isBlocked ? undefined : this.#otherThan(party).leg);
-    await this.#shard?.settled();
+    return meant;
   }
 
   /** When this resolves, no packet that comes is copied any more. */
@@ -257,6 +278,7 @@ export class Call {
       .filter((code) => FEATURE_CODE.test(code))
       .slice(0, MOST_CODES);
     if (codes.length > 0) party.codes ??= codes;
+    this.#blockEvents();
     const types = this.parties.flatMap(({ description }) => eventTypes(description));
     for (const one of this.parties) {
       const onCode = (code: string) => tell({ event: 'dtmf', 'call-id': this.id, tag: one.tag, code });

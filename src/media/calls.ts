@@ -78,6 +78,10 @@ class CallTable implements Calls {
         case 'unblock media':
           await call.blockMedia(request.command === 'block media', request['from-tag']);
           return { result: 'ok' };
+        case 'block DTMF':
+        case 'unblock DTMF':
+          await call.blockDtmf(request.command === 'block DTMF', request['from-tag']);
+          return { result: 'ok' };
         case 'query':
           await call.refresh();
           return describeCall(call);

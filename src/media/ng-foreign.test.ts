@@ -59,6 +59,35 @@ t.test('blocked media goes no further and is recorded, until it is unblocked', a
   await t.rejects(stranger, { message: /no party with tag tag-x/ });
 });
 
+t.test('blocked telephone events go no further and into no recording; the voice does', async (t) => {
+  const server = await startServer(t);
+  const [a, b] = [await openParty(t), await openParty(t)];
+  const withEvents = (sdp: string) =>
+    `${sdp.replace(/(m=audio \d+ RTP\/AVP [\d ]+)/, '$1 101')}a=rtpmap:101 telephone-event/8000\r\n`;
+  const { forA } = await connect(server, withEvents(a.sdp()), withEvents(b.sdp()));
+  await server.ng.request({ command: 'start recording', ...call });
+  const event = (n: number) => {
+    const bytes = Buffer.from(sentBy(a, 1, n)[0] ?? '', 'hex').subarray(0, 16);
+    bytes[1] = 101;
+    return bytes;
+  };
+  a.sendRtp(forA, 1);
+  await b.until({ rtp: 1 });
+  await server.ng.request({ command: 'block DTMF', ...call, 'from-tag': 'tag-a' });
+  a.sendRaw(forA, event(2));
+  a.sendRtp(forA, 3);
+  await b.until({ rtp: 2 });
+  await server.ng.request({ command: 'unblock DTMF', ...call });
+  a.sendRaw(forA, event(4));
+  await b.until({ rtp: 3 });
+  const expected = [...sentBy(a, 1), ...sentBy(a, 1, 3), event(4).toString('hex')];
+  t.same(payloads(b.rtp.map((payload) => ({ payload }))), expected);
+  t.equal((await server.status()).packets.dropped.blocked, 1);
+  await server.ng.request({ command: 'delete', ...call });
+  await settled(server);
+  t.same(payloads(onlySegment(server.spool).packets), expected);
+});
+
 t.test('a call that was forked ends with its last branch', async (t) => {
   const server = await startServer(t);
   const a = await openParty(t);

@@ -17,6 +17,8 @@ export interface NgEndpoint {
 
 export interface NgStream {
   'local port'?: number;
+  /** Of a real rtpengine. */
+  'local address'?: string;
   /** Where packets go. */
   endpoint?: NgEndpoint;
   /** What the description said. */

@@ -107,6 +107,8 @@ t.test('what the client writes, the server reads', async (t) => {
     { command: 'pause recording', 'call-id': 'c' },
     { command: 'block media', 'call-id': 'c', 'from-tag': 'f' },
     { command: 'unblock media', 'call-id': 'c' },
+    { command: 'block DTMF', 'call-id': 'c', 'from-tag': 'f' },
+    { command: 'unblock DTMF', 'call-id': 'c' },
     { command: 'list', limit: 5 },
     { command: 'statistics' },
   ];

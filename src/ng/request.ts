@@ -109,9 +109,9 @@ export interface NgPauseRecording extends Omit<NgStopRecording, 'command'> {
   command: 'pause recording';
 }
 
-/** Whose media is not passed on to the other party, or is again: the party of `from-tag`, or both when there is none. */
-export interface NgBlockMedia {
-  command: 'block media' | 'unblock media';
+/** Whose media, or telephone events, are not passed on to the other party, or are again: the party of `from-tag`, or both when there is none. */
+export interface NgBlock {
+  command: 'block media' | 'unblock media' | 'block DTMF' | 'unblock DTMF';
   'call-id': string;
   'from-tag'?: string;
   'to-tag'?: string;
@@ -138,7 +138,7 @@ export type NgRequest =
   | NgStartRecording
   | NgStopRecording
   | NgPauseRecording
-  | NgBlockMedia
+  | NgBlock
   | NgList
   | NgStatistics;
 export type NgCommand = NgRequest['command'];
@@ -178,6 +178,8 @@ const FIELDS: Record<NgCommand, Fields> = {
   'pause recording': CONTROL,
   'block media': CONTROL,
   'unblock media': CONTROL,
+  'block DTMF': CONTROL,
+  'unblock DTMF': CONTROL,
   list: { limit: 'integer?' },
   statistics: {},
 };

@@ -6,6 +6,7 @@ import {
   CALL_GRACE_US,
   type Decision,
   decide,
+  IMPORT_GRACE_US,
   LATE_SEGMENT_GRACE_US,
   RELEASE_GRACE_US,
   SEGMENT_GRACE_US,
@@ -304,3 +305,25 @@ t.test(
     t.same(brief(decide(situation({ ...told, now: NOW + LATE_SEGMENT_GRACE_US + 1 }))), ['settle']);
   },
 );
+
+t.test('imported segments, of which no journal tells, are waited for', async (t) => {
+  const segments = [segment({ isUnjournaled: true })];
+  t.same(decide(situation({ events: whole, segments, now: NOW + IMPORT_GRACE_US })), []);
+  const [decision] = decide(situation({ events: whole, segments, now: NOW + IMPORT_GRACE_US + 1 }));
+  t.match(decision, { do: 'finish', partial: [] });
+});
+
+t.test('what the death of a media server that is not ours has cost is told', async (t) => {
+  const interrupted: EventBody = {
+    type: 'recording.interrupted',
+    call: CALL,
+    recording: RECORDING,
+    reason: 'dead',
+  };
+  const told = events([...begun, interrupted, ...ended]);
+  const now = NOW + IMPORT_GRACE_US + 1;
+  const partialOf = (isUnjournaled: boolean) =>
+    decide(situation({ events: told, segments: [segment({ isUnjournaled })], now }))[0];
+  t.match(partialOf(true), { do: 'finish', partial: [/may be missing: dead/] });
+  t.match(partialOf(false), { do: 'finish', partial: [] });
+});

@@ -21,6 +21,8 @@ export interface SpoolSegment {
   closedAt: number | undefined;
   /** Of one that was imported: when, and all segments of its recording. */
   imported?: { at: number; segments: readonly string[] } | undefined;
+  /** No journal says how many of them there are. */
+  isUnjournaled?: boolean | undefined;
 }
 
 export interface Situation {
@@ -53,6 +55,8 @@ export type Decision =
 
 /** How long a segment may take to show after its call was released, in microseconds. */
 export const SEGMENT_GRACE_US = 10_000_000;
+/** How long the last segment of a recording may take to be imported, in microseconds. */
+export const IMPORT_GRACE_US = 3_000_000;
 /** How long a call whose recording failed is remembered: a little longer than the media server tries to write it. */
 export const LATE_SEGMENT_GRACE_US = 360_000_000;
 /** How long a closed segment waits for the first event of its call. */
@@ -181,11 +185,14 @@ function finishSegments(
 ): Step {
   if (segments.some(({ closedAt }) => closedAt === undefined)) return { isOpen: true };
   if (!hasEnded(recording, call, situation)) return { isOpen: true };
+  if (segments.some(({ isUnjournaled }) => isUnjournaled) && !isImportOver(recording, call, situation))
+    return { isOpen: true };
   const missing = missingSegments(recording, call, segments, situation);
   if (missing.length > 0 && !isGraceOver(call, situation)) return { isOpen: true };
   const partial = [
     ...failuresOf(recording, call).map((reason) => `recording failed: ${reason}`),
     ...missing.map((segment) => `segment ${segment} is not in the spool`),
+    ...interruptionsOf(recording, call, segments),
   ];
   return { decision: finishOrAdd(recording, call, segments, partial, [], situation), isOpen: true };
 }
@@ -214,6 +221,25 @@ function hasEnded(recording: string, call: PendingCall, situation: Situation): b
     if (event.type !== 'recording.stopped' || recordingIdOf(event.recording) !== recording) return false;
     return ageOf(event.at, situation.now) > RELEASE_GRACE_US;
   });
+}
+
+/** What another's media server has captured is lost with it: nothing there is repaired by its next start. */
+function interruptionsOf(recording: string, call: PendingCall, segments: readonly SpoolSegment[]): string[] {
+  if (!segments.some(({ isUnjournaled }) => isUnjournaled)) return [];
+  return call.events.flatMap((event) => {
+    return event.type === 'recording.interrupted' && recordingIdOf(event.recording) === recording
+      ? [`what its media server had captured before it was lost may be missing: ${event.reason}`]
+      : [];
+  });
+}
+
+/** Whether another segment of a recording that no journal of a media server tells of would have been imported by now. */
+function isImportOver(recording: string, call: PendingCall, situation: Situation): boolean {
+  const ends = call.events.filter(
+    (event) => event.type === 'recording.stopped' && recordingIdOf(event.recording) === recording,
+  );
+  const end = releaseOf(call, situation) ?? ends.at(-1);
+  return end !== undefined && ageOf(end.at, situation.now) > IMPORT_GRACE_US;
 }
 
 function isGraceOver(call: PendingCall, situation: Situation): boolean {

@@ -19,6 +19,7 @@ import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
 import { recordingIdOf } from './ids.ts';
 import { JOURNALS, Journals } from './journals.ts';
+import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
 import { type SegmentEntry, SpoolScan } from './spool-scan.ts';
 import { watchFolders } from './watch.ts';
 
@@ -84,6 +85,7 @@ class Processor {
   readonly #journals: Journals;
   readonly #spool: SpoolScan;
   readonly #finisher: Finisher;
+  readonly #import: RtpengineImport | undefined;
   /** Segments in the spool that are not done, as the last round saw them. */
   #segments: SpoolSegment[] = [];
   #round: Promise<void> | undefined;
@@ -106,6 +108,7 @@ class Processor {
     this.#following = following;
     this.#journals = new Journals({ directory: journal, catalog, log });
     this.#spool = new SpoolScan(spool);
+    this.#import = openRtpengineImport({ config, catalog, log });
     const onIdle = () => void this.round();
     this.#finisher = new Finisher({
       archive,
@@ -120,7 +123,8 @@ class Processor {
 
   async start(): Promise<void> {
     await this.#cleanUp();
-    this.#unwatch = watchFolders(watchedFolders(this.#config), () => void this.round());
+    const imported = this.#import === undefined ? [] : [this.#import.folder];
+    this.#unwatch = watchFolders([...watchedFolders(this.#config), ...imported], () => void this.round());
     this.#timer = setInterval(() => void this.round(), this.#pollMs);
     await this.round();
   }
@@ -180,6 +184,7 @@ class Processor {
       this.#journals.startOver();
     }
     await this.#journals.readAll();
+    await this.#import?.look();
     const entries = await this.#undone(this.#spool.refresh());
     const now = this.#now();
     for (const entry of entries) {
@@ -245,6 +250,7 @@ class Processor {
       failed: this.catalog.count('failed'),
       lastFinished: finishedAt === 0 ? null : new Date(finishedAt).toISOString(),
       alarms: this.catalog.alarmCount(),
+      imported: this.#import?.taken,
       problem: this.#problem ?? null,
     };
   }
@@ -283,7 +289,7 @@ class Processor {
 }
 
 function spoolSegment(id: string, { opened, closed }: SegmentFacts): SpoolSegment {
-  const { metadata, imported } = opened;
+  const { metadata, imported, isUnjournaled } = opened;
   const recording = metadata && recordingIdOf(metadata.recording);
-  return { id, recording, call: metadata?.call, closedAt: closed?.at, imported };
+  return { id, recording, call: metadata?.call, closedAt: closed?.at, imported, isUnjournaled };
 }

@@ -95,6 +95,8 @@ export const openedSchema = v.object({
   metadata: v.optional(recordingMetadataSchema),
   /** Who they are, as far as a controller without metadata of ours told. */
   parties: v.optional(v.array(partySchema)),
+  /** Captured by somebody else's media server: no journal tells of it. */
+  isUnjournaled: v.optional(v.boolean()),
   streams: v.array(streamSchema),
   imported: v.optional(importedCallSchema),
 });

@@ -20,7 +20,7 @@ const SDP = Buffer.from(
   'v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n',
 );
 
-function setUp(answers: Answers) {
+function setUp(answers: Answers, weights: number[] = []) {
   const told: string[] = [];
   /** Where a call that was lost could go just then. */
   const atLoss: (string | undefined)[] = [];
@@ -31,7 +31,7 @@ function setUp(answers: Answers) {
     for (const { pattern, resolve } of waiting) if (pattern === what) resolve();
   };
   const clients = answers.map((_, index) => ({
-    address: { host: '192.0.2.9', port: 2223 + index },
+    address: { host: '192.0.2.9', port: 2223 + index, weight: weights[index] ?? 0 },
     ng: {
       async request({ command }: { command: string }): Promise<NgOk> {
         const instance = answers[index];
@@ -82,6 +82,24 @@ t.test('the first one that lives is used', async (t) => {
     { server: '192.0.2.9:2224', alive: true },
   ]);
   t.ok(servers.isLost(before), 'what it held before it died is gone');
+});
+
+t.test('those with a weight share the calls; one without stands in when none of them lives', async (t) => {
+  const answers: Answers = ['one', 'two', 'three'];
+  const { servers, asked, until } = setUp(answers, [0, 2, 1]);
+  t.teardown(() => servers.close());
+  const offers = async (count: number) => {
+    asked.length = 0;
+    for (let n = 0; n < count; n += 1) await servers.anchor('call', legs).offer('a', SDP);
+    return asked.map((one) => Number(one[0]));
+  };
+  t.same(await offers(6), [1, 2, 1, 1, 2, 1]);
+  answers[1] = undefined;
+  await until('lost 192.0.2.9:2224');
+  t.same(await offers(3), [2, 2, 2]);
+  answers[2] = undefined;
+  await until('lost 192.0.2.9:2225');
+  t.same(await offers(2), [0, 0]);
 });
 
 t.test('one that was started again between two pings has lost its calls, and takes them again', async (t) => {

@@ -18,6 +18,8 @@ const LATENESS_MS = 200;
 export interface MediaServerAddress {
   host: string;
   port: number;
+  /** Its share of the calls among those that have one. */
+  weight?: number;
 }
 
 export interface MediaServersOptions {
@@ -37,6 +39,10 @@ export interface MediaServersOptions {
 
 export class MediaServer {
   readonly name: string;
+  /** 0 for one that only stands in for others. */
+  readonly weight: number;
+  /** By how many calls it is behind its share, times the sum of the weights. */
+  credit = 0;
   readonly ng: Pick<NgClient, 'request' | 'close'>;
   /** Until it is known to be dead it is tried. */
   isAlive = true;
@@ -48,8 +54,13 @@ export class MediaServer {
   #isClosed = false;
   readonly #options: MediaServersOptions;
 
-  constructor({ host, port }: MediaServerAddress, ng: MediaServer['ng'], options: MediaServersOptions) {
+  constructor(
+    { host, port, weight = 0 }: MediaServerAddress,
+    ng: MediaServer['ng'],
+    options: MediaServersOptions,
+  ) {
     this.name = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+    this.weight = weight;
     this.ng = ng;
     this.#options = options;
   }
@@ -161,9 +172,20 @@ export class MediaServers {
     return this.#servers.find(({ isAlive }) => isAlive);
   }
 
-  /** Media for a call on the first server that lives; when none does, media that refuses at once. */
+  /** Those with a weight that live take calls in proportion to it, in turn; without any, the first one that lives takes all. */
+  #next(): MediaServer | undefined {
+    const sharing = this.#servers.filter(({ isAlive, weight }) => isAlive && weight > 0);
+    const [first] = sharing;
+    if (first === undefined) return this.living;
+    for (const server of sharing) server.credit += server.weight;
+    const next = sharing.reduce((most, server) => (server.credit > most.credit ? server : most), first);
+    next.credit -= sharing.reduce((sum, { weight }) => sum + weight, 0);
+    return next;
+  }
+
+  /** Media for a call on a server that lives; when none does, media that refuses at once. */
   anchor(call: string, legs: Legs): CallMedia {
-    const server = this.living;
+    const server = this.#next();
     const isFirst = !this.#anchored.has(legs.a) && !this.#anchored.has(legs.b);
     const name = isFirst ? call : `${call}.${this.#prefix}${++this.#serial}`;
     this.#anchored.add(legs.a).add(legs.b);

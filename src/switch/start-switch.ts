@@ -10,6 +10,7 @@ import { Certificate } from './certificate.ts';
 import { switchRoutes } from './control-routes.ts';
 import { DnStore } from './dn-store.ts';
 import type { MediaServersOptions } from './media-servers.ts';
+import { rtpengineClient } from './rtpengine-client.ts';
 import { Strategist } from './strategist.ts';
 import { Switch } from './switch.ts';
 import { statusOf } from './switch-status.ts';
@@ -73,11 +74,12 @@ function mediaClients(
   { config, log }: DaemonContext,
   onEvent: (event: NgEvent) => void,
 ): Promise<MediaServersOptions['clients']> {
-  const { server, timeout: timeoutMs } = config.media;
+  const { server, timeout: timeoutMs, engine } = config.media;
   return Promise.all(
     server.map(async (address) => {
       const client = await createNgClient({ ...address, timeoutMs, log, onEvent });
-      return { address, ng: opened.add(client, (part) => part.close()) };
+      opened.add(client, (part) => part.close());
+      return { address, ng: engine === 'rtpengine' ? rtpengineClient(client) : client };
     }),
   );
 }

@@ -43,6 +43,8 @@ export interface DropCounters {
   'send-failed': number;
   /** SRTP that is not of the party's key, came twice, or could not be protected. */
   'not-authentic': number;
+  /** Telephone events of a party that is not to be heard dialling. */
+  blocked: number;
 }
 
 export interface EngineCounters {
@@ -63,6 +65,7 @@ export function noCounters(): EngineCounters {
     'no-destination': 0,
     'send-failed': 0,
     'not-authentic': 0,
+    blocked: 0,
   };
   return { relayed: 0, recorded: 0, recordedBytes: 0, dropped };
 }
@@ -102,6 +105,8 @@ export interface Leg extends LegState {
    * @param onCode one was dialled, and nothing of it has passed
    */
   watchCodes(codes: readonly string[], payloadTypes: readonly number[], onCode: (code: string) => void): void;
+  /** Lets RTP with these payload types neither through nor into the copies; undefined ends that. Feature codes are heard. */
+  blockEvents(payloadTypes: readonly number[] | undefined): void;
   /** Frees both ports; its state is the last one then. Never rejects. */
   close(): Promise<void>;
 }

@@ -101,6 +101,10 @@ export class LocalLeg implements Leg {
     this.#rtp.gate.payloadTypes = new Set(payloadTypes);
   }
 
+  blockEvents(payloadTypes: readonly number[] | undefined): void {
+    this.#rtp.blocked = payloadTypes === undefined ? undefined : new Set(payloadTypes);
+  }
+
   async close(): Promise<void> {
     this.#rtp.gate?.end();
     this.#rtp.gate = undefined;

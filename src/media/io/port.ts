@@ -46,6 +46,8 @@ export class Port implements DatagramReceiver {
   sibling: Port | undefined;
   /** Of an RTP port: what takes out feature codes. */
   gate: DtmfGate | undefined;
+  /** Of an RTP port: payload types that end here. */
+  blocked: ReadonlySet<number> | undefined;
   inbound: PacketRewrite | undefined;
   outbound: PacketRewrite | undefined;
   readonly #type: PacketType;
@@ -210,6 +212,10 @@ export class Port implements DatagramReceiver {
   }
 
   #pass(bytes: Buffer, start: number, end: number, seconds: number, micros: number, type: PacketType): void {
+    if (this.blocked !== undefined && type === 'rtp' && this.blocked.has(rtpPayloadType(bytes, start))) {
+      this.#counters.dropped.blocked += 1;
+      return;
+    }
     if (this.#tap !== undefined && this.#flow !== undefined)
       this.#tap.copy(this.#channel, seconds, micros, this.#flow, bytes, start, end);
     const peer = type === this.#type ? this.peer : this.peer?.sibling;

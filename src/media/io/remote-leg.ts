@@ -105,6 +105,10 @@ export class RemoteLeg implements Leg {
     this.#worker.post({ do: 'watch', leg: this.number, codes, payloadTypes });
   }
 
+  blockEvents(payloadTypes: readonly number[] | undefined): void {
+    this.#worker.post({ do: 'block', leg: this.number, payloadTypes });
+  }
+
   async close(): Promise<void> {
     this.#know(await this.#worker.ask({ do: 'close', leg: this.number }).catch(() => undefined));
     this.#onClose();

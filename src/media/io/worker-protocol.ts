@@ -14,6 +14,7 @@ export type Command =
   | { do: 'relay'; leg: number; peer: number | undefined }
   | { do: 'copy'; leg: number; tap: number | undefined; channel: TapChannel }
   | { do: 'watch'; leg: number; codes: readonly string[]; payloadTypes: readonly number[] }
+  | { do: 'block'; leg: number; payloadTypes: readonly number[] | undefined }
   | { do: 'look'; leg: number }
   | { do: 'close'; leg: number }
   | { do: 'tap'; tap: number }

@@ -31,6 +31,8 @@ export class WorkerTables {
         return this.#legs.get(command.leg)?.copyTo(this.#tapOf(command.tap), command.channel);
       case 'watch':
         return this.#watch(command.leg, command.codes, command.payloadTypes);
+      case 'block':
+        return this.#legs.get(command.leg)?.blockEvents(command.payloadTypes);
       case 'look':
         return this.#legs.get(command.leg)?.state;
       case 'close':
