@@ -14,7 +14,10 @@ export const archivedPartySchema = v.object({
   agentId: v.optional(v.string()),
 });
 
-/** What one channel's capture was like. Counts of packets; times in milliseconds. */
+/**
+ * What one channel's capture was like. Counts of packets; times in milliseconds. What is optional is what the capture does
+ * not tell, or an older grec did not measure; see grec-procd(8).
+ */
 export const channelQualitySchema = v.object({
   channel: v.picklist([0, 1]),
   codec: v.string(),
@@ -24,6 +27,23 @@ export const channelQualitySchema = v.object({
   late: v.number(),
   /** Audio present, without gaps. */
   audioMs: v.number(),
+  reordered: v.optional(v.number()),
+  /** Most packets lost in a row. */
+  lostInRow: v.optional(v.number()),
+  /** Longest time between two packets. */
+  longestGapMs: v.optional(v.number()),
+  /** Interarrival jitter (RFC 3550 section 6.4.1), its mean and its highest value. */
+  jitterMs: v.optional(v.number()),
+  maxJitterMs: v.optional(v.number()),
+  /** From the capture to the party and back, by RTCP. */
+  roundTripMs: v.optional(v.number()),
+  maxRoundTripMs: v.optional(v.number()),
+  /** An estimate, 1 to 4.5 (ITU-T G.107). */
+  mos: v.optional(v.number()),
+  /** What the party reports of what it hears: reports, packets lost, the highest fraction lost (0 to 1), mean jitter. */
+  rtcp: v.optional(
+    v.object({ reports: v.number(), lost: v.number(), maxFractionLost: v.number(), jitterMs: v.number() }),
+  ),
 });
 
 export const mediaFileSchema = v.object({

@@ -50,6 +50,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'why',
     'play',
     'export',
+    'import',
     'config',
     'version',
   ]);

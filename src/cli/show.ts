@@ -1,6 +1,6 @@
 // `grec show`: one recording, in full.
 
-import type { Metadata } from '../archive/metadata.ts';
+import type { ChannelQuality, Metadata } from '../archive/metadata.ts';
 import { readMetadata, type Verification, verifyFiles } from '../archive/read.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { messageOf } from '../errors.ts';
@@ -61,6 +61,7 @@ function describe(
     ...renderPairs(describeRow(row, files, metadata)),
     ...(problem === undefined ? [] : ['', problem]),
     ...(metadata === undefined ? [] : describeParties(metadata)),
+    ...(metadata === undefined ? [] : describeQuality(metadata)),
     ...(files === undefined ? [] : drawWaveform(context, files)),
     ...(metadata === undefined ? [] : [...describeEvents(metadata, row), ...describeRemarks(metadata)]),
   ];
@@ -143,6 +144,35 @@ function describeParties(metadata: Metadata): string[] {
     ];
   });
   return ['', ...renderPairs(lines)];
+}
+
+/** What was measured of each channel; what nothing is known of is left out. */
+function describeQuality({ quality }: Metadata): string[] {
+  const lines = quality.flatMap((one): [string, string][] => {
+    const told = qualityWords(one);
+    return told.length === 0 ? [] : [[one.channel === 0 ? 'left' : 'right', told.join(', ')]];
+  });
+  return lines.length === 0 ? [] : ['', 'quality', ...renderPairs(lines, '  ')];
+}
+
+function qualityWords(quality: ChannelQuality): string[] {
+  const { mos, jitterMs, maxJitterMs, roundTripMs, reordered, lostInRow, longestGapMs, duplicates, rtcp } =
+    quality;
+  const heard =
+    rtcp === undefined
+      ? undefined
+      : `it reports ${rtcp.lost} lost, jitter ${rtcp.jitterMs} ms (${rtcp.reports} RTCP reports)`;
+  const words: (string | undefined)[] = [
+    mos === undefined ? undefined : `MOS ${mos.toFixed(2)}`,
+    jitterMs === undefined ? undefined : `jitter ${jitterMs} ms, at most ${maxJitterMs ?? jitterMs}`,
+    roundTripMs === undefined ? undefined : `round trip ${roundTripMs} ms`,
+    lostInRow ? `${lostInRow} lost in a row` : undefined,
+    reordered ? `${reordered} out of order` : undefined,
+    duplicates ? `${duplicates} duplicates` : undefined,
+    longestGapMs === undefined ? undefined : `longest gap ${longestGapMs} ms`,
+    heard,
+  ];
+  return words.flatMap((word) => word ?? []);
 }
 
 function describeEvents(metadata: Metadata, row: RecordingRow): string[] {

@@ -174,9 +174,9 @@ function strangerOf({ label, tag, address }: Stream): Party {
 }
 
 function describeQuality(channel: 0 | 1, counts: MixdownChannel): ChannelQuality {
-  const { packets, lost, duplicates, late, audioMs } = counts;
+  const { packets, late, audioMs, quality } = counts;
   const codec = [...counts.decoded.keys(), ...counts.undecodable.keys()].join(', ') || 'none';
-  return { channel, codec, packets, lost, duplicates, late, audioMs };
+  return { channel, codec, packets, late, audioMs, ...quality };
 }
 
 /** What an operator should know of the channels. */

@@ -9,6 +9,7 @@ import { GrecError, systemCode } from '../errors.ts';
 import { readRtp } from '../rtp/header.ts';
 import { type Capture, openCapture } from '../spool/capture-file.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
+import { type MeasuredQuality, QualityMeter } from './quality.ts';
 import type { AudioPacket } from './rtp-clock.ts';
 import { type Label, StreamMap } from './stream-map.ts';
 import { type ChannelCounts, Timeline } from './timeline.ts';
@@ -35,6 +36,7 @@ export interface MixdownSegment {
 export interface MixdownChannel extends ChannelCounts {
   /** Milliseconds of audio, without gaps. */
   audioMs: number;
+  quality: MeasuredQuality;
 }
 
 export interface Mixdown {
@@ -71,6 +73,7 @@ class Mixer {
   readonly #origin: number;
   readonly #window: TimelineWindow;
   readonly #timeline: Timeline;
+  readonly #quality = new QualityMeter();
   readonly #problems: string[] = [];
   readonly #unreadable = new Map<string, string>();
   #placed: AudioPacket[] = [];
@@ -110,15 +113,19 @@ class Mixer {
   /** What puts one datagram of the segment on the timeline. */
   #adder({ facts, channels }: MixdownSegment): (at: number, port: number, payload: Buffer) => void {
     const streams = new StreamMap(facts);
+    this.#quality.beginSegment();
     const earliest = facts.opened.at - TOLERANCE_US;
     const latest = (facts.closed?.at ?? Number.POSITIVE_INFINITY) + TOLERANCE_US;
     return (at, port, bytes) => {
       if (at < earliest || at > latest) return;
-      const label = streams.labelOf(port, at);
-      const rtp = label === undefined ? undefined : readRtp(bytes);
-      if (label === undefined || rtp === undefined) return;
+      const label = streams.labelOf(port, at) ?? streams.controlLabelOf(port);
+      if (label === undefined) return;
+      const channel = channels[label];
+      const rtp = readRtp(bytes);
+      if (rtp === undefined) return this.#quality.addReports(channel, at, bytes);
       const kind = streams.kindOf(label, rtp.payloadType);
-      this.#timeline.add({ ...rtp, at: at - this.#origin, channel: channels[label], kind });
+      this.#quality.add({ ...rtp, at, channel, kind });
+      this.#timeline.add({ ...rtp, at: at - this.#origin, channel, kind });
     };
   }
 
@@ -161,7 +168,8 @@ class Mixer {
   #channel(channel: 0 | 1): MixdownChannel {
     const counts = this.#timeline.counts(channel);
     const audioMs = (this.#window.present[channel] * 1000) / SAMPLE_RATE;
-    return { ...counts, late: counts.late + this.#late[channel], audioMs };
+    const quality = this.#quality.result(channel);
+    return { ...counts, late: counts.late + this.#late[channel], audioMs, quality };
   }
 
   async #write(bytes: Buffer): Promise<void> {

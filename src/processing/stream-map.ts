@@ -8,9 +8,9 @@ export type Label = Stream['label'];
 export type PayloadKind =
   | { kind: 'audio'; encoding: string; clockRate: number; table: Int16Array }
   /** Comfort noise and telephone events: no speech, so the timeline stays silent. */
-  | { kind: 'silence'; encoding: string }
+  | { kind: 'silence'; encoding: string; clockRate?: number }
   /** An encoding that grec cannot decode, or a payload type that SDP never named. */
-  | { kind: 'undecodable'; encoding: string };
+  | { kind: 'undecodable'; encoding: string; clockRate?: number };
 
 const SAMPLE_RATE = 8000;
 const TABLES: Record<string, Int16Array | undefined> = { PCMU: MULAW_TO_LINEAR, PCMA: ALAW_TO_LINEAR };
@@ -26,6 +26,8 @@ interface Epoch {
   /** Wall clock, microseconds since 1970. */
   from: number;
   labels: Map<number, Label>;
+  /** By RTCP port. */
+  control: Map<number, Label>;
   kinds: Map<Label, Map<number, PayloadKind>>;
 }
 
@@ -42,6 +44,11 @@ export class StreamMap {
   labelOf(port: number, at: number): Label | undefined {
     while ((this.#epochs[this.#current + 1]?.from ?? Number.POSITIVE_INFINITY) <= at) this.#current += 1;
     return this.#nearest((epoch) => epoch.labels.get(port));
+  }
+
+  /** The party whose RTCP arrives at `port`; ask after {@link labelOf}, which RTCP on the port of RTP (RFC 5761) is known to. */
+  controlLabelOf(port: number): Label | undefined {
+    return this.#nearest((epoch) => epoch.control.get(port));
   }
 
   /**
@@ -76,6 +83,7 @@ function createEpoch(from: number, streams: Stream[]): Epoch {
   return {
     from,
     labels: new Map(streams.map(({ rtpPort, label }) => [rtpPort, label])),
+    control: new Map(streams.map(({ rtcpPort, label }) => [rtcpPort, label])),
     kinds: new Map(kinds),
   };
 }
@@ -85,7 +93,7 @@ function kindOfFormat({ encoding: written, clockRate, channels }: Format): Paylo
   if (SILENT.has(encoding)) return { kind: 'silence', encoding };
   const table = TABLES[encoding];
   if (table === undefined || clockRate !== SAMPLE_RATE || channels !== 1)
-    return { kind: 'undecodable', encoding };
+    return { kind: 'undecodable', encoding, clockRate };
   return { kind: 'audio', encoding, clockRate, table };
 }
 
