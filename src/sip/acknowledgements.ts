@@ -10,16 +10,37 @@ import { wayForSize } from './large-requests.ts';
 import type { SipRequest } from './message.ts';
 import type { Body, ExtraHeaders } from './user-agent-types.ts';
 
+/** The last ACK of a dialog, which may have to be repeated when the dialog itself has long been forgotten. */
+export class SentAck {
+  readonly #core: Core;
+  /** The text a byte a character: as bytes it would keep the whole of the buffer that it was written into. */
+  #last: { seq: number; text: string; channel: Channel } | undefined;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  note(seq: number, bytes: Buffer, channel: Channel): void {
+    this.#last = { seq, text: bytes.toString('latin1'), channel };
+  }
+
+  repeat(seq: number): void {
+    if (this.#last?.seq !== seq || this.#core.transactions.closed) return;
+    const bytes = Buffer.from(this.#last.text, 'latin1');
+    this.#last.channel.send(bytes, () => this.#core.count('ack-unsent'));
+  }
+}
+
 export class Acknowledgements {
+  readonly sent: SentAck;
   readonly #core: Core;
   readonly #data: DialogData;
   readonly #way: DialogWay;
   /** The INVITE whose 2xx has no ACK yet. */
   #owed: SipRequest | undefined;
-  /** The last one sent, a byte a character: as bytes it would keep the whole of the buffer that it was written into. */
-  #last: { seq: number; text: string; channel: Channel } | undefined;
 
   constructor(core: Core, data: DialogData, way: DialogWay) {
+    this.sent = new SentAck(core);
     this.#core = core;
     this.#data = data;
     this.#way = way;
@@ -64,7 +85,7 @@ export class Acknowledgements {
       const channel = fitting instanceof Promise ? await fitting : fitting;
       ack.headers.via = [topVia(channel)];
       const bytes = encodeMessage(ack);
-      this.#last = { seq: ack.headers.cseq.seq, text: bytes.toString('latin1'), channel };
+      this.sent.note(ack.headers.cseq.seq, bytes, channel);
       if (!this.#core.transactions.closed) channel.send(bytes, () => this.#core.count('ack-unsent'));
     } catch (thrown) {
       this.#core.count('request-unwritable');
@@ -73,8 +94,6 @@ export class Acknowledgements {
   }
 
   repeat(seq: number): void {
-    if (this.#last?.seq !== seq || this.#core.transactions.closed) return;
-    const bytes = Buffer.from(this.#last.text, 'latin1');
-    this.#last.channel.send(bytes, () => this.#core.count('ack-unsent'));
+    this.sent.repeat(seq);
   }
 }

@@ -225,7 +225,7 @@ export class OutgoingInviteImpl implements OutgoingInvite {
   #passOn(): void {
     const { request: invite, channel, transaction } = this.#outgoing;
     const alias = channel && aliasOfUri(invite.uri, channel.peer);
-    const acks = new Map([...this.#dialogs].map(([tag, dialog]) => [tag, dialog.parts.acks]));
+    const acks = new Map([...this.#dialogs].map(([tag, dialog]) => [tag, dialog.parts.acks.sent]));
     const { credentials } = this.#options;
     transaction?.passOn?.(new LateAnswers(this.#core, { invite, alias, credentials, acks }));
   }

@@ -9,11 +9,15 @@ interface Entry {
 
 /** What the system's timer may be early, in milliseconds. */
 const EARLY_MS = 1;
+/** Timers that end within a hundredth of their duration, or this, end together: half a minute need not be exact. In milliseconds. */
+const MOST_LATE_MS = 50;
 
 /** Timers of one duration: they end in the order in which they began, hence one timer of the system does for all. */
 class TimerQueue {
   readonly #milliseconds: number;
   readonly #onEmpty: () => void;
+  /** How late one may be for the sake of those behind it. */
+  readonly #late: number;
   #first: Entry | undefined;
   #last: Entry | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -21,6 +25,7 @@ class TimerQueue {
   constructor(milliseconds: number, onEmpty: () => void) {
     this.#milliseconds = milliseconds;
     this.#onEmpty = onEmpty;
+    this.#late = Math.min(Math.max(1, Math.floor(milliseconds / 100)), MOST_LATE_MS);
   }
 
   add(run: () => void): () => void {
@@ -70,7 +75,7 @@ class TimerQueue {
     } finally {
       this.#timer = undefined;
       if (this.#first === undefined) this.#onEmpty();
-      else this.#wait(Math.max(1, this.#first.due - performance.now()));
+      else this.#wait(Math.max(this.#late, Math.ceil(this.#first.due - performance.now())));
     }
   }
 }

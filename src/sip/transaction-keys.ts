@@ -31,10 +31,23 @@ export function statelessTag(request: SipRequest): string {
   return createHmac('sha256', secret).update(known).digest('hex').slice(0, 16);
 }
 
+const LONGEST_FLAT = 512;
+const scratch = Buffer.alloc(LONGEST_FLAT);
+
+/**
+ * The same text in memory of its own. What is cut out of a message keeps the whole of its head, and what is put together keeps its
+ * parts: too much for a name that is kept for half a minute.
+ */
+function flat(text: string): string {
+  if (text.length > LONGEST_FLAT) return text;
+  const copy = scratch.toString('latin1', 0, scratch.write(text, 'latin1'));
+  return copy === text ? copy : text;
+}
+
 /** The key of the client transaction that a request of ours opens, or that a response belongs to. */
 export function clientKey(message: SipRequest | SipResponse): string | undefined {
   const branch = message.headers.via[0]?.params['branch'];
-  return branch ? `${branch} ${message.headers.cseq.method}` : undefined;
+  return branch ? flat(`${branch} ${message.headers.cseq.method}`) : undefined;
 }
 
 /**
@@ -45,7 +58,7 @@ export function serverKey(request: SipRequest, method = request.method): string 
   const via = request.headers.via[0];
   const branch = via?.params['branch'];
   if (via === undefined || !branch?.toLowerCase().startsWith(MAGIC_COOKIE.toLowerCase())) return undefined;
-  return `${branch} ${sentBy(via)} ${method === 'ACK' ? 'INVITE' : method}`;
+  return flat(`${branch} ${sentBy(via)} ${method === 'ACK' ? 'INVITE' : method}`);
 }
 
 function sentBy(via: Via): string {
@@ -55,10 +68,10 @@ function sentBy(via: Via): string {
 /** What two requests share that reached us by different ways but are one (RFC 3261 section 8.2.2.2). */
 export function mergeKey(request: SipRequest): string {
   const { 'call-id': callId, cseq, from } = request.headers;
-  return `${callId}\n${cseq.seq} ${cseq.method}\n${from.params['tag'] ?? ''}`;
+  return flat(`${callId}\n${cseq.seq} ${cseq.method}\n${from.params['tag'] ?? ''}`);
 }
 
 /** The name of a dialog as we see it (RFC 3261 section 12). */
 export function dialogKey(callId: string, localTag: string, remoteTag: string): string {
-  return `${callId}\n${localTag}\n${remoteTag}`;
+  return flat(`${callId}\n${localTag}\n${remoteTag}`);
 }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { FakeIncoming, FakeUserAgent, fakeRequest } from '../testing/fake-user-agent.ts';
 import { Call } from './call.ts';
@@ -123,4 +124,27 @@ t.test('a store that is none is begun anew', async (t) => {
   const again = open(file);
   t.equal(again.all().length, 1);
   again.close();
+});
+
+t.test('the store tells once that a call is kept: when it is in the database', async (t) => {
+  const file = join(directory(t), 'calls.db');
+  const told: string[] = [];
+  const onKept = (call: string) => {
+    told.push(call);
+    const other = open(file);
+    t.same(
+      other.all().map(({ call }) => call),
+      ['one', 'two'],
+    );
+    other.close();
+  };
+  const store = new CallStore({ file, onTrouble: () => undefined, onKept });
+  store.keep('one', () => 1);
+  store.keep('two', () => 1);
+  store.keep('none', () => undefined);
+  while (told.length < 2) await setTimeout(5);
+  store.keep('one', () => 2);
+  while (store.all()[0]?.state !== '2') await setTimeout(5);
+  t.same(told, ['one', 'two']);
+  store.close();
 });

@@ -23,6 +23,8 @@ export interface CallStoreOptions {
   file: string;
   /** Told once when the disk takes nothing, with the reason, and once (undefined) when it takes all again. */
   onTrouble(reason: string | undefined): void;
+  /** A call is in the database, from here on until it is over. */
+  onKept?(call: string): void;
 }
 
 export class CallStore {
@@ -33,11 +35,19 @@ export class CallStore {
   /** Calls that have a row. */
   readonly #written = new Set<string>();
 
-  constructor({ file, onTrouble }: CallStoreOptions) {
+  /** Those of the batch that is being written. */
+  #kept: string[] = [];
+
+  constructor({ file, onTrouble, onKept }: CallStoreOptions) {
     this.#db = open(file);
     this.#late = new LateWrites({
       onTrouble,
-      together: (writes) => this.#db.transaction(writes)(),
+      together: (writes) => {
+        this.#db.transaction(writes)();
+        const kept = this.#kept;
+        this.#kept = [];
+        for (const call of kept) onKept?.(call);
+      },
       batchMs: BATCH_MS,
     });
     this.#put = this.#db.prepare(
@@ -53,6 +63,7 @@ export class CallStore {
       const now = state();
       if (now === undefined) return;
       this.#put.run(call, JSON.stringify(now));
+      if (!this.#written.has(call)) this.#kept.push(call);
       this.#written.add(call);
     });
   }

@@ -163,3 +163,33 @@ t.test('what was asked before is asked again after each change', async (t) => {
   store.replaceRegistrations('7001', [contact()]);
   t.same(store.registrations('7001', 1000), [], 'nobody registers as a DN that is gone');
 });
+
+t.test(
+  'of a call that is kept elsewhere nothing is written, unless it is recorded or has been written',
+  async (t) => {
+    const file = join(t.testdir(), 'switch.db');
+    const first = new DnStore(file);
+    first.noteOpenCall({ call: 'answered', recording: null });
+    first.noteKept('answered');
+    first.noteOpenCall({ call: 'recorded', recording: 'r' });
+    first.noteKept('recorded');
+    first.noteOpenCall({ call: 'rings', recording: null });
+    first.close();
+    const second = new DnStore(file);
+    t.same(
+      second
+        .openCalls()
+        .map(({ call }) => call)
+        .toSorted(),
+      ['recorded', 'rings'],
+    );
+    for (const call of ['answered', 'recorded', 'rings']) {
+      second.noteKept(call);
+      second.forgetOpenCall(call);
+    }
+    second.close();
+    const third = new DnStore(file);
+    t.same(third.openCalls(), []);
+    third.close();
+  },
+);

@@ -63,6 +63,8 @@ export class DnStore {
   readonly #selectRegistrations: Database.Statement<[string], Registration>;
   readonly #openCall: Database.Statement<[string, string | null]>;
   readonly #closeCall: Database.Statement<[string]>;
+  /** The calls of `open_call`. */
+  readonly #openRows = new Set<string>();
   /** What calls and phones need is never refused: while the disk takes nothing it is kept in memory, and written later. */
   readonly #late: LateWrites;
   readonly #lateRegistrations = new Map<string, readonly Registration[]>();
@@ -87,6 +89,7 @@ export class DnStore {
     this.#contacts = new Remembered((number) => this.#readContacts(number));
     this.#openCall = this.#db.prepare('INSERT OR REPLACE INTO open_call (call, recording) VALUES (?, ?)');
     this.#closeCall = this.#db.prepare('DELETE FROM open_call WHERE call = ?');
+    for (const { call } of this.openCalls()) this.#openRows.add(call);
   }
 
   dn(number: string): Readonly<Dn> | undefined {
@@ -197,14 +200,24 @@ export class DnStore {
 
   /** Never refused. A call that is recorded is known to the next life when this returns, another one a tenth of a second later. */
   noteOpenCall({ call, recording }: OpenCall): void {
-    const write = () => void this.#openCall.run(call, recording);
-    if (recording === null) this.#late.writeSoon(`call ${call}`, write);
+    const write = () => {
+      this.#openCall.run(call, recording);
+      this.#openRows.add(call);
+    };
+    if (recording === null) this.#late.writeSoon(unrecorded(call), write);
     else this.#late.write(`call ${call}`, write);
+  }
+
+  /** The next life will know of an open call all the same: if nothing is written of it yet, nothing need be. */
+  noteKept(call: string): void {
+    this.#late.drop(unrecorded(call));
   }
 
   /** Never refused. The next life may hear of a call that ended in the last tenth of a second of this one. */
   forgetOpenCall(call: string): void {
-    if (this.#late.drop(`call ${call}`)) return;
+    this.#late.drop(unrecorded(call));
+    this.#late.drop(`call ${call}`);
+    if (!this.#openRows.delete(call)) return;
     this.#late.writeSoon(`call ${call}`, () => void this.#closeCall.run(call));
   }
 
@@ -216,6 +229,11 @@ export class DnStore {
     this.#late.end();
     this.#db.close();
   }
+}
+
+/** What is written of a call that is not recorded can wait, and is another thing than what cannot. */
+function unrecorded(call: string): string {
+  return `unrecorded call ${call}`;
 }
 
 function open(file: string): Database.Database {

@@ -52,7 +52,11 @@ async function startWith(opened: Opened, { config, log }: DaemonContext): Promis
   const store = opened.add(new DnStore(config.paths.switchDb, dnTrouble), (part) => part.close());
   const callTrouble = troubleWith('the database of calls', log);
   const callStore = opened.add(
-    new CallStore({ file: config.paths.callsDb, onTrouble: callTrouble }),
+    new CallStore({
+      file: config.paths.callsDb,
+      onTrouble: callTrouble,
+      onKept: (call) => store.noteKept(call),
+    }),
     (part) => part.close(),
   );
   let running: Switch | undefined;
