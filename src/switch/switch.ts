@@ -79,6 +79,9 @@ export class Switch {
   };
   #settings: Settings;
   #userAgent: UserAgent | undefined;
+  /** As the settings are; made once for many calls. */
+  #contextNow: CallContext | undefined;
+  #routingNow: RouteOptions | undefined;
   #isDraining = false;
 
   constructor(parts: {
@@ -181,6 +184,8 @@ export class Switch {
   reload(config: Config): void {
     this.trunks.reload(config);
     this.#settings = settingsOf(config);
+    this.#contextNow = undefined;
+    this.#routingNow = undefined;
     this.strategist.reload(config);
     if (this.#userAgent !== undefined) this.certificate.reload(config, this.#userAgent);
     this.#gate.reload(config.sip.limits);
@@ -302,6 +307,11 @@ export class Switch {
   }
 
   #routing(): RouteOptions {
+    this.#routingNow ??= this.#makeRouting();
+    return this.#routingNow;
+  }
+
+  #makeRouting(): RouteOptions {
     return {
       store: this.store,
       trunks: this.trunks,
@@ -341,6 +351,11 @@ export class Switch {
   }
 
   #context(): CallContext {
+    this.#contextNow ??= this.#makeContext();
+    return this.#contextNow;
+  }
+
+  #makeContext(): CallContext {
     const userAgent = this.#userAgent;
     if (userAgent === undefined) throw new Error('a call before the user agent listens');
     return {
