@@ -29,6 +29,7 @@ export class ConsultedTarget implements TransferTarget {
   readonly how = 'attended';
   readonly leg: Leg;
   readonly isRecorded: boolean;
+  readonly isMandatory: boolean;
   readonly decision: RecordingDecision | undefined;
   readonly consultation: string;
   readonly #call: Call;
@@ -49,6 +50,7 @@ export class ConsultedTarget implements TransferTarget {
     this.leg = newLegFor(call, transferor, party, source, this.#target);
     this.decision = call.context.decide?.(party, this.leg.label);
     this.isRecorded = this.decision !== undefined;
+    this.isMandatory = this.decision?.mandatory === true;
     this.#call = call;
   }
 

@@ -21,9 +21,19 @@ const GIVE_UP_MS = 8000;
 /** Attempts when a re-INVITE of the party crosses ours. */
 const MOST_ATTEMPTS = 5;
 
+/** What is to be recorded of the new pair. */
+export interface RecordingNeed {
+  isRecorded: boolean;
+  /** No recording, no call. */
+  isMandatory: boolean;
+}
+
 export class LegExchange {
   /** Where the media of the new pair is to run. */
-  readonly media: CallMedia;
+  media: CallMedia;
+  readonly #isMandatory: boolean;
+  /** Both speak the same protocol, as far as is known. */
+  readonly #mayBeDirect: boolean;
   readonly #call: Call;
   readonly #stays: Leg;
   readonly #leaves: Leg;
@@ -37,23 +47,37 @@ export class LegExchange {
 
   /**
    * @param comes the new party, with the label of the one that leaves
-   * @param isRecorded the new pair is to be recorded, whether or not the old one was
+   * @param need the new pair is to be recorded, whether or not the old one was; without a recording it may not be, perhaps
    */
-  constructor(call: Call, comes: Leg, isRecorded: boolean) {
+  constructor(call: Call, comes: Leg, { isRecorded, isMandatory }: RecordingNeed) {
     this.#call = call;
     this.#stays = call.legs[otherLabel(comes.label)];
     this.#leaves = call.legs[comes.label];
     this.#comes = comes;
     this.#legs = comes.label === 'a' ? { a: comes, b: this.#stays } : { a: this.#stays, b: comes };
-    const isAnchored =
-      isRecorded || call.media.anchored || hasKeys(this.#stays) || mustStayAnchored(call.context, this.#legs);
+    this.#mayBeDirect = !hasKeys(this.#stays) && !mustStayAnchored(call.context, this.#legs);
+    const isAnchored = isRecorded || call.media.anchored || !this.#mayBeDirect;
+    this.#isMandatory = isMandatory || call.plan.decision.mandatory === true;
     this.media = isAnchored ? call.context.anchor(call.id, this.#legs) : directMedia;
   }
 
   /** What the new party is offered. @throws GrecError NG_TIMEOUT, NG_REFUSED, SDP_INVALID, MEDIA_NOT_MOVED */
-  offer(): Promise<Buffer> {
+  async offer(): Promise<Buffer> {
     this.#told = activeDescription(this.#stays);
-    return this.media.offer(this.#stays.label, this.#told);
+    return this.#offer(this.#stays, this.#told);
+  }
+
+  /** Without a media server the new parties hear each other directly, and the recording alone fails. */
+  async #offer(from: Leg, sdp: Buffer): Promise<Buffer> {
+    try {
+      return await this.media.offer(from.label, sdp);
+    } catch (thrown) {
+      if (this.#isMandatory || !this.#mayBeDirect || !isWithoutAnswer(thrown)) throw thrown;
+      this.#call.log.warn(`the new parties are set direct: ${messageOf(thrown)}`);
+      void this.#free(this.media);
+      this.media = directMedia;
+      return sdp;
+    }
   }
 
   /**
@@ -95,7 +119,7 @@ export class LegExchange {
    */
   takeOffer(offer: Buffer, accept: (answer: Buffer) => boolean): Promise<void> {
     return this.#exchange(async () => {
-      const forWhoStays = await this.media.offer(this.#comes.label, offer);
+      const forWhoStays = await this.#offer(this.#comes, offer);
       const answer = await this.#move(forWhoStays);
       const forWhoComes = await this.media.answer(this.#stays.label, answer, this.#metadata);
       this.#comes.described = offer;
@@ -248,6 +272,10 @@ export function activeDescription(leg: Leg): Buffer {
   const sdp = offered !== undefined && isSamePlace(offered, described) ? offered : described;
   const parsed = parseSdp(sdp);
   return parsed.ok ? Buffer.from(printSdp(withDirection(parsed.sdp, held ? 'sendonly' : 'sendrecv'))) : sdp;
+}
+
+function isWithoutAnswer(thrown: unknown): boolean {
+  return thrown instanceof GrecError && thrown.code === 'NG_TIMEOUT';
 }
 
 function isSamePlace(one: Buffer, other: Buffer): boolean {

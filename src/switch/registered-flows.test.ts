@@ -89,3 +89,26 @@ t.test('after a restart of the switch a phone is found by its address, unless th
   flows.note('7001', register('second', other), [registration('7001'), registration('7001', other)]);
   t.equal(flows.successorOf(flow(EARLIER_LIFE), '7001'), undefined);
 });
+
+t.test('a phone that has connected anew very often is still found', async (t) => {
+  const flows = new RegisteredFlows();
+  const contact = 'sip:7001@192.0.2.1';
+  const place = { address: '192.0.2.1', port: 5060, protocol: 'tcp' } as const;
+  const flowOf = (n: number): Flow => ({ id: `tcp:${n}`, peer: place, local: place });
+  const registration = {
+    number: '7001',
+    contact,
+    ...place,
+    expiresAt: 1,
+    callId: 'c',
+    cseq: 1,
+    userAgent: null,
+  };
+  for (let n = 0; n < 10_000; n += 1) {
+    const request = new FakeIncoming(
+      fakeRequest('REGISTER', '', { contact: [{ name: undefined, uri: contact, params: {} }] }),
+    );
+    flows.note('7001', Object.assign(request, { flow: flowOf(n) }), [registration]);
+  }
+  t.equal(flows.successorOf(flowOf(1), '7001')?.id, 'tcp:9999');
+});

@@ -80,8 +80,14 @@ export class RegisteredFlows {
    */
   successorOf(flow: Flow, number: string): Flow | undefined {
     if (flow.id === EARLIER_LIFE) return this.#sinceRestart(flow, number);
-    const next = this.#successors.get(`${number} ${flow.id}`);
-    return next === undefined ? undefined : (this.successorOf(next, number) ?? next);
+    let last: Flow | undefined;
+    let next = this.#successors.get(`${number} ${flow.id}`);
+    // A loop: a phone may have connected anew more often than a stack is deep.
+    while (next !== undefined) {
+      last = next;
+      next = this.#successors.get(`${number} ${next.id}`);
+    }
+    return last;
   }
 
   /** The switch was started again, and so were all connections: the phone is known by its address, if that is no other's. */

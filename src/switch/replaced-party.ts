@@ -25,7 +25,8 @@ export async function takePlace(
   const comes = newLegFor(call, leaves, party, invite.flow.peer.address);
   comes.learn(invite.message);
   const decision = call.context.decide?.(party, label);
-  const exchange = new LegExchange(call, comes, decision !== undefined);
+  const need = { isRecorded: decision !== undefined, isMandatory: decision?.mandatory === true };
+  const exchange = new LegExchange(call, comes, need);
   call.transfer = { end: () => exchange.abandon() };
   try {
     await bringIn(exchange, call, comes, invite);

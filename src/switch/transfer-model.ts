@@ -12,6 +12,8 @@ export interface TransferTarget {
   readonly leg: Leg;
   /** The new pair is to be recorded for the target's sake. */
   readonly isRecorded: boolean;
+  /** It may not be in the call without. */
+  readonly isMandatory: boolean;
   /** Whether it is, and why, once it has answered. */
   readonly decision?: RecordingDecision | undefined;
   readonly consultation?: string | undefined;

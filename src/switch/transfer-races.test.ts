@@ -1,5 +1,6 @@
 // Who hangs up, and when, in the midst of a transfer: nobody is left in a call without anybody, and nothing is left behind.
 import t from 'tap';
+import { GrecError } from '../errors.ts';
 import {
   FakeDialog,
   FakeIncoming,
@@ -165,3 +166,31 @@ t.test('a recording that begins, or is paused, while the target rings goes on wi
     t.equal(media.at(-1)?.asked.at(-1), 'startRecording 7003');
   }
 });
+
+t.test(
+  'no media server: the transfer succeeds, and only the recording fails, unless it is mandatory',
+  async (t) => {
+    for (const mandatory of [false, true]) {
+      const { call, caller, callee, userAgent, events, sdp } = await talking(t, { record: false });
+      const { plan, anchor } = call.context;
+      call.context.plan = async (...asked) => {
+        const planned = await plan?.(...asked);
+        if (planned === undefined || 'status' in planned) throw new Error('no plan');
+        return { ...planned, decision: { ...planned.decision, record: true, mandatory } };
+      };
+      call.context.anchor = (...given) => ({
+        ...anchor(...given),
+        offer: () => Promise.reject(new GrecError('NG_TIMEOUT', 'no media server answers')),
+      });
+      await refer(callee);
+      t.equal(userAgent.placed.length, mandatory ? 1 : 2);
+      const target = new FakeDialog();
+      userAgent.placed.at(1)?.onAccepted(fakeResponse(200, sdp('c')), target, () => {});
+      await settle();
+      t.equal(call.state, 'answered');
+      t.equal(call.legs.b.party.number, mandatory ? '7001' : '7003');
+      t.equal(events.at(-1)?.type, mandatory ? 'call.answered' : 'recording.failed');
+      t.equal(caller.sent.length, mandatory ? 0 : 2, 'told of the target');
+    }
+  },
+);

@@ -34,6 +34,7 @@ export class CalledTarget implements TransferTarget {
   readonly how = 'blind';
   readonly leg: Leg;
   readonly isRecorded: boolean;
+  readonly isMandatory: boolean;
   decision: RecordingDecision | undefined;
   readonly #call: Call;
   readonly #transferor: Leg;
@@ -52,7 +53,9 @@ export class CalledTarget implements TransferTarget {
     this.#plan = { ...plan, maxForwards: (refer.headers['max-forwards'] ?? 70) - 1 };
     this.#local = call.local;
     this.leg = newLegFor(call, transferor, plan.to, plan.route.peer.address);
-    this.isRecorded = targetsOf(plan).some(({ decision }) => ofSide(decision, this.leg.label) !== undefined);
+    const decisions = targetsOf(plan).map(({ decision }) => ofSide(decision, this.leg.label));
+    this.isRecorded = decisions.some((decision) => decision !== undefined);
+    this.isMandatory = decisions.some((decision) => decision?.mandatory === true);
     if (plan.attached !== undefined)
       call.context.journal({ type: 'data.attached', call: call.id, ...plan.attached });
   }

@@ -82,7 +82,7 @@ class Transfer {
     const call = this.#call;
     this.#target = target;
     call.log.info({ how: target.how, to: target.leg.party.number }, 'transfer');
-    const exchange = new LegExchange(call, target.leg, target.isRecorded);
+    const exchange = new LegExchange(call, target.leg, target);
     try {
       const offer = await exchange.offer();
       const { answer, acknowledge } = await target.ask(offer, (status) => this.#subscription?.report(status));
