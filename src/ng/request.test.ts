@@ -134,6 +134,37 @@ t.test('codec lists come in a dictionary of their own, or among the flags', asyn
   });
 });
 
+t.test('flags that come as one text stand for the same keys and lists', async (t) => {
+  const offer = (flags: string, more = '') =>
+    read(`c d7:command5:offer7:call-id1:x8:from-tag1:f3:sdp1:s10:rtpp-flags${flags.length}:${flags}${more}e`);
+  t.match(
+    offer(
+      'trust-address replace-origin replace-session-connection ICE=remove  rtcp-mux-demux RTP/AVP codec-strip-all',
+    ),
+    {
+      request: {
+        flags: ['trust-address', 'codec-strip-all'],
+        replace: ['origin', 'session-connection'],
+        ICE: 'remove',
+        'rtcp-mux': ['demux'],
+        'transport protocol': 'RTP/AVP',
+        codec: { strip: ['all'] },
+      },
+    },
+  );
+  t.match(offer('direction=pub direction=priv record-call=yes metadata=from:1|to:2'), {
+    request: { direction: ['pub', 'priv'], 'record call': 'yes', metadata: 'from:1|to:2' },
+  });
+  t.match(offer('internal external call-id=y', '5:flagsl9:symmetrice'), {
+    request: { direction: ['internal', 'external'], 'call-id': 'x', flags: ['symmetric'] },
+  });
+  t.match(offer('asymmetric', '5:flagsl9:symmetrice'), { request: { flags: ['symmetric', 'asymmetric'] } });
+  t.match(offer('__proto__=x constructor toString=1 ='), { ok: true, request: { flags: ['constructor'] } });
+  t.match(read('c d7:command6:delete7:call-id1:x10:rtpp-flags14:delete-delay=5e'), {
+    request: { 'delete-delay': 5 },
+  });
+});
+
 t.test('replies', async (t) => {
   const reply = (text: string) => {
     const decoded = decodeNg(Buffer.from(`c ${text}`));

@@ -1,6 +1,7 @@
 // The requests of the ng protocol that grec speaks, checked (rtpengine, docs/ng_control_protocol).
 import type { BencodableDict, BencodeDict } from './bencode.ts';
 import { type Fields, type FieldValues, readDictFields } from './fields.ts';
+import { expandFlags } from './rtpp-flags.ts';
 
 /** What an offer and an answer have in common, by rtpengine's names. Keys that are not listed are ignored. */
 interface SdpFields {
@@ -193,7 +194,7 @@ export function readNgRequest(dict: BencodeDict): NgRequestRead {
   if (!isCommand(command)) {
     return { ok: false, reason: `unknown command ${JSON.stringify(command.slice(0, 40))}` };
   }
-  const read = readDictFields(dict, FIELDS[command]);
+  const read = readDictFields(expandFlags(dict), FIELDS[command]);
   if (!read.ok) return { ok: false, reason: `${command}: ${read.reason}` };
   return { ok: true, request: { command, ...readFlags(read.values) } as NgRequest };
 }

@@ -1,7 +1,8 @@
 // Recordings of a real rtpengine become segments of the spool: from there on they are processed like those of grec-mediad.
 //
-// A segment is made beside the spool's others under a name that nobody reads, then renamed, and only then is the original removed; its
-// id follows from the original's name. So a crash in between leaves work to do, or something to remove: never a loss, nothing twice.
+// rtpengine closes a capture before its notes show in `metadata/`. A segment is made beside the spool's others under a name that
+// nobody reads, then renamed, and only then is the original removed; its id follows from the original's name. So a crash in
+// between leaves work to do, or something to remove: never a loss, nothing twice.
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -42,7 +42,7 @@ const metadata = JSON.stringify(METADATA);
 t.test('parties are shown plain RTP, and rtpengine nothing that it does not know', async (t) => {
   const { client, asked } = setUp();
   await client.request({ command: 'offer', ...ids, sdp: sdp(4000), 'feature-codes': ['*1'] });
-  t.match(asked, [{ command: 'offer', ICE: 'remove', 'rtcp-mux': ['demux'] }]);
+  t.match(asked, [{ command: 'offer', ICE: 'remove', 'rtcp-mux': ['demux'], flags: ['strict-source'] }]);
   t.notOk('feature-codes' in (asked[0] ?? {}));
 });
 

@@ -83,8 +83,8 @@ class Rtpengine {
 
   async #describe(request: NgOffer | NgAnswer, timeoutMs: number | undefined): Promise<NgOk> {
     const { 'feature-codes': _codes, ...rest } = request;
-    // What grec-mediad does unasked: the parties are shown plain RTP at one pair of ports.
-    const asked = { ...rest, ICE: 'remove', 'rtcp-mux': ['demux'] };
+    // What grec-mediad does unasked: the parties are shown one pair of ports, and strangers are not heard.
+    const asked = { ...rest, ICE: 'remove', 'rtcp-mux': ['demux'], flags: ['strict-source'] };
     const reply = await this.#client.request(asked, timeoutMs);
     const known = this.#knownOf(request['call-id']);
     const shownTo = request.command === 'offer' ? request['to-tag'] : request['from-tag'];
