@@ -3,6 +3,7 @@ import t from 'tap';
 import { describeRecording } from './describe.ts';
 import { factsOf, metadataOf, T0 } from './fixtures/segments.ts';
 import type { Mixdown } from './mixdown.ts';
+import { QualityMeter } from './quality.ts';
 
 const channel = () => ({
   packets: 1,
@@ -12,6 +13,7 @@ const channel = () => ({
   decoded: new Map([['PCMU', 1]]),
   undecodable: new Map<string, number>(),
   audioMs: 20,
+  quality: new QualityMeter().result(0),
 });
 const mixdown: Mixdown = {
   startAt: T0,
