@@ -1,8 +1,8 @@
 // Control: HTTP/JSON on a Unix socket, one per daemon. The server side for daemons, the client side for `grec`.
-import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { createInterface } from 'node:readline';
+import { ControlBytes, ControlStream, stream, streamBytes } from './control-streams.ts';
 import { ERROR_CODES, type ErrorCode, GrecError, messageOf, systemCode } from './errors.ts';
 
 /** The longest path a Unix socket may have on Linux (sun_path, 108 bytes with its NUL). */
@@ -11,6 +11,7 @@ const LARGEST_BODY_BYTES = 1 << 20;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 export { type DaemonName, socketOf } from './config.ts';
+export { ControlBytes, ControlStream, type StreamSource } from './control-streams.ts';
 
 /** What a route gets: decoded path parameters (`:name`), query and JSON body (undefined when there is none). */
 export interface ControlRequest {
@@ -19,19 +20,7 @@ export interface ControlRequest {
   body: unknown;
 }
 
-/** Yields what is to be sent, until it has no more or `signal` is aborted: nobody reads any more. */
-export type StreamSource = (signal: AbortSignal) => AsyncIterable<unknown>;
-
-/** An answer without an end: one JSON value a line (application/x-ndjson), until either side hangs up. */
-export class ControlStream {
-  readonly start: StreamSource;
-
-  constructor(start: StreamSource) {
-    this.start = start;
-  }
-}
-
-/** Answers with a JSON value or a {@link ControlStream}, or throws a GrecError, which the client throws again as it was. */
+/** Answers with a JSON value, a {@link ControlStream} or {@link ControlBytes}, or throws a GrecError, which the client throws again as it was. */
 export type ControlRoute = (request: ControlRequest) => unknown | Promise<unknown>;
 
 /** Routes by `METHOD /path/:name`. */
@@ -121,6 +110,7 @@ async function answer(
     const body = await readBody(incoming);
     const result = await match.route({ params: match.params, query: url.searchParams, body });
     if (result instanceof ControlStream) await stream(outgoing, result);
+    else if (result instanceof ControlBytes) await streamBytes(outgoing, result);
     else reply(outgoing, 200, result ?? {});
   } catch (thrown) {
     const error = thrown instanceof GrecError ? thrown : new GrecError('INTERNAL', messageOf(thrown));
@@ -136,19 +126,6 @@ function reply(outgoing: ServerResponse, status: number, value: unknown): void {
     'content-length': Buffer.byteLength(text),
   });
   outgoing.end(text);
-}
-
-/** What the other end does not read waits in the source, which knows how much may. */
-async function stream(outgoing: ServerResponse, { start }: ControlStream): Promise<void> {
-  const closed = new AbortController();
-  outgoing.once('close', () => closed.abort());
-  outgoing.writeHead(200, { 'content-type': 'application/x-ndjson' });
-  outgoing.flushHeaders();
-  for await (const value of start(closed.signal)) {
-    if (outgoing.write(`${JSON.stringify(value)}\n`)) continue;
-    await once(outgoing, 'drain', { signal: closed.signal }).catch(() => undefined);
-  }
-  outgoing.end();
 }
 
 async function readBody(incoming: IncomingMessage): Promise<unknown> {
@@ -212,6 +189,24 @@ export async function* followDaemon(
   } finally {
     incoming.destroy();
   }
+}
+
+/**
+ * The bytes that a daemon answers with, until it ends them or `destroy` does.
+ * @throws GrecError DAEMON_NOT_RUNNING, or what the daemon answered
+ */
+export async function openDaemonBytes(
+  daemon: string,
+  socketPath: string,
+  path: string,
+): Promise<IncomingMessage> {
+  checkLength(socketPath);
+  const incoming = await open(daemon, socketPath, path);
+  if ((incoming.statusCode ?? 0) < 300) return incoming;
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
+  const value = parseAnswer(daemon, Buffer.concat(chunks).toString('utf8'));
+  throw refusal(daemon, incoming.statusCode ?? 0, value);
 }
 
 function open(daemon: string, socketPath: string, path: string): Promise<IncomingMessage> {

@@ -27,7 +27,7 @@ const BASE = [
   'node-version',
 ];
 /** Processes and their control sockets: above base, below the stages. */
-const PROCESS = ['control', 'daemon'];
+const PROCESS = ['control', 'control-streams', 'daemon'];
 const WIRE = ['sip', 'sdp', 'rtp', 'ng', 'spool', 'capture'];
 /** Values in, values out: no sockets, no processes. */
 const PURE = [...WIRE, 'switch/strategy'];
@@ -35,7 +35,8 @@ const PURE = [...WIRE, 'switch/strategy'];
 /** Which rooms a room may enter besides itself. */
 const ALLOWED: Record<string, string[]> = {
   ...Object.fromEntries(BASE.map((name) => [name, BASE])),
-  control: BASE,
+  'control-streams': BASE,
+  control: [...BASE, 'control-streams'],
   daemon: [...BASE, 'control'],
   sip: BASE,
   sdp: BASE,

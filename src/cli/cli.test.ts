@@ -44,6 +44,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'pause',
     'resume',
     'stop',
+    'listen',
     'events',
     'ls',
     'show',

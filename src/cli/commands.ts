@@ -208,6 +208,10 @@ function addCallCommands(program: Command, lazily: Lazily): void {
       );
   }
   program
+    .command('listen <call>')
+    .description('write both parties of a call that is recorded to standard output, as WAV, while they speak')
+    .action(lazily(async (): Promise<Action<[string]>> => (await import('./listen.ts')).listen));
+  program
     .command('events')
     .description('print the events of calls and recordings as they happen')
     .option('--dn <number>', 'those of calls in which this DN is')

@@ -9,6 +9,7 @@ import { removeLeftovers } from '../archive/write.ts';
 import type { CatalogWriter } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
 import type { Config } from '../config.ts';
+import type { ControlBytes, ControlRequest } from '../control.ts';
 import type { RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -19,6 +20,7 @@ import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
 import { recordingIdOf } from './ids.ts';
 import { JOURNALS, Journals } from './journals.ts';
+import { type Listeners, openListeners } from './listening.ts';
 import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
 import { type SegmentEntry, SpoolScan } from './spool-scan.ts';
 import { watchFolders } from './watch.ts';
@@ -52,6 +54,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Running
     routes: {
       'GET /alarms': ({ query }) => processor.catalog.alarms(Number(query.get('limit')) || 50),
       'GET /recordings/:id': ({ params }) => processor.stateOf(params.id ?? ''),
+      'GET /listen/:call': (request) => processor.listen(request),
       'POST /sync': () => processor.sync(),
     },
     status: () => processor.status(),
@@ -77,6 +80,7 @@ function prepareFolders(config: Config): void {
 
 class Processor {
   readonly catalog: CatalogWriter;
+  readonly listeners: Listeners;
   readonly #following: FollowingCatalog;
   readonly #config: Config;
   readonly #log: Logger;
@@ -109,6 +113,7 @@ class Processor {
     this.#journals = new Journals({ directory: journal, catalog, log });
     this.#spool = new SpoolScan(spool);
     this.#import = openRtpengineImport({ config, catalog, log });
+    this.listeners = openListeners({ config, log, spool: this.#spool, journals: this.#journals, now });
     const onIdle = () => void this.round();
     this.#finisher = new Finisher({
       archive,
@@ -135,6 +140,7 @@ class Processor {
     this.#unwatch();
     await this.#round;
     await this.#finisher.stop();
+    await this.listeners.stop();
     this.catalog.close();
   }
 
@@ -232,6 +238,12 @@ class Processor {
     return state === 'failed' ? 'failed' : 'finished';
   }
 
+  /** A call may have begun since the last look. @throws GrecError CALL_UNKNOWN, CALL_AMBIGUOUS, RECORDING_STATE */
+  async listen(request: ControlRequest): Promise<ControlBytes> {
+    await this.round();
+    return this.listeners.open(request);
+  }
+
   /** The same problem is told once. */
   #report(problem: string): void {
     if (problem !== this.#problem) this.#log.error(`processing stands still, and is tried again: ${problem}`);
@@ -249,6 +261,7 @@ class Processor {
       recordings: this.catalog.count(),
       failed: this.catalog.count('failed'),
       lastFinished: finishedAt === 0 ? null : new Date(finishedAt).toISOString(),
+      listeners: this.listeners.count,
       alarms: this.catalog.alarmCount(),
       imported: this.#import?.taken,
       problem: this.#problem ?? null,

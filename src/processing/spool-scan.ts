@@ -37,6 +37,11 @@ export class SpoolScan {
     return [...entries.values()];
   }
 
+  /** As the last {@link refresh} saw them. */
+  entries(): SegmentEntry[] {
+    return [...this.#entries.values()];
+  }
+
   get(id: string): SegmentEntry | undefined {
     return this.#entries.get(id);
   }

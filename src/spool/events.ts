@@ -117,6 +117,20 @@ export const eventBodySchema = v.variant('type', [
   /** Its media server is lost; it goes on (`recording.resumed`) when another one takes over. */
   v.object({ type: v.literal('recording.interrupted'), ...recordingBase, reason: v.string() }),
   v.object({ type: v.literal('recording.failed'), ...recordingBase, reason: v.string() }),
+  /** Somebody listens to a call that is up. `by`: who, as the one who asks says. */
+  v.object({
+    type: v.literal('listening.started'),
+    ...callBase,
+    recording: v.optional(v.string()),
+    by: v.string(),
+  }),
+  v.object({
+    type: v.literal('listening.ended'),
+    ...callBase,
+    recording: v.optional(v.string()),
+    by: v.string(),
+    seconds: v.number(),
+  }),
   /** It was made from a capture of somebody else (grec import). In the metadata of the recording alone: no journal has it. */
   v.object({
     type: v.literal('recording.imported'),

@@ -1,0 +1,54 @@
+// The end of a capture that is being written: its packets as the media server flushes them.
+import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { systemCode } from '../errors.ts';
+import {
+  type CaptureCursor,
+  type CapturedPacket,
+  captureCursor,
+  decodeRecords,
+  FILE_HEADER_BYTES,
+} from '../spool/pcap.ts';
+
+const PIECE_BYTES = 1 << 18;
+
+export class SegmentTail {
+  readonly #file: FileHandle;
+  readonly #cursor: CaptureCursor = captureCursor(0);
+  #position = FILE_HEADER_BYTES;
+  #rest: Buffer = Buffer.alloc(0);
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** Undefined when the capture is not there, not yet or not any more. Throws Node's other system errors. */
+  static async open(captureFile: string): Promise<SegmentTail | undefined> {
+    try {
+      return new SegmentTail(await open(captureFile, 'r'));
+    } catch (thrown) {
+      if (systemCode(thrown) === 'ENOENT') return undefined;
+      throw thrown;
+    }
+  }
+
+  /** Takes all that has been added since; other work runs in between. Packets are only valid while they are taken. */
+  async read(take: (packet: CapturedPacket) => void): Promise<void> {
+    for (;;) {
+      const piece = Buffer.allocUnsafe(PIECE_BYTES);
+      const { bytesRead } = await this.#file.read(piece, 0, PIECE_BYTES, this.#position);
+      if (bytesRead === 0 || this.#cursor.problem !== undefined) return;
+      this.#position += bytesRead;
+      const bytes = Buffer.concat([this.#rest, piece.subarray(0, bytesRead)]);
+      this.#cursor.offset = 0;
+      for (const packet of decodeRecords(bytes, this.#cursor)) take(packet);
+      this.#rest = Buffer.from(bytes.subarray(this.#cursor.offset));
+      if (bytesRead < PIECE_BYTES) return;
+      await setImmediate();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
