@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import * as v from 'valibot';
+import { settingEntries } from './dn-settings.ts';
 import { type Finding, flag, isTable, oneOf, text, within } from './toml-schema.ts';
 
 /** How a call proves that it comes from a trunk. */
@@ -81,6 +82,7 @@ const trunkTable = v.strictObject({
   qualify: v.optional(within(0, 3600, 'a whole number of seconds'), 0),
   'calls-per-second': v.optional(within(0, 10_000, 'a whole number'), 0),
   record: v.optional(flag, false),
+  srtp: v.optional(settingEntries.srtp, 'pass'),
 });
 
 const trunk = v.pipe(

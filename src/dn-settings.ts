@@ -10,6 +10,13 @@ export type DnType = (typeof DN_TYPES)[number];
 /** When media runs through the media server: while it is recorded, or in every call, from its set-up to its end. */
 export const ANCHORS = ['recording', 'always'] as const;
 
+/**
+ * What a party is offered of SRTP: what the other one offers (`pass`), plain RTP, plain RTP with keys, which leaves it the choice
+ * (RFC 8643), or nothing else than SRTP.
+ */
+export const SRTP_WORDS = ['pass', 'off', 'offer', 'require'] as const;
+export type SrtpWord = (typeof SRTP_WORDS)[number];
+
 /** The kinds at which a phone registers. */
 export function hasPhone(type: DnType): boolean {
   return type === 'extension' || type === 'acd-position';
@@ -33,6 +40,7 @@ export const settingEntries = {
   'recording-filename': template,
   retention: v.pipe(v.string(RETENTION), v.regex(/^[a-z0-9-]{1,32}$/, RETENTION)),
   anchor: oneOf(ANCHORS),
+  srtp: oneOf(SRTP_WORDS),
 };
 
 export type SettingName = keyof typeof settingEntries;
@@ -49,6 +57,7 @@ export const defaultEntries = {
   'recording-filename': v.optional(settingEntries['recording-filename']),
   retention: v.optional(settingEntries.retention),
   anchor: v.optional(settingEntries.anchor, 'recording'),
+  srtp: v.optional(settingEntries.srtp, 'pass'),
 };
 const defaultsSchema = v.strictObject(defaultEntries);
 export type SettingDefaults = v.InferOutput<typeof defaultsSchema>;

@@ -30,6 +30,8 @@ export interface BaresipOptions {
   source: string;
   /** In its notation; `pcmu/8000/1` when left out. */
   codecs?: string;
+  /** Whether it speaks SRTP: offered beside plain RTP, or nothing else. */
+  srtp?: 'srtp' | 'srtp-mand';
   /** Its own numeric address. */
   host?: string;
 }
@@ -108,6 +110,7 @@ rtp_ports 20000-29998
 module_path ${MODULES}
 module g711.so
 module aufile.so
+module srtp.so
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
@@ -117,9 +120,10 @@ ctrl_tcp_listen 127.0.0.1:${control}
 }
 
 function account(options: BaresipOptions): string {
-  const { number, password, registrar, transport, codecs = 'pcmu/8000/1' } = options;
+  const { number, password, registrar, transport, codecs = 'pcmu/8000/1', srtp } = options;
+  const encryption = srtp === undefined ? '' : `;mediaenc=${srtp}`;
   const { host, port } = registrar;
-  return `<sip:${number}@${host}:${port};transport=${transport}>;auth_pass=${password};answermode=auto;regint=120;audio_codecs=${codecs}\n`;
+  return `<sip:${number}@${host}:${port};transport=${transport}>;auth_pass=${password};answermode=auto;regint=120;audio_codecs=${codecs}${encryption}\n`;
 }
 
 class Events {

@@ -10,6 +10,7 @@ import type { RecordingRow } from '../../src/catalog/rows.ts';
 import { type DaemonsRunning, startDaemons } from '../../src/cli/daemons-runner.ts';
 import { type Config, type DaemonName, loadConfig, socketOf } from '../../src/config.ts';
 import { askDaemon } from '../../src/control.ts';
+import type { SrtpWord } from '../../src/dn-settings.ts';
 import { makeCertificate, type TestCertificate } from '../../src/testing/certificate.ts';
 
 const DAEMONS = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -39,6 +40,12 @@ export interface InstallationOptions {
   prepare?(directory: string): void;
 }
 
+export interface DnSettings {
+  record?: boolean;
+  name?: string;
+  srtp?: SrtpWord;
+}
+
 export interface Installation {
   config: Config;
   configFile: string;
@@ -54,7 +61,7 @@ export interface Installation {
     path: string,
     body?: unknown,
   ): Promise<T>;
-  addDn(number: string, password: string, settings?: { record?: boolean; name?: string }): Promise<void>;
+  addDn(number: string, password: string, settings?: DnSettings): Promise<void>;
   /** Asks until there is an answer; rejects after a minute with what the daemons logged. */
   until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T>;
   /** Resolves when a phone has registered as that DN. */

@@ -17,6 +17,8 @@ export interface LinphoneOptions {
   password: string;
   registrar: { host: string; port: number };
   transport: 'udp' | 'tcp';
+  /** It speaks SRTP, and nothing else. */
+  srtp?: boolean;
   /** A mono WAV that it speaks, over and over. */
   source: string;
 }
@@ -65,7 +67,7 @@ export async function startLinphone(options: LinphoneOptions): Promise<Linphone>
   };
 }
 
-async function configure({ transport }: LinphoneOptions): Promise<string> {
+async function configure({ transport, srtp = false }: LinphoneOptions): Promise<string> {
   const port = await freePort();
   return `
 [sip]
@@ -74,6 +76,7 @@ sip_tcp_port=${transport === 'tcp' ? port : 0}
 sip_tls_port=0
 bind_address=127.0.0.1
 use_ipv6=0
+${srtp ? 'media_encryption=srtp\nmedia_encryption_mandatory=1' : ''}
 [net]
 dns_srv_enabled=0
 [rtp]

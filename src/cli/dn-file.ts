@@ -48,6 +48,7 @@ const fileSchema = v.strictObject({
         'recording-filename': optional(settingEntries['recording-filename']),
         retention: optional(settingEntries.retention),
         anchor: optional(settingEntries.anchor),
+        srtp: optional(settingEntries.srtp),
       }),
       'expected [[dn]] tables',
     ),

@@ -155,7 +155,7 @@ function describeDn(dn: Dn): string[] {
       name,
       `${dn[name] ? 'yes' : 'no'}${inherited(dn, name)}`,
     ]),
-    ...(['recording-filename', 'retention', 'anchor'] as const).map((name): [string, string] => [
+    ...(['recording-filename', 'retention', 'anchor', 'srtp'] as const).map((name): [string, string] => [
       name,
       `${dn[name] ?? '-'}${inherited(dn, name)}`,
     ]),

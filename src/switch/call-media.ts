@@ -1,13 +1,15 @@
 // What each party's SDP becomes: its own (direct media), or the media server's (anchored) (RFC 3264).
 import { isIPv6 } from 'node:net';
+import type { SrtpWord } from '../dn-settings.ts';
 import { GrecError } from '../errors.ts';
 import type { NgClient } from '../ng/client.ts';
 import { keepFormats } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import { printSdp } from '../sdp/print.ts';
 import type { RecordingMetadata } from '../spool/segment.ts';
-import type { Legs } from './call-model.ts';
+import type { CallContext, Legs } from './call-model.ts';
 import { isAgent, type Label, otherLabel } from './leg.ts';
+import { asRequired, towards, wordOf } from './srtp-policy.ts';
 
 /** The media of one call. Every SDP that crosses the switch goes through it, in either direction. */
 export interface CallMedia {
@@ -54,12 +56,14 @@ const RECORDABLE = new Set(['PCMU', 'PCMA', 'TELEPHONE-EVENT', 'CN']);
  * @param callId the call's name in the ng protocol
  * @param featureCodes what agents may dial as telephone events; the media server tells of it
  * @param legs each as it is when it is spoken of: parties come and go
+ * @param srtpOf what is said of SRTP with a party
  */
 export function anchoredMedia(
   client: Pick<NgClient, 'request'>,
   callId: string,
   legs: Legs,
   featureCodes: readonly string[] = [],
+  srtpOf?: CallContext['srtpOf'],
 ): CallMedia {
   const base = { 'call-id': callId };
   const ng = inTurn(client);
@@ -72,7 +76,7 @@ export function anchoredMedia(
   return {
     anchored: true,
     async offer(from, sdp) {
-      const text = recordableOffer(sdp);
+      const text = recordableOffer(sdp, wordOf({ srtpOf }, legs[from]));
       const reply = await ng.request({
         command: 'offer',
         ...base,
@@ -80,6 +84,7 @@ export function anchoredMedia(
         'to-tag': legs[otherLabel(from)].tag,
         ...receivedFrom(from),
         'address family': familyOf(otherLabel(from)),
+        ...towards(wordOf({ srtpOf }, legs[otherLabel(from)])),
         replace: ['origin'],
         ...codesOf(from),
         sdp: text,
@@ -135,12 +140,13 @@ function inTurn(client: Pick<NgClient, 'request'>): Pick<NgClient, 'request'> {
   };
 }
 
-function recordableOffer(sdp: Buffer): string {
+function recordableOffer(sdp: Buffer, word: SrtpWord): string {
   const parsed = parseSdp(sdp);
   if (!parsed.ok) throw new GrecError('SDP_INVALID', `the offer is not acceptable: ${parsed.reason}`);
-  const narrowed = keepFormats(parsed.sdp, ({ encoding }) => RECORDABLE.has(encoding));
+  const offered = asRequired(parsed.sdp, word);
+  const narrowed = keepFormats(offered, ({ encoding }) => RECORDABLE.has(encoding));
   // With nothing recordable in it the call matters more: it keeps its formats, and the processor raises the alarm.
-  return printSdp(narrowed ?? parsed.sdp);
+  return printSdp(narrowed ?? offered);
 }
 
 function sdpOf(sdp: unknown): Buffer {

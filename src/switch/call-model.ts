@@ -1,4 +1,5 @@
 // What a call is made of: parties, legs, the plan that it follows, and what it is given to work with.
+import type { SrtpWord } from '../dn-settings.ts';
 import type { Logger } from '../log.ts';
 import type { SipResponse } from '../sip/message.ts';
 import type { Credentials, Dialog, UserAgent } from '../sip/user-agent.ts';
@@ -58,6 +59,8 @@ export interface CallContext {
   decide?(newcomer: CallParty, label: Label): RecordingDecision | undefined;
   /** The call, and the leg of it, that a dialog belongs to. */
   callOf?(dialog: Dialog): { call: Call; label: Label } | undefined;
+  /** What is said of SRTP with a party; `pass` when this is left out. */
+  srtpOf?(party: CallParty): SrtpWord;
   /** Where a callee's redirection leads. */
   redirect?(from: Destination, response: SipResponse): Redirected[];
 }

@@ -1,5 +1,5 @@
 // A call on its way from INVITE to answer: who is asked, what the caller hears of it, and how it comes to media (RFC 3261 section 13).
-import { messageOf } from '../errors.ts';
+import { GrecError, messageOf } from '../errors.ts';
 import type { SipResponse } from '../sip/message.ts';
 import { supports } from '../sip/option-tags.ts';
 import type { Body, Dialog, IncomingInvite, Progress } from '../sip/user-agent.ts';
@@ -15,6 +15,7 @@ import type { Label } from './leg.ts';
 import { failureStatus, phrase, statusForCaller } from './response-mapping.ts';
 import { sdpOf } from './sdp-body.ts';
 import { withDiversion } from './shown-caller.ts';
+import { isConverted, isForbidden, srtpRequired } from './srtp-policy.ts';
 
 type Ack = (body?: Body) => void;
 
@@ -66,6 +67,8 @@ export class CallSetup {
   async begin(): Promise<void> {
     const call = this.#call;
     this.#invite.onCancel = () => call.release('a', 487, 'cancelled by the caller');
+    if (isForbidden(call.context, call.legs.a, this.#offer))
+      return call.release('switch', 488, srtpRequired().message);
     const offer = this.#offer && (await this.#firstOffer(this.#offer));
     const hunt = huntOf(call.plan);
     const permitted = hunt.rounds.map((round) => round.filter((target) => this.#isPermitted(target)));
@@ -136,6 +139,16 @@ export class CallSetup {
     this.#call.recording?.fail(this.#loss);
     // What the media server may hold already is of no use; when it does not answer there is nothing to free.
     void anchored.release().catch(() => undefined);
+    if (!this.#isConverted()) return;
+    // What one of them speaks the other must not, or cannot, be shown.
+    const isRefused = thrown instanceof GrecError && thrown.code !== 'NG_TIMEOUT';
+    this.#call.release('switch', isRefused ? 488 : 503, `SRTP cannot be had: ${this.#loss}`);
+  }
+
+  #isConverted(): boolean {
+    const { context, legs } = this.#call;
+    const [from, to] = this.#offer === undefined ? [legs.b, legs.a] : [legs.a, legs.b];
+    return isConverted(context, from, from.offered, to);
   }
 
   #enqueue(step: () => Promise<void>): void {

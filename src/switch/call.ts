@@ -26,7 +26,9 @@ import { watchParties } from './liveness.ts';
 import { agentSide, type RecordingDecision } from './recording-decision.ts';
 import { recordLate, setDirectInTurn } from './recording-requests.ts';
 import { termsOf } from './recording-terms.ts';
+import { sdpOf } from './sdp-body.ts';
 import { newUuid, sessionIdHeader } from './session-id.ts';
+import { isConverted, strictest, warnOfKeysInClear } from './srtp-policy.ts';
 import type { StoredCall } from './stored-call.ts';
 
 export type { CallContext, CallParty, CallPlan, CallState, CallTarget } from './call-model.ts';
@@ -97,10 +99,17 @@ export class Call {
       this.recording = plan.decision.record ? this.newRecording() : undefined;
       const isV6 = isIPv6(invite.flow.peer.address);
       // Parties that speak different versions of IP hear each other through the media server alone.
-      const isAnchored = targetsOf(plan).some(
-        ({ decision, route }) =>
-          decision.record || decision.isAnchored || isIPv6(route.peer.address) !== isV6,
+      const targets = targetsOf(plan);
+      this.legs.b.srtp = strictest(
+        context,
+        targets.map(({ to }) => to),
       );
+      const isAnchored =
+        isConverted(context, this.legs.a, sdpOf(invite.message), this.legs.b) ||
+        targets.some(
+          ({ decision, route }) =>
+            decision.record || decision.isAnchored || isIPv6(route.peer.address) !== isV6,
+        );
       this.media = isAnchored ? context.anchor(this.id, this.legs) : directMedia;
       this.#setup = new CallSetup(this, invite);
     } else {
@@ -193,6 +202,7 @@ export class Call {
     const isDecided = isOneParty([...targetsOf(this.plan), target]);
     this.plan = { ...this.plan, to, route, decision };
     this.legs.b.party = to;
+    this.legs.b.srtp = undefined;
     this.legs.b.source = route.peer.address;
     if (isDecided) return;
     this.#journalDecision();
@@ -225,6 +235,7 @@ export class Call {
     const to = this.plan.hunt && this.plan.to;
     this.context.journal({ type: 'call.answered', call: this.id, to });
     this.log.info('call answered');
+    warnOfKeysInClear(this);
     relayInDialog(this);
     this.#endWatch = watchParties(this, this.context.probeMs);
     this.#keep();

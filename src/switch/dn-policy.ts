@@ -32,6 +32,7 @@ export function policyOf(
       agent?.['recording-filename'] ?? dn['recording-filename'] ?? defaults['recording-filename'],
     retention: agent?.retention ?? dn.retention ?? defaults.retention,
     anchor: agent?.anchor ?? dn.anchor ?? defaults.anchor,
+    srtp: agent?.srtp ?? dn.srtp ?? defaults.srtp,
     recordSaidBy: recordSaidBy(dn, agent),
   };
 }

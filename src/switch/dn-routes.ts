@@ -153,6 +153,7 @@ function showDn(directory: Directory, dn: Dn) {
     'recording-filename': policy['recording-filename'] ?? null,
     retention: policy.retention ?? null,
     anchor: policy.anchor,
+    srtp: policy.srtp,
     settings: Object.fromEntries(SETTING_NAMES.map((setting) => [setting, dn[setting] ?? null])),
     agent: login?.agent ?? null,
     loggedInOn: store.logins.ofAgent(number)?.dn ?? null,

@@ -48,13 +48,14 @@ interface DnRow {
   recordingFilename: string | null;
   retention: string | null;
   anchor: Dn['anchor'] | null;
+  srtp: Dn['srtp'] | null;
   ha1: string | null;
   ha1Sha256: string | null;
   realm: string | null;
 }
 
 const DN_COLUMNS = `number, type, name, record, record_consult_calls AS recordConsultCalls, mandatory,
-  recording_filename AS recordingFilename, retention, anchor, ha1, ha1_sha256 AS ha1Sha256, realm`;
+  recording_filename AS recordingFilename, retention, anchor, srtp, ha1, ha1_sha256 AS ha1Sha256, realm`;
 
 export class DnStore {
   readonly logins: AgentLogins;
@@ -114,13 +115,13 @@ export class DnStore {
     this.#db
       .prepare<[DnRow]>(
         `INSERT INTO dn (number, type, name, record, record_consult_calls, mandatory, recording_filename, retention,
-           anchor, ha1, ha1_sha256, realm)
+           anchor, srtp, ha1, ha1_sha256, realm)
          VALUES (@number, @type, @name, @record, @recordConsultCalls, @mandatory, @recordingFilename, @retention,
-           @anchor, @ha1, @ha1Sha256, @realm)
+           @anchor, @srtp, @ha1, @ha1Sha256, @realm)
          ON CONFLICT (number) DO UPDATE SET type = excluded.type, name = excluded.name, record = excluded.record,
            record_consult_calls = excluded.record_consult_calls, mandatory = excluded.mandatory,
            recording_filename = excluded.recording_filename, retention = excluded.retention,
-           anchor = excluded.anchor, ha1 = excluded.ha1, ha1_sha256 = excluded.ha1_sha256, realm = excluded.realm`,
+           anchor = excluded.anchor, srtp = excluded.srtp, ha1 = excluded.ha1, ha1_sha256 = excluded.ha1_sha256, realm = excluded.realm`,
       )
       .run(rowOf(dn));
   }
@@ -248,6 +249,7 @@ function dnOf(row: DnRow): Dn {
     'recording-filename': row.recordingFilename ?? undefined,
     retention: row.retention ?? undefined,
     anchor: row.anchor ?? undefined,
+    srtp: row.srtp ?? undefined,
   };
   const dn: Dn = { number, type, name, ha1, realm, ...(ha1Sha256 !== null && { ha1Sha256 }) };
   // Only what is said: what is left out is inherited.
@@ -268,6 +270,7 @@ function rowOf(dn: Dn): DnRow {
     recordingFilename: dn['recording-filename'] ?? null,
     retention: dn.retention ?? null,
     anchor: dn.anchor ?? null,
+    srtp: dn.srtp ?? null,
     ha1,
     ha1Sha256: dn.ha1Sha256 ?? null,
     realm,

@@ -58,6 +58,7 @@ const changeEntries = {
       'recording-filename': orNull(settingEntries['recording-filename']),
       retention: orNull(settingEntries.retention),
       anchor: orNull(settingEntries.anchor),
+      srtp: orNull(settingEntries.srtp),
     }),
     {},
   ),

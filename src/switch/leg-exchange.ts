@@ -15,6 +15,7 @@ import { type Leg, otherLabel } from './leg.ts';
 import { isSameMedia } from './media-compare.ts';
 import { moveMedia } from './move-media.ts';
 import { sdpOf } from './sdp-body.ts';
+import { hasKeys, mustStayAnchored } from './srtp-policy.ts';
 
 const GIVE_UP_MS = 8000;
 /** Attempts when a re-INVITE of the party crosses ours. */
@@ -44,7 +45,8 @@ export class LegExchange {
     this.#leaves = call.legs[comes.label];
     this.#comes = comes;
     this.#legs = comes.label === 'a' ? { a: comes, b: this.#stays } : { a: this.#stays, b: comes };
-    const isAnchored = isRecorded || call.media.anchored;
+    const isAnchored =
+      isRecorded || call.media.anchored || hasKeys(this.#stays) || mustStayAnchored(call.context, this.#legs);
     this.media = isAnchored ? call.context.anchor(call.id, this.#legs) : directMedia;
   }
 

@@ -1,5 +1,6 @@
 // One side of a call: its party, the dialog with it, and what was agreed with it about media.
 
+import type { SrtpWord } from '../dn-settings.ts';
 import type { SipMessage } from '../sip/message.ts';
 import type { Body, Dialog } from '../sip/user-agent.ts';
 import type { CallParty } from './call-model.ts';
@@ -48,6 +49,8 @@ export class Leg {
   offered: Buffer | undefined;
   /** The UUID by which the party names its side of the conversation (RFC 7989); made here when it does not. */
   uuid: string | undefined;
+  /** What is offered of SRTP while several may answer; else it is what is said of its party. */
+  srtp: SrtpWord | undefined;
   /** It has put the other on hold. */
   held = false;
   /** Its dialog began in another conversation: it is told the one that it is in now (RFC 7989 section 8 in spirit). */

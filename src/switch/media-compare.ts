@@ -1,4 +1,5 @@
 // Comparing descriptions: whether one says something else about its audio than another, and which one says more (RFC 3264).
+import { isCrypto } from '../sdp/crypto.ts';
 import { audioOf, isSpeech, mediaAddress, rtpFormats } from '../sdp/offer-answer.ts';
 import { parseSdp } from '../sdp/parse.ts';
 import type { SessionDescription } from '../sdp/session-description.ts';
@@ -6,7 +7,7 @@ import type { SessionDescription } from '../sdp/session-description.ts';
 /** What the processor can make audible. */
 const SPOKEN = new Set(['PCMU', 'PCMA']);
 
-/** True when both want the same formats at the same place. */
+/** True when both want the same formats at the same place, under the same keys. */
 export function isSameMedia(one: Buffer, other: Buffer): boolean {
   if (one.equals(other)) return true;
   const [before, after] = [read(one), read(other)];
@@ -20,6 +21,7 @@ function shown(sdp: SessionDescription): string {
   return JSON.stringify([
     mediaAddress(sdp, audio),
     formats.map(({ payloadType, encoding }) => [payloadType, encoding]),
+    audio.attributes.filter(isCrypto),
   ]);
 }
 

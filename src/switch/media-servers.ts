@@ -7,7 +7,7 @@ import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { NgClient } from '../ng/client.ts';
 import { anchoredMedia, type CallMedia } from './call-media.ts';
-import type { Legs } from './call-model.ts';
+import type { CallContext, Legs } from './call-model.ts';
 import type { Leg } from './leg.ts';
 
 const PING_INTERVAL_MS = 250;
@@ -30,6 +30,8 @@ export interface MediaServersOptions {
   onFound(server: MediaServer): void;
   /** What agents may dial in a call. */
   featureCodes?(): readonly string[];
+  /** What is said of SRTP with a party. */
+  srtpOf?: CallContext['srtpOf'];
   pingIntervalMs?: number;
 }
 
@@ -165,9 +167,14 @@ export class MediaServers {
     const isFirst = !this.#anchored.has(legs.a) && !this.#anchored.has(legs.b);
     const name = isFirst ? call : `${call}.${this.#prefix}${++this.#serial}`;
     this.#anchored.add(legs.a).add(legs.b);
-    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs, this.#options.featureCodes?.());
+    const media = this.#mediaAt(server, name, legs);
     if (server !== undefined) this.#anchors.set(media, { server, life: server.life, name });
     return media;
+  }
+
+  #mediaAt(server: MediaServer | undefined, name: string, legs: Legs): CallMedia {
+    const { featureCodes, srtpOf } = this.#options;
+    return anchoredMedia(server?.ng ?? NO_SERVER, name, legs, featureCodes?.(), srtpOf);
   }
 
   anchorOf(media: CallMedia): StoredAnchor | undefined {
@@ -179,7 +186,7 @@ export class MediaServers {
   restore({ server: wanted, name }: StoredAnchor, legs: Legs): CallMedia {
     const server = this.#servers.find((candidate) => candidate.name === wanted);
     this.#anchored.add(legs.a).add(legs.b);
-    const media = anchoredMedia(server?.ng ?? NO_SERVER, name, legs, this.#options.featureCodes?.());
+    const media = this.#mediaAt(server, name, legs);
     const [first] = this.#servers;
     const known = server ?? first;
     if (known !== undefined)

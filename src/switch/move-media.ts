@@ -10,6 +10,7 @@ import type { CallMedia } from './call-media.ts';
 import type { Leg } from './leg.ts';
 import { isRicher, isSameMedia } from './media-compare.ts';
 import { sdpOf } from './sdp-body.ts';
+import { mustStayAnchored } from './srtp-policy.ts';
 
 /** A party that has not answered a re-INVITE after this, though it says that it works on it, is asked no more. */
 const GIVE_UP_MS = 8000;
@@ -71,6 +72,8 @@ class Move {
   async run(): Promise<void> {
     const call = this.#call;
     if (call.state !== 'answered') throw new NotMoved('the call is over');
+    if (!this.#to.anchored && mustStayAnchored(call.context, call.legs))
+      throw new NotMoved('its parties speak SRTP differently, and only a media server stands between');
     const forFirst = await this.#moveSecond();
     call.media = this.#to;
     try {

@@ -6,6 +6,7 @@ import type { Asked, CallRecording } from './call-recording.ts';
 import type { Label } from './leg.ts';
 import { moveMedia } from './move-media.ts';
 import { mayGoDirect } from './nat.ts';
+import { hasKeys, mustStayAnchored } from './srtp-policy.ts';
 
 export const OPERATIONS = ['start', 'pause', 'resume', 'stop'] as const;
 export type Operation = (typeof OPERATIONS)[number];
@@ -140,6 +141,8 @@ const UNDER_WAY: readonly (string | undefined)[] = ['starting', 'recording', 'pa
 async function setDirect(call: Call): Promise<void> {
   const staysPut = () => !call.media.anchored || UNDER_WAY.includes(call.recording?.state);
   if (staysPut() || call.plan.decision.isAnchored || !mayGoDirect(call.legs)) return;
+  const { a, b } = call.legs;
+  if (hasKeys(a) || hasKeys(b) || mustStayAnchored(call.context, call.legs)) return;
   await moveMedia(call, () => (staysPut() ? undefined : directMedia)).catch((thrown: unknown) => {
     call.log.warn(`the media stays at the media server: ${messageOf(thrown)}`);
   });

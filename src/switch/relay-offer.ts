@@ -10,6 +10,7 @@ import { hearSession } from './conversation.ts';
 import type { Leg } from './leg.ts';
 import { statusForCaller } from './response-mapping.ts';
 import { hasForeignBody, sdpOf } from './sdp-body.ts';
+import { isConverted, isForbidden, srtpRequired } from './srtp-policy.ts';
 
 /** A leg with its dialog, which may be early yet. */
 export interface Side {
@@ -83,6 +84,8 @@ async function relayOffer(
   request: IncomingRequest,
   offer: Buffer,
 ): Promise<void> {
+  if (isForbidden(call.context, near.leg, offer)) throw srtpRequired();
+  if (!call.media.anchored && isConverted(call.context, near.leg, offer, far.leg)) throw notAgreed();
   const heard = hearSession(call, near.leg, request.message);
   const body = far.leg.tell(await call.media.offer(near.leg.label, offer));
   const headers = call.headersTo(far.leg.label, heard.sessionId);
@@ -100,6 +103,13 @@ async function relayOffer(
   far.leg.described = answer ?? far.leg.described;
   request.respond(200, { headers: call.headersTo(near.leg.label), body: answerBody });
   journalHold(call, near.leg, offer);
+}
+
+function notAgreed(): GrecError {
+  return new GrecError(
+    'SDP_INVALID',
+    'the other party is to be offered other SRTP than that, and the media is direct',
+  );
 }
 
 /** By UPDATE what came by UPDATE, when the far party takes it: a re-INVITE may ask a person first. */

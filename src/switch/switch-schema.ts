@@ -49,6 +49,7 @@ const MIGRATIONS = [
   'ALTER TABLE registration ADD COLUMN path TEXT',
   // Of a password that was set before, nobody knows this hash.
   'ALTER TABLE dn ADD COLUMN ha1_sha256 TEXT',
+  'ALTER TABLE dn ADD COLUMN srtp TEXT',
 ] as const;
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -37,6 +37,7 @@ import { takePlace } from './replaced-party.ts';
 import type { RefusedRoute, RouteOptions } from './route.ts';
 import { hasForeignBody } from './sdp-body.ts';
 import { Sparingly } from './sparingly.ts';
+import { srtpSaidOf } from './srtp-policy.ts';
 import { storeCall } from './stored-call.ts';
 import type { Strategist } from './strategist.ts';
 import { type Settings, settingsOf } from './switch-settings.ts';
@@ -105,6 +106,7 @@ export class Switch {
       log: parts.log,
       onLost: (server, reason) => this.#onMediaServerLost(server, reason),
       featureCodes: () => [...this.#settings.featureCodes.keys()],
+      srtpOf: (party) => srtpSaidOf(party, this),
       onFound: () => void resumeInterrupted(this.calls.values(), this.#rescue),
     });
     this.#log = parts.log;
@@ -361,6 +363,7 @@ export class Switch {
       plan: (by, number, sessionId) => planFor(by, number, sessionId, this.#planning()),
       decide: (newcomer, label) => decideForNewcomer(newcomer, label, this.#routing()),
       callOf: (dialog) => this.openCalls.ofDialog(dialog),
+      srtpOf: (party) => srtpSaidOf(party, this),
       credentialsOf: (trunk) => this.trunks.find(trunk)?.credentials,
       redirect: (from, response) => routeRedirected(from, response, this.#routing()),
       ringTimeoutMs: this.#settings.ringTimeoutMs,
