@@ -108,6 +108,8 @@ t.test('plain RTP with keys, which leaves the choice', options, async (t) => {
   const agent = await newBaresip(t, agentFile, 'srtp', { record: true, srtp: 'offer' });
   const customer = await newBaresip(t, customerFile, undefined);
   await talk(customer, agent);
+  t.match(agent.output(), /SRTP is Enabled \(cryptosuite=AEAD_AES_256_GCM\)/, 'it has taken them');
+  t.notMatch(customer.output(), /SRTP is Enabled/);
   agent.hangUp();
   await customer.event('CALL_CLOSED');
   heard(t, await recorded(({ dn }) => dn === agent.number));

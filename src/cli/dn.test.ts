@@ -80,13 +80,14 @@ t.test('set changes one that exists, and only such', async (t) => {
     'recording-filename=$ani$_$id$',
     'retention=year',
   ];
-  t.equal((await grec(state, ['dn', 'set', '7001', ...words, 'anchor=always'])).code, 0);
+  t.equal((await grec(state, ['dn', 'set', '7001', ...words, 'anchor=always', 'srtp=require'])).code, 0);
   t.match(store.dn('7001'), {
     'record-consult-calls': false,
     mandatory: true,
     'recording-filename': '$ani$_$id$',
     retention: 'year',
     anchor: 'always',
+    srtp: 'require',
   });
   const renewed = await grec(state, ['dn', 'set', '7001', '--new-password', '--json']);
   t.equal(JSON.parse(renewed.out).password, puts.at(-1)?.['password']);
@@ -157,6 +158,7 @@ t.test('mistakes are found before the switch is asked', async (t) => {
     [['add', '7001', 'recording-filename=$who$'], '$who$ is no variable'],
     [['add', '7001', 'retention=7 years'], 'the name of a retention class'],
     [['add', '7001', 'anchor=never'], 'expected one of "recording", "always"'],
+    [['add', '7001', 'srtp=on'], 'expected one of "pass", "off", "offer", "require"'],
     [['add', '7001', '--type', 'trunk'], 'Allowed choices are extension'],
     [['add', '7001', '--password-stdin'], 'the password is empty'],
     [['add', '7001', '--password-file', '/nonexistent'], 'cannot read the password file'],

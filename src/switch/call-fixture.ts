@@ -1,4 +1,5 @@
 // A call between two fake parties with a fake media server, for the tests of the switch.
+import type { SrtpWord } from '../dn-settings.ts';
 import { GrecError } from '../errors.ts';
 import { silentLogger } from '../log.ts';
 import type { EventBody } from '../spool/events.ts';
@@ -67,6 +68,8 @@ export function setUp({
   failing = [] as Step[],
   ringTimeoutMs = 60_000,
   probeMs = 60_000,
+  /** What is said of SRTP with each party, by its number. */
+  srtp = {} as Record<string, SrtpWord>,
   /** What is different about the call. */
   planned = (plan: CallPlan): CallPlan => plan,
 } = {}) {
@@ -106,6 +109,7 @@ export function setUp({
       glareDelay: async () => {},
       anchorOf: (one) => (one === media ? { server: 'fake', name: 'call' } : undefined),
       restoreMedia: () => media,
+      srtpOf: ({ number }) => srtp[number] ?? 'pass',
       keep: (one) => void kept.set(one.id, storeCall(one)),
       forget: (one) => void kept.delete(one.id),
       featureCodes: new Map([['*1', 'record']] as const),

@@ -27,6 +27,43 @@ t.test('each party is expected at its signalling too', async (t) => {
   ]);
 });
 
+const CRYPTO = `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${Buffer.alloc(30).toString('base64')}\r\n`;
+const SECURE = `${SDP.replace('AVP', 'SAVP')}${CRYPTO}`;
+
+t.test('a party is offered what is said of SRTP with it', async (t) => {
+  const asked: NgRequest[] = [];
+  const request = async (one: NgRequest) => {
+    asked.push(one);
+    return { result: 'ok', sdp: 'v=0' } as const;
+  };
+  for (const [word, told] of [
+    ['pass', { 'transport protocol': undefined, OSRTP: undefined }],
+    ['off', { 'transport protocol': 'RTP/AVP', OSRTP: ['off'] }],
+    ['offer', { 'transport protocol': 'RTP/AVP', OSRTP: ['offer'] }],
+    ['require', { 'transport protocol': 'RTP/SAVP', OSRTP: undefined }],
+  ] as const) {
+    const media = anchoredMedia({ request }, 'call', LEGS, [], (one) => (one === party ? 'pass' : word));
+    LEGS.b.party = { ...party };
+    await media.offer('a', Buffer.from(SECURE));
+    t.match(asked.pop(), { command: 'offer', ...told });
+    await media.offer('b', Buffer.from(SECURE));
+    t.match(asked.pop(), { 'transport protocol': undefined });
+  }
+});
+
+t.test('of a party that requires SRTP plain lines are refused, and an offer of nothing else', async (t) => {
+  const asked: NgRequest[] = [];
+  const request = async (one: NgRequest) => {
+    asked.push(one);
+    return { result: 'ok', sdp: 'v=0' } as const;
+  };
+  const media = anchoredMedia({ request }, 'call', LEGS, [], () => 'require');
+  const both = `${SDP}m=audio 4002 RTP/SAVP 0\r\n${CRYPTO}`;
+  await media.offer('a', Buffer.from(both));
+  t.match(asked.pop(), { sdp: /m=audio 0 RTP\/AVP 0 18\r\nm=audio 4002 RTP\/SAVP 0\r\na=crypto:1 / });
+  await t.rejects(media.offer('a', Buffer.from(SDP)), { code: 'SDP_INVALID', message: /SRTP is required/ });
+});
+
 t.test('a release waits for the offer that is under way, even when that fails', async (t) => {
   const asked: string[] = [];
   const gate = Promise.withResolvers<never>();

@@ -139,7 +139,7 @@ export function warnOfKeysInClear({ legs, local, plan, log }: Call): void {
   for (const [leg, protocol] of ways) {
     if (protocol === 'tls' || !hasKeys(leg)) continue;
     log.warn(
-      { alarm: 'srtp-keys-in-clear', party: leg.party.number, protocol, hint: 'let it signal by TLS' },
+      { event: 'srtp-keys-in-clear', party: leg.party.number, protocol, hint: 'let it signal by TLS' },
       'the keys of SRTP went in clear: whoever reads the signalling can hear the call',
     );
   }
