@@ -20,8 +20,11 @@ export interface AudioPacket {
   position: number;
 }
 
-/** How far packets are looked at ahead before one is placed, in microseconds of arrival. */
-export const LOOKAHEAD_US = 1_000_000;
+/**
+ * How far packets are looked at ahead before one is placed, in microseconds of arrival: a sender or a network that stood still
+ * takes as long again, on a machine that has little time, to catch up.
+ */
+export const LOOKAHEAD_US = 4_000_000;
 /** Timestamps and arrivals that disagree by more than this need an explanation. */
 const DISAGREEMENT_US = 500_000;
 /** How long the least recent offset is remembered: it follows the drift between the clocks. */

@@ -137,6 +137,22 @@ t.test('packets held up by a stall of the network keep their places', async (t) 
   t.equal(timeline.counts(0).late, 0);
 });
 
+t.test(
+  'a sender that stood still for two seconds and catches up in another two keeps its places',
+  async (t) => {
+    const caught = (index: number) => Math.max(index * 20_000, 4_000_000 + (index - 100) * 10_000);
+    const sent = steady(600).map((packet) =>
+      packet.index >= 100 ? { ...packet, at: caught(packet.index) } : packet,
+    );
+    const { placed, timeline } = place(sent);
+    t.same(
+      [...placed].filter(([index, position]) => position !== index * 160),
+      [],
+    );
+    t.equal(timeline.counts(0).late, 0);
+  },
+);
+
 t.test('a restart of the clock, forward or back, is anchored anew', async (t) => {
   for (const jump of [123_456_789, -123_456_789, 2 ** 31 - 1, 5_000]) {
     const after = steady(60, {}, 100).map((packet) => ({ ...packet, timestamp: packet.timestamp + jump }));
