@@ -40,6 +40,10 @@ export interface FlowHeader {
   isV6: boolean;
   /** One's complement sum of what the checksum covers and what never changes. */
   partialSum: number;
+  /** The beginning of the last record, up to its payload: packets of one stream are of one length, as a rule. */
+  record: Buffer;
+  /** The length of the payload that {@link record} is for; -1 at first. */
+  recordedLength: number;
 }
 
 /** The 24 bytes with which a capture file begins. */
@@ -72,7 +76,7 @@ function flowHeaderV4(source: Endpoint, destination: Endpoint): FlowHeader {
   bytes.set(bytesOfV4(destination.address), 16);
   bytes.writeUInt16BE(source.port, IPV4_HEADER_BYTES);
   bytes.writeUInt16BE(destination.port, IPV4_HEADER_BYTES + 2);
-  return { bytes, isV6: false, partialSum: sumWords(bytes, 0, IPV4_HEADER_BYTES) };
+  return flowOf(bytes, false, sumWords(bytes, 0, IPV4_HEADER_BYTES));
 }
 
 function flowHeaderV6(source: Endpoint, destination: Endpoint): FlowHeader {
@@ -85,7 +89,13 @@ function flowHeaderV6(source: Endpoint, destination: Endpoint): FlowHeader {
   bytes.writeUInt16BE(source.port, IPV6_HEADER_BYTES);
   bytes.writeUInt16BE(destination.port, IPV6_HEADER_BYTES + 2);
   // The pseudo-header of RFC 8200 section 8.1: both addresses and the next header; the ports follow on.
-  return { bytes, isV6: true, partialSum: sumWords(bytes, 8, IPV6_HEADER_BYTES + 4) + UDP };
+  return flowOf(bytes, true, sumWords(bytes, 8, IPV6_HEADER_BYTES + 4) + UDP);
+}
+
+function flowOf(bytes: Buffer, isV6: boolean, partialSum: number): FlowHeader {
+  const record = Buffer.alloc(RECORD_HEADER_BYTES + bytes.length);
+  record.set(bytes, RECORD_HEADER_BYTES);
+  return { bytes, isV6, partialSum, record, recordedLength: -1 };
 }
 
 /** The bytes a record with a payload of this length takes in the file. */
@@ -125,18 +135,34 @@ export function fillRecord(
   end: number,
 ): number {
   const payloadLength = end - start;
-  const length = flow.bytes.length + payloadLength;
-  target.writeUInt32LE(seconds, offset);
-  target.writeUInt32LE(micros, offset + 4);
-  target.writeUInt32LE(length, offset + 8);
-  target.writeUInt32LE(length, offset + 12);
-  const ip = offset + RECORD_HEADER_BYTES;
-  target.set(flow.bytes, ip);
-  if (source === target) target.copyWithin(ip + flow.bytes.length, start, end);
-  else source.copy(target, ip + flow.bytes.length, start, end);
-  if (flow.isV6) finishV6(target, ip, flow.partialSum, payloadLength);
-  else finishV4(target, ip, flow.partialSum, length);
-  return ip + length;
+  const { record, isV6 } = flow;
+  if (flow.recordedLength !== payloadLength) prepareRecord(flow, payloadLength);
+  target.set(record, offset);
+  writeWord(target, offset, seconds);
+  writeWord(target, offset + 4, micros);
+  const payload = offset + record.length;
+  if (source === target) target.copyWithin(payload, start, end);
+  else source.copy(target, payload, start, end);
+  if (isV6) finishV6(target, offset + RECORD_HEADER_BYTES, flow.partialSum, payloadLength);
+  return payload + payloadLength;
+}
+
+/** Writes the lengths into the headers, and the checksum of IPv4, which covers nothing else. */
+function prepareRecord(flow: FlowHeader, payloadLength: number): void {
+  const { record, bytes, isV6, partialSum } = flow;
+  const length = bytes.length + payloadLength;
+  record.writeUInt32LE(length, 8);
+  record.writeUInt32LE(length, 12);
+  if (!isV6) finishV4(record, RECORD_HEADER_BYTES, partialSum, length);
+  flow.recordedLength = payloadLength;
+}
+
+/** Little-endian; the method of Buffer is a call that V8 does not inline. */
+function writeWord(target: Buffer, offset: number, value: number): void {
+  target[offset] = value;
+  target[offset + 1] = value >>> 8;
+  target[offset + 2] = value >>> 16;
+  target[offset + 3] = value >>> 24;
 }
 
 function finishV4(target: Buffer, ip: number, partialSum: number, length: number): void {

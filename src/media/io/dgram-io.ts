@@ -29,6 +29,7 @@ export function createDgramIo(): UdpIo {
       used: 0,
       packets: [0, 0],
     }),
+    mostFreeChunks: 2048,
     openCapture: openCaptureFile,
     close: async () => undefined,
   };

@@ -31,6 +31,8 @@ export async function createEpollIo(): Promise<UdpIo> {
 class EpollIo implements UdpIo {
   readonly name = 'epoll';
   readonly clock = new PacketClock();
+  /** They are parts of the region. */
+  readonly mostFreeChunks = Number.POSITIVE_INFINITY;
   readonly openCapture = openCaptureFile;
   readonly #kernel: Kernel;
   readonly #region: Region;
@@ -38,14 +40,14 @@ class EpollIo implements UdpIo {
   readonly #loop: PacketLoop;
   readonly #epoll: number;
   readonly #eventsAt: number;
-  readonly #events: number;
+  readonly #events: bigint;
   readonly #inAt: number;
-  readonly #in: number;
+  readonly #in: bigint;
   readonly #sourceAt: number;
-  readonly #source: number;
-  readonly #sourceLength: number;
+  readonly #source: bigint;
+  readonly #sourceLength: bigint;
   readonly #outAt: number;
-  readonly #out: number;
+  readonly #out: bigint;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -53,14 +55,14 @@ class EpollIo implements UdpIo {
     this.#region = region;
     this.#sockets = new NativeSockets(kernel, region);
     this.#eventsAt = region.take(MOST_EVENTS * EVENT_BYTES);
-    this.#events = region.address(this.#eventsAt, MOST_EVENTS * EVENT_BYTES);
+    this.#events = BigInt(region.address(this.#eventsAt, MOST_EVENTS * EVENT_BYTES));
     this.#inAt = region.take(DATAGRAM_BYTES);
-    this.#in = region.address(this.#inAt, DATAGRAM_BYTES);
+    this.#in = BigInt(region.address(this.#inAt, DATAGRAM_BYTES));
     this.#outAt = region.take(DATAGRAM_BYTES);
-    this.#out = region.address(this.#outAt, DATAGRAM_BYTES);
+    this.#out = BigInt(region.address(this.#outAt, DATAGRAM_BYTES));
     this.#sourceAt = region.take(64);
-    this.#source = region.address(this.#sourceAt, SOCKADDR_BYTES);
-    this.#sourceLength = region.address(this.#sourceAt + 32, 4);
+    this.#source = BigInt(region.address(this.#sourceAt, SOCKADDR_BYTES));
+    this.#sourceLength = BigInt(region.address(this.#sourceAt + 32, 4));
     this.#epoll = kernel.epollCreate(EPOLL_CLOEXEC);
     if (this.#epoll < 0) throw unusable(`epoll_create1: ${kernel.errorName(kernel.errno())}`);
     this.#loop = new PacketLoop(kernel, { fd: this.#epoll, work: () => this.#work() });
@@ -96,11 +98,11 @@ class EpollIo implements UdpIo {
   }
 
   #work(): number {
+    this.clock.tick();
     let all = 0;
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       const count = this.#kernel.epollWait(this.#epoll, this.#events, MOST_EVENTS, 0);
       if (count <= 0) break;
-      this.clock.tick();
       for (let index = 0; index < count; index += 1) this.#serve(index);
       all += count;
     }
@@ -136,17 +138,18 @@ class EpollIo implements UdpIo {
     const length = end - start;
     if (length > DATAGRAM_BYTES) return false;
     const address = this.#place(bytes, start, end);
-    const { isConnected, fd, destinationAt, destinationBytes } = socket;
+    const { isConnected, fd, destination, destinationBytes } = socket;
     if (isConnected) return this.#kernel.send(fd, address, length, MSG_DONTWAIT_NOSIGNAL) === length;
     if (destinationBytes === 0) return false;
-    const to = this.#region.address(destinationAt, SOCKADDR_BYTES);
-    return this.#kernel.sendto(fd, address, length, MSG_DONTWAIT_NOSIGNAL, to, destinationBytes) === length;
+    return (
+      this.#kernel.sendto(fd, address, length, MSG_DONTWAIT_NOSIGNAL, destination, destinationBytes) ===
+      length
+    );
   }
 
-  /** The address of a datagram, which is copied into the region when it is not there. */
-  #place(bytes: Buffer, start: number, end: number): number {
-    const offset = this.#region.offsetOf(bytes);
-    if (offset >= 0) return this.#region.address(offset + start, end - start);
+  /** The address of a datagram: the one at hand, or a copy of what comes from elsewhere. */
+  #place(bytes: Buffer, start: number, end: number): bigint {
+    if (bytes === this.#region.bytes && start === this.#inAt) return this.#in;
     bytes.copy(this.#region.bytes, this.#outAt, start, end);
     return this.#out;
   }

@@ -12,7 +12,8 @@ const MAP_SHARED = 1;
 const MAP_POPULATE = 0x8000;
 const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
 
-type Call = (...numbers: number[]) => number;
+/** An address that is passed for each packet is a bigint made once: as a number it would be allocated anew for each call. */
+type Call = (...numbers: (number | bigint)[]) => number;
 
 /** Waits for a descriptor to become readable, in the event loop. */
 export interface Watch {
@@ -84,11 +85,11 @@ function bindKernel(koffi: typeof import('koffi')['default']): Kernel {
     close: declare('int close(int)'),
     setsockopt: declare('int setsockopt(int, int, int, uintptr, uint32)'),
     getsockname: declare('int getsockname(int, uintptr, uintptr)'),
-    recvfrom: declare('int64 recvfrom(int, uintptr, size_t, int, uintptr, uintptr)'),
-    send: declare('int64 send(int, uintptr, size_t, int)'),
-    sendto: declare('int64 sendto(int, uintptr, size_t, int, uintptr, uint32)'),
+    recvfrom: declare('int recvfrom(int, uintptr, size_t, int, uintptr, uintptr)'),
+    send: declare('int send(int, uintptr, size_t, int)'),
+    sendto: declare('int sendto(int, uintptr, size_t, int, uintptr, uint32)'),
     eventfd: declare('int eventfd(uint32, int)'),
-    read: declare('int64 read(int, uintptr, size_t)'),
+    read: declare('int read(int, uintptr, size_t)'),
     epollCreate: declare('int epoll_create1(int)'),
     epollControl: declare('int epoll_ctl(int, int, int, uintptr)'),
     epollWait: declare('int epoll_wait(int, uintptr, int, int)'),

@@ -30,6 +30,8 @@ export class NativeSocket {
   readonly receiver: DatagramReceiver;
   /** Offsets in the region. */
   readonly destinationAt: number;
+  /** The address of that. */
+  readonly destination: bigint;
   readonly #sourceAt: number;
   readonly #kernel: Kernel;
   readonly #region: Region;
@@ -52,6 +54,7 @@ export class NativeSocket {
     this.slot = slot;
     this.receiver = receiver;
     this.destinationAt = at;
+    this.destination = BigInt(region.address(at, SOCKADDR_BYTES));
     this.#sourceAt = at + SOURCE_AT;
     this.#kernel = kernel;
     this.#region = region;

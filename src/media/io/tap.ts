@@ -4,21 +4,20 @@ import { FILE_HEADER_BYTES, type FlowHeader, fillRecord, recordLength } from '..
 import type { EngineCounters, Tap, TapChannel, TapEnd } from './engine.ts';
 import type { Chunk, TapSink, UdpIo } from './udp-io.ts';
 
-/** Some 150 packets of G.711. */
-const CHUNK_BYTES = 32 << 10;
+/** Some 38 packets of G.711: more than a flush interval brings, and no more memory than that is touched by it. */
+const CHUNK_BYTES = 8 << 10;
 /** What all taps together may hold while a disk stalls: 128 MB. */
-const MOST_CHUNKS = 4096;
+const MOST_CHUNKS = 16384;
 /** What one tap may hold: 2 MB, a minute and a half of a call. */
-const MOST_CHUNKS_PER_TAP = 64;
-const MOST_FREE_CHUNKS = 512;
+const MOST_CHUNKS_PER_TAP = 256;
 
 /** The memory of all taps of an engine. */
 export class ChunkPool {
-  readonly #io: Pick<UdpIo, 'createChunk'>;
+  readonly #io: Pick<UdpIo, 'createChunk' | 'mostFreeChunks'>;
   #free: Chunk[] = [];
   #taken = 0;
 
-  constructor(io: Pick<UdpIo, 'createChunk'>) {
+  constructor(io: Pick<UdpIo, 'createChunk' | 'mostFreeChunks'>) {
     this.#io = io;
   }
 
@@ -35,7 +34,7 @@ export class ChunkPool {
     chunk.used = 0;
     chunk.packets[0] = 0;
     chunk.packets[1] = 0;
-    if (this.#free.length < MOST_FREE_CHUNKS) this.#free.push(chunk);
+    if (this.#free.length < this.#io.mostFreeChunks) this.#free.push(chunk);
   }
 }
 

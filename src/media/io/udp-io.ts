@@ -71,6 +71,8 @@ export interface UdpIo {
   bind(address: string, port: number, receiver: DatagramReceiver): Promise<DatagramSocket>;
   /** New memory of that size for copies, or undefined when there is no more. */
   createChunk(size: number): Chunk | undefined;
+  /** Chunks that are kept for later when they are not needed; more are let go of. */
+  readonly mostFreeChunks: number;
   /** Opens a capture to append to it. @throws a system error */
   openCapture(path: string): Promise<TapSink>;
   close(): Promise<void>;

@@ -16,8 +16,8 @@ const REQUESTS = 1024;
 const COMPLETIONS = 16384;
 /** What may arrive in one nap, twice over. */
 const BUFFERS = 1024;
-/** With header and source of the datagram; no voice packet is half as long. */
-const BUFFER_BYTES = 4096;
+/** With header and source of the datagram; no voice packet is as long. */
+const BUFFER_BYTES = 2048;
 /** struct io_uring_recvmsg_out, then the source address. */
 const SOURCE_AT = 16;
 const PAYLOAD_AT = SOURCE_AT + SOCKADDR_BYTES;
@@ -56,6 +56,8 @@ export async function createUringIo(): Promise<UdpIo> {
 class UringIo implements UdpIo {
   readonly name = 'io_uring';
   readonly clock = new PacketClock();
+  /** They are parts of the region. */
+  readonly mostFreeChunks = Number.POSITIVE_INFINITY;
   readonly #kernel: Kernel;
   readonly #region: Region;
   readonly #sockets: NativeSockets;

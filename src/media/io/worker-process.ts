@@ -8,7 +8,7 @@ import type { Answers, Command, EngineName, Order, Report, WorkerSettings } from
 /** Of the same kind as this file: a checkout runs the sources. */
 const PROGRAM = fileURLToPath(new URL(`./relay-worker${extname(import.meta.url)}`, import.meta.url));
 /** Of V8: a worker keeps little, and allocates nothing for packets. */
-const FLAGS = ['--max-semi-space-size=1', '--no-warnings'];
+const FLAGS = ['--max-semi-space-size=1', '--heap-growing-percent=50', '--no-warnings'];
 
 export interface WorkerEvents {
   /** If it ends now, it is because of this one. */
