@@ -2,6 +2,7 @@
 // opened, recorded and deleted each second.
 import { closeCall, openCall, openCalls } from './media-calls.ts';
 import { type MediaServer, type MediaServerOptions, startMediaServer } from './media-servers.ts';
+import type { Placement } from './placed.ts';
 import { startLoad } from './rtp-load-control.ts';
 import type { PhaseResult } from './rtp-load-words.ts';
 
@@ -21,7 +22,7 @@ export interface ChurnOptions {
   seconds: number;
   options: MediaServerOptions;
   /** Of the generator. */
-  loadCores: string | undefined;
+  load: Placement;
 }
 
 const WARM_UP_S = 1.5;
@@ -34,10 +35,10 @@ const FIRST_PARTY = 10_000;
 
 export async function measureChurn(
   name: string,
-  { beside, perSecond, seconds, options, loadCores }: ChurnOptions,
+  { beside, perSecond, seconds, options, load: generator }: ChurnOptions,
 ): Promise<ChurnResult> {
   const server = await startMediaServer(name, options);
-  const load = await startLoad(loadCores);
+  const load = await startLoad(generator);
   try {
     const targets = await openCalls(server, beside, load.port);
     const passing = new PassingCalls(server, perSecond, load.port);

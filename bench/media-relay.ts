@@ -1,6 +1,7 @@
 // One measurement of the benchmark of the media path: so many steady calls through one media server, freshly started.
 import { closeCalls, openCalls } from './media-calls.ts';
 import { type MediaServer, type MediaServerOptions, startMediaServer } from './media-servers.ts';
+import type { Placement } from './placed.ts';
 import { startLoad } from './rtp-load-control.ts';
 import type { PhaseResult } from './rtp-load-words.ts';
 
@@ -9,7 +10,7 @@ export interface RelayOptions {
   seconds: number;
   options: MediaServerOptions;
   /** Of the generator. */
-  loadCores: string | undefined;
+  load: Placement;
 }
 
 export interface Measured extends PhaseResult {
@@ -19,6 +20,8 @@ export interface Measured extends PhaseResult {
   usPerPacket: number;
   /** Of one core. */
   busy: number;
+  /** Milliseconds of each second for which a thread of the server waited for its core. */
+  waited: number;
   lost: number;
   /** Packets in the captures for each that arrived at a party, the warm-up's too. */
   captured: number;
@@ -34,15 +37,15 @@ const FLUSH_MS = 1000;
 
 export async function measureRelay(
   name: string,
-  { calls, seconds, options, loadCores }: RelayOptions,
+  { calls, seconds, options, load: generator }: RelayOptions,
 ): Promise<Measured> {
   const server = await startMediaServer(name, options);
-  const load = await startLoad(loadCores);
+  const load = await startLoad(generator);
   try {
     const targets = await openCalls(server, calls, load.port);
-    const usage: { cpuMs: number; at: number }[] = [];
+    const usage: { cpuMs: number; waitedMs: number; at: number }[] = [];
     const { phases, cpuMs } = await load.run({ targets, phases: [WARM_UP_S, seconds] }, () => {
-      usage.push({ cpuMs: server.cpuMs(), at: performance.now() });
+      usage.push({ cpuMs: server.cpuMs(), waitedMs: server.waitedMs(), at: performance.now() });
     });
     const [warmUp, result] = phases;
     const [, from, to] = usage;
@@ -58,6 +61,7 @@ export async function measureRelay(
       seconds,
       usPerPacket: (usedMs * 1000) / result.received,
       busy: usedMs / (to.at - from.at),
+      waited: ((to.waitedMs - from.waitedMs) * 1000) / (to.at - from.at),
       lost: result.sent - result.received,
       captured,
       rssMb,

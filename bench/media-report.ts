@@ -25,6 +25,8 @@ export interface Report {
   captured: number;
   /** Of one core. */
   busy: number;
+  /** Milliseconds of each second for which a thread of the server was ready and waited for its core. */
+  waited_ms: number;
   /** Of one core, taken by the load generator. */
   load_busy: number;
   /** How far the generator was behind its schedule at worst. */
@@ -62,6 +64,7 @@ function summarizeServer(engine: string, rounds: readonly Measured[], theirs: nu
     received: sum(rounds.map(({ received }) => received)),
     captured: round(median(rounds.map(({ captured }) => captured)), 4),
     busy: round(busy, 3),
+    waited_ms: round(median(rounds.map(({ waited }) => waited)), 1),
     load_busy: round(median(rounds.map(({ loadBusy }) => loadBusy)), 3),
     load_late_ms: Math.max(...rounds.map(({ lateMs }) => lateMs)),
   };
@@ -80,6 +83,7 @@ const RELAY_COLUMNS = [
   'captured',
   'calls/core',
   'core %',
+  'waited ms/s',
   'RSS MB',
   'load core %',
   'late ms',
@@ -99,6 +103,7 @@ export function relayTable(reports: readonly Report[]): string {
     one.captured.toFixed(3),
     String(one.calls_per_core),
     (one.busy * 100).toFixed(0),
+    one.waited_ms.toFixed(0),
     one.rss_mb.toFixed(0),
     (one.load_busy * 100).toFixed(0),
     one.load_late_ms.toFixed(1),

@@ -21,7 +21,8 @@ import { askDaemon } from '../src/control.ts';
 import { silentLogger } from '../src/log.ts';
 import { createNgClient, type NgClient } from '../src/ng/client.ts';
 import { FILE_HEADER_BYTES } from '../src/spool/pcap.ts';
-import { cpuMs, family, residentMb } from './process-usage.ts';
+import { type Placement, placed } from './placed.ts';
+import { cpuMs, family, residentMb, waitedMs } from './process-usage.ts';
 
 /** In the order in which grec-mediad prefers them. */
 const ENGINES = ['io_uring', 'epoll', 'dgram'] as const;
@@ -34,15 +35,15 @@ export interface MediaServer {
   readonly ng: NgClient;
   /** Of all its processes so far. */
   cpuMs(): number;
+  /** Time for which its threads were ready and something else had their core, so far. */
+  waitedMs(): number;
   rssMb(): number;
   /** Bytes of the records in its captures. */
   capturedBytes(): number;
   stop(): Promise<void>;
 }
 
-export interface MediaServerOptions {
-  /** For taskset; undefined leaves it where the kernel puts it. */
-  cores?: string | undefined;
+export interface MediaServerOptions extends Placement {
   /** For media. */
   ports?: { first: number; last: number };
   /** Another tree's grec-mediad, to compare; by default the one beside this folder. */
@@ -159,10 +160,10 @@ async function startServer(
   directory: string,
   port: number,
   argv: readonly string[],
-  { cores }: MediaServerOptions,
+  placement: Placement,
 ): Promise<StartedServer> {
   const log = openSync(join(directory, 'log'), 'a');
-  const [program = '', ...rest] = cores === undefined ? argv : ['taskset', '-c', cores, ...argv];
+  const [program = '', ...rest] = placed(argv, placement);
   // There, so that what a crash leaves goes with the rest.
   const child = spawn(program, rest, { cwd: directory, stdio: ['ignore', log, log] });
   closeSync(log);
@@ -188,6 +189,7 @@ async function startServer(
     host: HOST,
     ng,
     cpuMs: () => cpuMs(pids()),
+    waitedMs: () => waitedMs(pids()),
     rssMb: () => pids().reduce((sum, pid) => sum + residentMb(pid), 0),
     stop,
   };

@@ -2,14 +2,14 @@
 // packet engines and through rtpengine, in turn. What is measured and how stands in README.md.
 //
 //   node bench/media.ts [--loads 100,400,1000,1200] [--seconds 8] [--rounds 3] [--servers io_uring,epoll,dgram,rtpengine]
-//                       [--server-core 0] [--load-core 1] [--mediad FILE] [--json] [--short]
+//                       [--server-core 0] [--load-core 1] [--mediad FILE] [--realtime] [--json] [--short]
 //                       [--churn 500] [--churn-beside 200]     0: without that part
-import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { type ChurnResult, measureChurn } from './media-churn-beside.ts';
 import { type Measured, measureRelay } from './media-relay.ts';
 import { churnReport, churnTable, type Report, relayTable, summarize } from './media-report.ts';
 import { enginesOfGrec, hasRtpengine, RTPENGINE } from './media-servers.ts';
+import { bindSelf } from './placed.ts';
 
 const { values } = parseArgs({
   options: {
@@ -22,15 +22,16 @@ const { values } = parseArgs({
     mediad: { type: 'string' },
     churn: { type: 'string', default: '500' },
     'churn-beside': { type: 'string', default: '200' },
+    realtime: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
   },
 });
 
 const SHORT = { loads: [20], seconds: 1, rounds: 1, churn: 50, beside: 10 };
-const hasTaskset = spawnSync('taskset', ['--version']).error === undefined;
-const loadCores = hasTaskset ? values['load-core'] : undefined;
-const options = { cores: hasTaskset ? values['server-core'] : undefined, mediad: values.mediad };
+const isRealtime = values.realtime;
+const load = { cores: values['load-core'], isRealtime };
+const options = { cores: values['server-core'], isRealtime, mediad: values.mediad };
 const plan = values.short
   ? SHORT
   : {
@@ -42,7 +43,7 @@ const plan = values.short
     };
 
 // The requests of the calls that come and go must not take the server's core.
-if (loadCores !== undefined) spawnSync('taskset', ['-cp', loadCores, `${process.pid}`]);
+bindSelf(load.cores);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const servers = values.servers?.split(',') ?? [
   ...(await enginesOfGrec(options)),
@@ -56,7 +57,7 @@ for (const calls of plan.loads) reports.push(...summarize(await runLoad(calls)))
 const churned: ChurnResult[] = [];
 if (plan.churn > 0) {
   for (const server of servers)
-    churned.push(await measureChurn(server, { ...plan, options, loadCores, perSecond: plan.churn }));
+    churned.push(await measureChurn(server, { ...plan, options, load, perSecond: plan.churn }));
 }
 if (values.json)
   for (const report of [...reports, ...churned.map(churnReport)]) console.log(JSON.stringify(report));
@@ -68,7 +69,7 @@ async function runLoad(calls: number): Promise<Measured[]> {
   const all: Measured[] = [];
   for (let round = 0; round < plan.rounds; round += 1) {
     for (const server of servers) {
-      const measured = await measureRelay(server, { calls, seconds: plan.seconds, options, loadCores });
+      const measured = await measureRelay(server, { calls, seconds: plan.seconds, options, load });
       say(`${server}, ${calls} calls: ${measured.usPerPacket.toFixed(1)} us, ${measured.lost} lost`);
       all.push(measured);
     }

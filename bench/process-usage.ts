@@ -15,6 +15,24 @@ export function cpuMs(pids: readonly number[]): number {
   return (ticks * 1000) / TICKS;
 }
 
+/** Time for which the threads of these processes were ready and another had their core, in milliseconds (schedstat). */
+export function waitedMs(pids: readonly number[]): number {
+  let nanoseconds = 0;
+  for (const pid of pids)
+    for (const thread of readdirSync(`/proc/${pid}/task`))
+      nanoseconds += runDelay(`/proc/${pid}/task/${thread}`);
+  return nanoseconds / 1e6;
+}
+
+/** 0 for a thread that has ended meanwhile. */
+function runDelay(thread: string): number {
+  try {
+    return Number(readFileSync(`${thread}/schedstat`, 'utf8').split(' ')[1]);
+  } catch {
+    return 0;
+  }
+}
+
 /** Resident megabytes of one process. */
 export function residentMb(pid: number): number {
   const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { type Placement, placed } from './placed.ts';
 import type { LoadLine, LoadPlan, PhaseResult } from './rtp-load-words.ts';
 
 export interface Load {
@@ -22,11 +23,9 @@ export interface LoadOutcome {
   cpuMs: number;
 }
 
-/** @param cores for taskset; undefined leaves it where the kernel puts it */
-export async function startLoad(cores: string | undefined): Promise<Load> {
+export async function startLoad(placement: Placement): Promise<Load> {
   const program = fileURLToPath(new URL('./rtp-load.ts', import.meta.url));
-  const argv = [process.execPath, program];
-  const [command = '', ...rest] = cores === undefined ? argv : ['taskset', '-c', cores, ...argv];
+  const [command = '', ...rest] = placed([process.execPath, program], placement);
   const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
