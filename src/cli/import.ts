@@ -28,7 +28,7 @@ export async function importFiles(
   files: string[],
   { agent = [], dryRun = false }: ImportCommandOptions,
 ): Promise<number> {
-  const known = await knownNumbers(context, agent);
+  const { known, isSwitchDown } = await knownNumbers(context, agent);
   const interrupted = new AbortController();
   const onSignal = () => interrupted.abort(new GrecError('INTERRUPTED', 'stopped: nothing was imported'));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
@@ -36,6 +36,8 @@ export async function importFiles(
     const report = await read(context, files, known, dryRun, interrupted.signal);
     const made = dryRun ? undefined : await makeRecordings(context, report);
     show(context, report, made, dryRun);
+    if (isSwitchDown && agent.length === 0 && report.recordings.length > 0)
+      context.note('grec-sipd does not run: no DN is known, and callers are on the left channel (--agent)');
     return isWhole(report) ? EXIT.ok : EXIT.failure;
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
@@ -90,20 +92,26 @@ interface ListedDn {
 }
 
 /** The DNs of the switch, when it runs, and whom the operator names: these go first. */
-async function knownNumbers(context: CliContext, agents: string[]): Promise<Map<string, KnownNumber>> {
+async function knownNumbers(
+  context: CliContext,
+  agents: string[],
+): Promise<{ known: Map<string, KnownNumber>; isSwitchDown: boolean }> {
+  const dns = await askForDns(context);
   const known = new Map<string, KnownNumber>();
+  for (const { number, record } of dns ?? [])
+    known.set(number, { isRecorded: record && agents.length === 0 });
+  for (const number of agents) known.set(number, { isRecorded: true });
+  return { known, isSwitchDown: dns === undefined };
+}
+
+async function askForDns(context: CliContext): Promise<ListedDn[] | undefined> {
   try {
     const socket = socketOf(context.config, 'grec-sipd');
-    const { dns } = await askDaemon<{ dns: ListedDn[] }>('grec-sipd', socket, 'GET', '/dns');
-    for (const { number, record } of dns) known.set(number, { isRecorded: record });
+    return (await askDaemon<{ dns: ListedDn[] }>('grec-sipd', socket, 'GET', '/dns')).dns;
   } catch (thrown) {
     if (!(thrown instanceof GrecError)) throw thrown;
-    if (agents.length === 0)
-      context.note('grec-sipd does not run: no DN is known, and the caller is on the left channel (--agent)');
+    return undefined;
   }
-  if (agents.length > 0) for (const number of known.keys()) known.set(number, { isRecorded: false });
-  for (const number of agents) known.set(number, { isRecorded: true });
-  return known;
 }
 
 /** What the catalog says of recordings; nothing when there is none yet. */

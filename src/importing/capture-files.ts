@@ -5,7 +5,7 @@ import type { Frame } from '../capture/frame.ts';
 import { createFrameReader } from '../capture/frames.ts';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 
-const PIECE_BYTES = 1 << 20;
+const PIECE_BYTES = 256 << 10;
 
 /** What a file was like, once it has been read. */
 export interface FileReport {
@@ -130,7 +130,7 @@ async function readPiece(file: string, handle: FileHandle, position: number, siz
 }
 
 function unreadable(file: string, thrown: unknown): GrecError {
-  const hint = systemCode(thrown) === 'ENOENT' ? 'name a capture: grec import FILE.pcap' : undefined;
+  const hint = systemCode(thrown) === 'ENOENT' ? 'name a capture: `grec import FILE.pcap`' : undefined;
   const message = `cannot read ${file}: ${messageOf(thrown)}`;
   return new GrecError('CAPTURE_UNREADABLE', message, { cause: thrown, ...(hint && { hint }) });
 }

@@ -7,7 +7,7 @@ import { CAPTURE_FILE, FACTS_FILE, type SegmentFact } from '../spool/segment.ts'
 
 /** Bytes that wait for the disk: of one segment, and of all. */
 const SEGMENT_BYTES = 64 << 10;
-const ALL_BYTES = 32 << 20;
+const ALL_BYTES = 16 << 20;
 const MOST_FLOWS = 64;
 
 /** The memory that all segments of an import share. */

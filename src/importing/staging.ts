@@ -17,6 +17,15 @@ import { StagedSegment, syncPath, WriteBudget } from './staged-segment.ts';
 /** The spool passes over what begins with a dot. */
 const PREFIX = '.import-';
 
+const DENIED = 'run it as the user that runs the daemons, or as root';
+const FULL = 'free space on the disk of the spool';
+const HINTS: Record<string, string | undefined> = {
+  EACCES: DENIED,
+  EPERM: DENIED,
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+};
+
 export class Staging {
   readonly #spool: string;
   readonly #folder: string;
@@ -106,11 +115,9 @@ function refusing<T>(spool: string, work: () => T): T {
     return work();
   } catch (thrown) {
     if (thrown instanceof GrecError) throw thrown;
-    const isDenied = systemCode(thrown) === 'EACCES' || systemCode(thrown) === 'EPERM';
     throw new GrecError('SPOOL_WRITE', `cannot write into the spool ${spool}: ${messageOf(thrown)}`, {
-      hint: isDenied
-        ? 'run it as the user that runs the daemons, or as root'
-        : 'free space on the disk of the spool',
+      hint:
+        HINTS[systemCode(thrown) ?? ''] ?? '`[state] directory` names where it is: look what stands there',
       cause: thrown,
     });
   }
