@@ -1,7 +1,7 @@
 // Secrets in what is logged: masked wherever they stand. A look at each line is all that nearly every line costs.
 
 /** Keys whose values are secrets. */
-const SECRET_KEYS = new Set(['password', 'ha1', 'secret', 'token', 'authorization']);
+const SECRET_KEYS = new Set(['password', 'ha1', 'secret', 'token', 'authorization', 'master', 'keyAndSalt']);
 /** How deep they are looked for: `key`, `x.key`, `x.y.key`. */
 const DEEPEST = 3;
 const CENSOR = '[secret]';

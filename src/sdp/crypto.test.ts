@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { cryptoLines, parseCrypto, printCrypto, withProtocol } from './crypto.ts';
 import { parseSdp } from './parse.ts';
+import { printSdp } from './print.ts';
 
 const KEY = 'WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz';
 const KEY_BYTES = Buffer.from(KEY, 'base64');
@@ -130,6 +131,15 @@ t.test('what is printed is read back', async (t) => {
   const text = printCrypto({ tag: 4, suite: 'AEAD_AES_128_GCM', keyAndSalt: KEY_BYTES });
   t.equal(text, `4 AEAD_AES_128_GCM inline:${KEY}`);
   t.match(taken(text), { tag: 4, suite: 'AEAD_AES_128_GCM', keys: [{ keyAndSalt: KEY_BYTES }] });
+});
+
+t.test('a description that cannot be printed is told without its keys', async (t) => {
+  const parsed = parseSdp('v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nt=0 0\nm=audio 4 RTP/SAVP 0\n');
+  if (!parsed.ok) return t.fail(parsed.reason);
+  const attributes = [{ name: 'crypto', value: `1 A inline:${KEY}\r\n` }];
+  const [audio] = parsed.sdp.media;
+  const print = () => printSdp(withProtocol(parsed.sdp, audio, 'RTP/SAVP', attributes));
+  t.throws(print, { code: 'SDP_INVALID', message: 'a line break within "a=crypto:1 A inline:…"' });
 });
 
 t.test('another protocol takes its attributes, and leaves feedback behind', async (t) => {

@@ -29,7 +29,9 @@ export function printSdp(sdp: SessionDescription): string {
   ];
   const broken = lines.find((line) => /[\r\n\0]/.test(line));
   if (broken !== undefined) {
-    throw new GrecError('SDP_INVALID', `a line break within ${JSON.stringify(broken.slice(0, 80))}`);
+    // The keys of SRTP stand in lines too.
+    const shown = broken.replace(/inline:.*/s, 'inline:…').slice(0, 80);
+    throw new GrecError('SDP_INVALID', `a line break within ${JSON.stringify(shown)}`);
   }
   return `${lines.join('\r\n')}\r\n`;
 }
