@@ -72,13 +72,14 @@ class SpoolRepair implements Repair {
     this.#waiting = again;
   }
 
-  #report({ recovered, broken, failed }: Recovery): void {
+  #report({ recovered, unbegun, broken, failed }: Recovery): void {
     const { journal, log } = this.#options;
     for (const one of recovered) {
       const { segment, recording, call } = one;
       journal.append({ type: 'segment.closed', segment, recording, call, reason: 'recovered' });
       log.warn(one, 'an unfinished segment was closed');
     }
+    for (const segment of unbegun) log.info({ segment }, 'a segment that was never begun was taken away');
     for (const one of broken) {
       log.error({ alarm: 'segment-broken', ...one }, `a segment cannot be read: ${one.reason}`);
     }

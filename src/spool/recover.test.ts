@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } f
 import { join } from 'node:path';
 import t from 'tap';
 import { openCapture } from './capture-file.ts';
-import { flowHeader, recordLength, writeRecord } from './pcap.ts';
+import { fileHeader, flowHeader, recordLength, writeRecord } from './pcap.ts';
 import { recoverSpool } from './recover.ts';
 import { CAPTURE_FILE, FACTS_FILE, parseFacts } from './segment.ts';
 import { openSegment } from './segment-writer.ts';
@@ -45,7 +45,7 @@ t.test('a segment that was closed is left alone', async (t) => {
   const segment = await openSegment(spool, opened);
   appendFileSync(segment.capture, record(1));
   await segment.close({ at: 1e15 + 9, reason: 'stopped', packets: { a: 1, b: 0 }, lost: 0 }, 24 + 46);
-  t.strictSame(await recoverSpool(spool), { recovered: [], broken: [], failed: [] });
+  t.strictSame(await recoverSpool(spool), { recovered: [], unbegun: [], broken: [], failed: [] });
   t.match(factsOf(segment.directory).closed, { reason: 'stopped', packets: { a: 1 } });
   t.equal([...openCapture(join(segment.directory, CAPTURE_FILE))].length, 1);
 });
@@ -103,23 +103,38 @@ t.test(
 );
 
 t.test(
-  'a folder without facts is told of and left alone; what failed before is none of its business',
+  'what is no segment is told of and left alone; what failed before is none of its business',
   async (t) => {
     const spool = t.testdir({
-      empty: {},
+      another: { 'a-file': '' },
+      captured: { [CAPTURE_FILE]: 'more than the header of a capture' },
       foreign: { [CAPTURE_FILE]: 'x', [FACTS_FILE]: 'nonsense\n' },
       failed: { 'an-old-segment': {} },
       'a-file': '',
     });
-    const { broken } = await recoverSpool(spool);
+    const { broken, unbegun } = await recoverSpool(spool);
     t.match(broken, [
-      { segment: 'empty', reason: /no facts/ },
+      { segment: 'another', reason: /no facts/ },
+      { segment: 'captured', reason: /no facts/ },
       { segment: 'foreign', reason: /line 1/ },
     ]);
-    t.equal(broken.length, 2);
+    t.equal(broken.length, 3);
+    t.strictSame(unbegun, []);
     t.strictSame(readdirSync(join(spool, 'foreign')).sort(), [CAPTURE_FILE, FACTS_FILE]);
   },
 );
+
+t.test('a segment that a crash caught before its first fact is taken away: nothing was in it', async (t) => {
+  const spool = t.testdir({
+    empty: {},
+    header: { [CAPTURE_FILE]: fileHeader() },
+    half: { [CAPTURE_FILE]: fileHeader(), [FACTS_FILE]: '{"type":"open' },
+  });
+  const { broken, unbegun } = await recoverSpool(spool);
+  t.strictSame(unbegun, ['empty', 'half', 'header']);
+  t.strictSame(broken, []);
+  t.strictSame(readdirSync(spool), []);
+});
 
 t.test('a capture that is none is left for a look, and told', async (t) => {
   const spool = t.testdir();
@@ -128,7 +143,12 @@ t.test('a capture that is none is left for a look, and told', async (t) => {
   t.match(await recoverSpool(spool), { recovered: [{ packets: 0, problem: /is no capture/ }], failed: [] });
   t.match(readFileSync(join(directory, CAPTURE_FILE), 'utf8'), /^no capture at all/);
   t.equal(factsOf(directory).closed?.reason, 'recovered', 'the processor tells what became of it');
-  t.strictSame(await recoverSpool(join(spool, 'none')), { recovered: [], broken: [], failed: [] });
+  t.strictSame(await recoverSpool(join(spool, 'none')), {
+    recovered: [],
+    unbegun: [],
+    broken: [],
+    failed: [],
+  });
 });
 
 t.test('what stands after the bytes that count is cut off when a segment is closed', async (t) => {

@@ -1,6 +1,6 @@
 // What the media server does after its start with segments that were never closed: the whole records stay, the rest goes.
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
@@ -27,6 +27,8 @@ export interface RecoveredSegment {
 
 export interface Recovery {
   recovered: RecoveredSegment[];
+  /** Folders of segments that were about to be opened, with nothing in them: taken away. */
+  unbegun: string[];
   /** Without a readable first line: left where they are, for the processor to raise the alarm and set them aside. */
   broken: { segment: string; reason: string }[];
   /** Left as they are, to be tried again (a disk that is full, say). */
@@ -39,7 +41,7 @@ export interface Recovery {
  * @throws never for a single segment; a system error when the spool itself cannot be read
  */
 export async function recoverSpool(spool: string, segments = segmentsOf(spool)): Promise<Recovery> {
-  const recovery: Recovery = { recovered: [], broken: [], failed: [] };
+  const recovery: Recovery = { recovered: [], unbegun: [], broken: [], failed: [] };
   for (const segment of segments) {
     try {
       await recoverSegment(spool, segment, recovery);
@@ -67,6 +69,11 @@ export function segmentsOf(spool: string): string[] {
 async function recoverSegment(spool: string, segment: string, recovery: Recovery): Promise<void> {
   const directory = join(spool, segment);
   const read = readFacts(directory);
+  if ('problem' in read && read.isUnbegun && isWithoutPackets(directory)) {
+    await rm(directory, { recursive: true });
+    recovery.unbegun.push(segment);
+    return;
+  }
   if ('problem' in read) {
     recovery.broken.push({ segment, reason: read.problem });
     return;
@@ -92,20 +99,29 @@ async function recoverSegment(spool: string, segment: string, recovery: Recovery
   });
 }
 
-type FactsRead = { facts: SegmentFacts; wholeBytes: number; cutBytes: number } | { problem: string };
+type FactsRead =
+  | { facts: SegmentFacts; wholeBytes: number; cutBytes: number }
+  | { problem: string; isUnbegun: boolean };
 
 function readFacts(directory: string): FactsRead {
   let bytes: Buffer;
   try {
     bytes = readFileSync(join(directory, FACTS_FILE));
   } catch (thrown) {
-    if (systemCode(thrown) === 'ENOENT') return { problem: `no ${FACTS_FILE}` };
+    if (systemCode(thrown) === 'ENOENT') return { problem: `no ${FACTS_FILE}`, isUnbegun: true };
     throw thrown;
   }
   const wholeBytes = bytes.lastIndexOf('\n') + 1;
   const parsed = parseFacts(bytes.toString('utf8', 0, wholeBytes));
-  if ('problem' in parsed) return parsed;
+  if ('problem' in parsed) return { ...parsed, isUnbegun: wholeBytes === 0 };
   return { facts: parsed.facts, wholeBytes, cutBytes: bytes.length - wholeBytes };
+}
+
+/** Nothing is captured before the first fact is durable. */
+function isWithoutPackets(directory: string): boolean {
+  if (readdirSync(directory).some((name) => name !== CAPTURE_FILE && name !== FACTS_FILE)) return false;
+  const capture = statSync(join(directory, CAPTURE_FILE), { throwIfNoEntry: false });
+  return (capture?.size ?? 0) <= FILE_HEADER_BYTES;
 }
 
 interface CutCapture {
