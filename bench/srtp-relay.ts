@@ -55,7 +55,7 @@ async function measure(
   suite: string,
 ): Promise<{ usPerPacket: number; lost: number; p50Us: number; engine: string }> {
   const server = await startMediaServer(values.engine, { cores: values['server-core'] });
-  const load = await startLoad(values['load-core']);
+  const load = await startLoad({ cores: values['load-core'] });
   try {
     const targets: Endpoint[] = [];
     for (let n = 0; n < chains; n += 1) targets.push(...(await openChain(server, n, load.port, suite)));
