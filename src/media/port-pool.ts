@@ -2,9 +2,6 @@
 import type { PortRange } from '../config.ts';
 import { GrecError } from '../errors.ts';
 
-/** How long a freed pair rests, so that late packets of an ended call find nobody, in milliseconds. */
-const QUARANTINE_MS = 30_000;
-
 export interface PortPool {
   /** Pairs in use. */
   readonly used: number;
@@ -19,22 +16,19 @@ export interface PortPool {
   release(rtpPort: number): void;
 }
 
-/** @param now milliseconds of any clock that does not go back */
-export function createPortPool(range: PortRange, now: () => number = () => performance.now()): PortPool {
-  return new Pool(range, now);
+export function createPortPool(range: PortRange): PortPool {
+  return new Pool(range);
 }
 
 class Pool implements PortPool {
   readonly #range: PortRange;
-  readonly #now: () => number;
-  /** Free pairs by RTP port, longest free first, with the time from which they may be used again. */
-  readonly #free = new Map<number, number>();
+  /** Free pairs by RTP port, longest free first. */
+  readonly #free = new Set<number>();
   used = 0;
 
-  constructor(range: PortRange, now: () => number) {
+  constructor(range: PortRange) {
     this.#range = range;
-    this.#now = now;
-    for (let port = range.first + (range.first % 2); port < range.last; port += 2) this.#free.set(port, 0);
+    for (let port = range.first + (range.first % 2); port < range.last; port += 2) this.#free.add(port);
   }
 
   get free(): number {
@@ -50,7 +44,7 @@ class Pool implements PortPool {
         return await open(port);
       } catch (thrown) {
         this.used -= 1;
-        this.#free.set(port, 0);
+        this.#free.add(port);
         if (!(thrown instanceof GrecError) || thrown.code !== 'PORT_IN_USE') throw thrown;
       }
     }
@@ -60,18 +54,20 @@ class Pool implements PortPool {
   release(rtpPort: number): void {
     if (this.#free.has(rtpPort)) return;
     this.used -= 1;
-    this.#free.set(rtpPort, this.#now() + QUARANTINE_MS);
+    this.#free.add(rtpPort);
   }
 
-  /** Rested pairs first; pairs still in quarantine only when nothing else is left: a call matters more. */
+  /**
+   * In the order in which they were given back, so that a pair rests for as long as can be: late packets of an ended call find
+   * nobody. Each once, though one that is found in use joins the end again. Nothing is copied: there are thousands of them.
+   */
   *#inOrder(): Generator<number> {
-    const resting: number[] = [];
-    const now = this.#now();
-    for (const [port, restsUntil] of [...this.#free]) {
-      if (restsUntil <= now) yield port;
-      else resting.push(port);
+    let left = this.#free.size;
+    for (const port of this.#free.keys()) {
+      if (left === 0) return;
+      left -= 1;
+      yield port;
     }
-    yield* resting;
   }
 
   #exhausted(): GrecError {
