@@ -193,13 +193,12 @@ export class Call {
   async close(reason: EndReason): Promise<void> {
     // What the parties sent before the call ended may have come in the same turn as the request that ends it.
     await nextTurn();
-    await this.stopRecording(reason);
     const { parties } = this;
+    // Orders are obeyed in their order: when the legs are closed, nothing is copied any more.
+    void this.stopRecording(reason);
     this.parties = [];
-    for (const { leg } of parties) {
-      await leg.close();
-      this.#context.ports.release(leg.rtpPort);
-    }
+    await Promise.all(parties.map(({ leg }) => leg.close()));
+    for (const { leg } of parties) this.#context.ports.release(leg.rtpPort);
     this.#warnOfSilence(parties);
     this.#shard?.release();
     this.#shard = undefined;
