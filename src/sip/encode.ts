@@ -3,7 +3,7 @@
 import { stringify } from 'sip';
 import { GrecError } from '../errors.ts';
 import { type AuthHeader, isRequest, type SipMessage } from './message.ts';
-import { isSafeUri, printedName, printMessage } from './print-head.ts';
+import { isSafeUri, printedName, printHead, printMessage } from './print-head.ts';
 import { isToken } from './scan.ts';
 import { bytesOf } from './text.ts';
 
@@ -17,6 +17,11 @@ const NO_LENGTH = 'Content-Length: 0\r\n\r\n';
  */
 export function encodeMessage(message: SipMessage): Buffer {
   return printMessage(message) ?? Buffer.concat([bytesOf(stringifyHead(message)), message.body]);
+}
+
+/** How many bytes that would be. @throws GrecError SIP_INVALID */
+export function encodedLength(message: SipMessage): number {
+  return (printHead(message)?.length ?? bytesOf(stringifyHead(message)).length) + message.body.length;
 }
 
 /** The head of any message, by `sip`. */

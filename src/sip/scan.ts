@@ -52,6 +52,15 @@ function runEnd(text: string, at: number, end: number, bits: number): number {
   return next;
 }
 
+/** Most names are so already, and then nothing is made. */
+function inLowerCase(token: string): string {
+  for (let at = 0; at < token.length; at++) {
+    const code = token.charCodeAt(at);
+    if (code >= 65 && code <= 90) return token.toLowerCase();
+  }
+  return token;
+}
+
 /** The first position of a character from `at` to `end`, or -1. Unlike indexOf it does not look beyond. */
 export function find(text: string, code: number, at: number, end: number): number {
   for (let next = at; next < end; next++) if (text.charCodeAt(next) === code) return next;
@@ -191,7 +200,7 @@ export class Scanner {
   params(): Params | undefined {
     const params = emptyParams();
     for (let count = 0; this.takeSpaced(SEMICOLON); count++) {
-      const name = this.token().toLowerCase();
+      const name = inLowerCase(this.token());
       if (name === '' || count === MAX_PARAMS || name in params) return undefined;
       const value = this.takeSpaced(EQUALS) ? this.value() : null;
       if (value === undefined) return undefined;

@@ -52,10 +52,13 @@ export function joinDialogs(call: Call, one: Side, other: Side): void {
   ] as const) {
     near.dialog.onReinvite = (request) => void relayReinvite(call, near, far, request);
     near.dialog.onUpdate = (request) => void relayUpdate(call, near, far, request);
-    const codes = featureCodesOf(call, near.leg);
+    let codes: FeatureCodes<Feature> | undefined;
     near.dialog.onRequest = (request) => {
       if (request.message.method === 'REFER') return void receiveRefer(call, near, request);
-      if (request.message.method === 'INFO' && takeInfo(call, near, far, request, codes)) return;
+      if (request.message.method === 'INFO') {
+        codes ??= featureCodesOf(call, near.leg);
+        if (takeInfo(call, near, far, request, codes)) return;
+      }
       relayRequest(call, near, far, request).catch((thrown: unknown) => refuse(call, near, request, thrown));
     };
   }
