@@ -76,11 +76,11 @@ export function reasonPhrase(status: number): string {
 }
 
 export interface MakeResponseOptions {
-  reason?: string;
+  reason?: string | undefined;
   /** The tag for To, used unless the request has one there already. */
   toTag?: string;
   headers?: Record<string, string>;
-  body?: { type: string; bytes: Buffer | string };
+  body?: { type: string; bytes: Buffer | string } | undefined;
 }
 
 /**

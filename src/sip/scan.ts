@@ -108,9 +108,13 @@ export function emptyParams(): Params {
   return new bare();
 }
 
-/** The same for values of any kind. */
+function BareRecord() {}
+BareRecord.prototype = Bare.prototype;
+const bareRecord = BareRecord as unknown as new () => Record<string, never>;
+
+/** The same for values of any kind, and for more of them: the engine gives each kind of object the room that it usually takes. */
 export function emptyRecord(): Record<string, unknown> {
-  return new bare();
+  return new bareRecord();
 }
 
 /**
