@@ -3,12 +3,14 @@ import type { Core } from './core.ts';
 import type { ServerTransaction } from './transactions.ts';
 import { Unacknowledged } from './unacknowledged.ts';
 
+const SETTLED: Promise<void> = Promise.resolve();
+
 export class Accepted {
   readonly #core: Core;
   readonly #onLost: () => void;
   /** By CSeq number. */
-  readonly #waiting = new Map<number, Unacknowledged>();
-  #established: Promise<void> = Promise.resolve();
+  #waiting: Map<number, Unacknowledged> | undefined;
+  #established = SETTLED;
   /** Settles `#established` for a 2xx that has yet to go out. */
   #whenAcknowledged: (() => void) | undefined;
 
@@ -41,25 +43,27 @@ export class Accepted {
     const before = this.#whenAcknowledged;
     this.#whenAcknowledged = undefined;
     const waiting = new Unacknowledged(this.#core, transaction, (acknowledged) => {
-      this.#waiting.delete(seq);
+      this.#waiting?.delete(seq);
       resolve();
       before?.();
       if (!acknowledged) this.#onLost();
     });
+    this.#waiting ??= new Map();
     this.#waiting.set(seq, waiting);
     this.#established = promise;
   }
 
   has(seq: number): boolean {
-    return this.#waiting.has(seq);
+    return this.#waiting?.has(seq) === true;
   }
 
   acknowledge(seq: number): void {
-    this.#waiting.get(seq)?.finish(true);
+    this.#waiting?.get(seq)?.finish(true);
   }
 
   /** Nothing is repeated any more. @param acknowledged false: as if it was lost */
   finish(acknowledged: boolean): void {
+    if (this.#waiting === undefined) return;
     for (const waiting of [...this.#waiting.values()]) waiting.finish(acknowledged);
   }
 }

@@ -79,7 +79,8 @@ export class Acknowledgements {
   async #send(ack: SipRequest, body: Body | undefined, headers: ExtraHeaders | undefined): Promise<void> {
     try {
       addTo(ack, headers, body);
-      const way = await this.#way.channel(ack);
+      const found = this.#way.channel(ack);
+      const way = found instanceof Promise ? await found : found;
       if ('reason' in way) return this.#core.count('ack-unsent');
       const fitting = wayForSize(this.#core, ack, way);
       const channel = fitting instanceof Promise ? await fitting : fitting;

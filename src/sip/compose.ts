@@ -32,13 +32,16 @@ export function hostOf(address: string): string {
  */
 export function topVia(channel: Channel): Via {
   const { protocol, address, port } = channel.local;
-  const alias = isStream(protocol) ? { alias: null } : {};
+  const params = emptyParams();
+  params['branch'] = newBranch();
+  params['rport'] = null;
+  if (isStream(protocol)) params['alias'] = null;
   return {
     version: '2.0',
     protocol: protocol.toUpperCase(),
     host: hostOf(address),
     port,
-    params: Object.assign(emptyParams(), { branch: newBranch(), rport: null, ...alias }),
+    params,
   };
 }
 
@@ -88,7 +91,7 @@ function quoted(name: string): string {
  * @throws GrecError SIP_INVALID for a header that is ours to write, or one that is malformed
  */
 export function addTo(request: SipRequest, headers: ExtraHeaders | undefined, body: Body | undefined): void {
-  for (const [name, value] of Object.entries(headers ?? {})) request.headers[name] = parsed(name, value);
+  for (const name in headers) request.headers[name] = parsed(name, headers[name] as string);
   if (body === undefined) return;
   request.headers['content-type'] = body.type;
   request.body = typeof body.bytes === 'string' ? Buffer.from(body.bytes, 'utf8') : body.bytes;

@@ -121,7 +121,9 @@ export function parseHeaderLines(text: string, at: number): Lines {
 /** Reads one line with its continuation lines, and leaves the scanner behind it. */
 function parseLine(scanner: Scanner, builder: HeadersBuilder): void {
   const { text } = scanner;
-  const name = scanner.token();
+  const usual = usualName(text, scanner.at);
+  if (usual !== undefined) scanner.at += usual.length;
+  const name = usual ?? scanner.token();
   scanner.skipSpace();
   const named = scanner.take(COLON) && name !== '';
   const start = scanner.at;
@@ -133,6 +135,27 @@ function parseLine(scanner: Scanner, builder: HeadersBuilder): void {
   else builder.add(name, trimmed(scanner, start, end));
   scanner.at = end + 2;
   scanner.end = text.length;
+}
+
+/** How most senders write most names: no text is made of these. */
+const USUAL =
+  'Via From To Call-ID CSeq Contact Max-Forwards Content-Type Content-Length User-Agent Allow Supported Session-ID Server Record-Route Route Expires Session-Expires Min-SE'.split(
+    ' ',
+  );
+/** By its first character. */
+const usualNames = new Map<number, string[]>();
+for (const name of USUAL)
+  usualNames.set(name.charCodeAt(0), [...(usualNames.get(name.charCodeAt(0)) ?? []), name]);
+/** In lower case. */
+const lowerNames = new Map<string, string>(USUAL.map((name) => [name, name.toLowerCase()]));
+
+/** The name at a position when it is a usual one and a colon follows at once. */
+function usualName(text: string, at: number): string | undefined {
+  const names = usualNames.get(text.charCodeAt(at));
+  if (names === undefined) return undefined;
+  for (const name of names)
+    if (text.charCodeAt(at + name.length) === COLON && text.startsWith(name, at)) return name;
+  return undefined;
 }
 
 function lineEnd(text: string, at: number): number {
@@ -170,7 +193,7 @@ class HeadersBuilder {
   }
 
   add(written: string, value: Scanner): void {
-    const name = written.toLowerCase();
+    const name = lowerNames.get(written) ?? written.toLowerCase();
     const field = KNOWN.get(name);
     if (field === undefined) this.#join(name, value.rest());
     else if (field.repeat === 'join') this.#join(field.name, value.rest());

@@ -1,6 +1,13 @@
 // SIP messages from bytes: strict, in one pass, linear in their length, never throwing (RFC 3261 section 7, RFC 4475).
 import { type Fault, parseHeaderLines } from './decode-lines.ts';
-import type { SipMessage, SipRequest, SipResponse } from './message.ts';
+import {
+  type Headers,
+  isRequest,
+  NOTHING,
+  type SipMessage,
+  type SipRequest,
+  type SipResponse,
+} from './message.ts';
 import { isToken, parseDigits } from './scan.ts';
 import { textOf } from './text.ts';
 import { isAcceptableUri } from './uri.ts';
@@ -37,12 +44,12 @@ export function decodeMessage(bytes: Buffer): DecodeResult {
   const end = bytes.indexOf('\r\n\r\n', start, 'latin1');
   if (end < 0) return refuse('no end of headers');
   if (end - start > MAX_HEAD) return refuse('headers too long');
-  const head = decodeHead(bytes.subarray(start, end));
-  const body = bytes.subarray(end + 4);
-  if (head.length === undefined) return withBody(head.result, body);
-  if (head.length > body.length)
+  const head = decodeHead(bytes, start, end);
+  const bodyStart = end + 4;
+  const { length = bytes.length - bodyStart } = head;
+  if (length > bytes.length - bodyStart)
     return fail(head.result, { status: 400, reason: 'body shorter than content-length' });
-  return withBody(head.result, body.subarray(0, head.length));
+  return length === 0 ? head.result : withBody(head.result, bytes.subarray(bodyStart, bodyStart + length));
 }
 
 function skipLineBreaks(bytes: Buffer): number {
@@ -69,11 +76,12 @@ export function fail(result: DecodeResult, fault: Fault): Refusal {
   return { ok: false, ...fault, request: message };
 }
 
-/** Decodes what stands before the empty line; `bytes` without that line. */
-export function decodeHead(bytes: Buffer): Head {
+/** Decodes what stands before the empty line; `bytes` from `from` to `to`, without that line. The body is still empty. */
+export function decodeHead(bytes: Buffer, from = 0, to = bytes.length): Head {
   // Not answered: the answer would have to repeat the characters.
-  if (hasStrayControl(bytes)) return { result: refuse('control character in headers'), length: undefined };
-  const text = textOf(bytes);
+  if (hasStrayControl(bytes, from, to))
+    return { result: refuse('control character in headers'), length: undefined };
+  const text = textOf(bytes, from, to);
   const lineEnd = text.indexOf('\r\n');
   const start = parseStartLine(lineEnd < 0 ? text : text.slice(0, lineEnd));
   if (start === undefined) return { result: refuse('not SIP'), length: undefined };
@@ -81,31 +89,36 @@ export function decodeHead(bytes: Buffer): Head {
   const { headers, length } = lines;
   let fault = start.fault ?? lines.fault;
   if (headers === undefined) return { result: refuse(fault?.reason ?? 'header missing'), length };
-  const message = { ...start.message, headers, body: EMPTY } as SipMessage;
-  if ('method' in message && message.method !== headers.cseq.method) {
+  const message = messageOf(start.message, headers);
+  if (isRequest(message) && message.method !== headers.cseq.method) {
     fault ??= { status: 400, reason: 'cseq method differs' };
   }
   const result: DecodeResult = { ok: true, message };
   return { result: fault === undefined ? result : fail(result, fault), length };
 }
 
+function messageOf(start: StartLine, headers: Headers): SipMessage {
+  if ('method' in start) {
+    const { method, uri, version } = start;
+    return { method, uri, version, headers, body: NOTHING };
+  }
+  const { version, status, reason } = start;
+  return { version, status, reason, headers, body: NOTHING };
+}
+
 const TAB = 9;
 const BACKSLASH = 92;
 
 /** A CR or LF alone, or a control character that is not escaped in a quoted string (RFC 4475 section 3.1.1.2). */
-function hasStrayControl(bytes: Buffer): boolean {
-  // Read once: the length of a Buffer is not cheap to ask for at each byte.
-  const { length } = bytes;
-  for (let at = 0; at < length; at++) {
+function hasStrayControl(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) {
     const byte = bytes[at] as number;
     if ((byte >= 32 && byte !== 127) || byte === TAB) continue;
-    if (byte === CR && bytes[at + 1] === LF) at++;
-    else if (byte === CR || byte === LF || bytes[at - 1] !== BACKSLASH) return true;
+    if (byte === CR && at + 1 < to && bytes[at + 1] === LF) at++;
+    else if (byte === CR || byte === LF || at === from || bytes[at - 1] !== BACKSLASH) return true;
   }
   return false;
 }
-
-const EMPTY = Buffer.alloc(0);
 
 type StartLine =
   | Pick<SipRequest, 'method' | 'uri' | 'version'>

@@ -1,5 +1,5 @@
 // The state of a dialog and the requests that follow from it (RFC 3261 sections 12.1 and 12.2): pure, no timers, no sockets.
-import type { Headers, NameAddr, SipRequest, SipResponse } from './message.ts';
+import { type Headers, type NameAddr, NOTHING, type SipRequest, type SipResponse } from './message.ts';
 import { emptyParams } from './scan.ts';
 import { formatUri, parseUri } from './uri.ts';
 
@@ -80,7 +80,7 @@ export function requestInDialog(dialog: DialogData, method: string, seq: number)
     cseq: { seq, method },
   };
   if (route.length > 0) headers.route = route;
-  return { version: '2.0', method, uri, headers, body: Buffer.alloc(0) };
+  return { version: '2.0', method, uri, headers, body: NOTHING };
 }
 
 /** Request-URI and Route: a first route without `lr` is a strict router, which wants to stand in the Request-URI. */

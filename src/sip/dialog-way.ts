@@ -6,6 +6,7 @@ import { isLoopback } from './local-address.ts';
 import type { SipRequest } from './message.ts';
 import { isStream } from './protocol.ts';
 import type { StoredDialog } from './stored-dialog.ts';
+import type { NoWay } from './transport.ts';
 import { parseUri } from './uri.ts';
 import type { Flow, Peer } from './user-agent-types.ts';
 
@@ -58,15 +59,22 @@ export class DialogWay {
   }
 
   /** The open connection of the dialog, else the first route or the remote target. */
-  async channel(request: SipRequest): Promise<Channel | { reason: string }> {
-    const { transport, locator } = this.#core;
+  channel(request: SipRequest): Channel | NoWay | Promise<Channel | NoWay> {
     const open = this.#openConnection(request);
     if (open !== undefined) return open;
     const hop = nextHop(request);
-    const peer = this.#known(hop) ?? (await locator.locate(hop));
-    if ('reason' in peer) return peer;
+    const known = this.#known(hop);
+    return known === undefined ? this.#find(hop) : this.#channelTo(known);
+  }
+
+  async #find(hop: string): Promise<Channel | NoWay> {
+    const peer = await this.#core.locator.locate(hop);
+    return 'reason' in peer ? peer : this.#channelTo(peer);
+  }
+
+  #channelTo(peer: Peer): Channel | NoWay {
     if (this.#isOfThisMachine(peer)) return { reason: 'a peer elsewhere names an address of this machine' };
-    return transport.channelTo(peer, this.#flow);
+    return this.#core.transport.channelTo(peer, this.#flow);
   }
 
   /** Over TCP and TLS: the dialog's, or the one with which its phone has registered again since. */

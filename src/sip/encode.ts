@@ -3,7 +3,7 @@
 import { stringify } from 'sip';
 import { GrecError } from '../errors.ts';
 import { type AuthHeader, isRequest, type SipMessage } from './message.ts';
-import { isSafeUri, printedName, printHead } from './print-head.ts';
+import { isSafeUri, printedName, printHead, printMessage } from './print-head.ts';
 import { isToken } from './scan.ts';
 import { bytesOf } from './text.ts';
 
@@ -16,15 +16,12 @@ const NO_LENGTH = 'Content-Length: 0\r\n\r\n';
  * could leave its brackets, or a name is no token.
  */
 export function encodeMessage(message: SipMessage): Buffer {
-  const head = printHead(message) ?? stringifyHead(message);
-  const { body } = message;
-  const length = Buffer.byteLength(head);
-  // Characters beyond ASCII may stand for bytes that are no UTF-8.
-  if (length !== head.length) return Buffer.concat([bytesOf(head), body]);
-  const bytes = Buffer.allocUnsafe(length + body.length);
-  bytes.write(head, 'latin1');
-  body.copy(bytes, length);
-  return bytes;
+  return printMessage(message) ?? Buffer.concat([bytesOf(stringifyHead(message)), message.body]);
+}
+
+/** How many bytes that would be. @throws GrecError SIP_INVALID */
+export function encodedLength(message: SipMessage): number {
+  return (printHead(message)?.length ?? bytesOf(stringifyHead(message)).length) + message.body.length;
 }
 
 /** The head of any message, by `sip`. */

@@ -20,14 +20,12 @@ export function compose(
   const { reason, headers, body } = options;
   const response = makeResponse(request, status, {
     toTag,
-    headers: {
-      server: core.product,
-      ...(status === 405 || status === 501 ? { allow: core.allow } : {}),
-      ...headers,
-    },
-    ...(reason === undefined ? {} : { reason }),
-    ...(body === undefined ? {} : { body }),
+    reason,
+    body,
   });
+  response.headers['server'] = core.product;
+  if (status === 405 || status === 501) response.headers['allow'] = core.allow;
+  Object.assign(response.headers, headers);
   if (options.challenges !== undefined) response.headers['www-authenticate'] = options.challenges;
   if (!makesOrMovesDialog(request.method, status)) return response;
   response.headers.contact ??= [contactAt(userOf(request.uri), channel.local, isSecure(request))];

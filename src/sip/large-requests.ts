@@ -2,7 +2,7 @@
 import type { Channel } from './channel.ts';
 import { topVia } from './compose.ts';
 import type { Core } from './core.ts';
-import { encodeMessage } from './encode.ts';
+import { encodedLength } from './encode.ts';
 import type { SipRequest } from './message.ts';
 import type { Peer } from './user-agent-types.ts';
 
@@ -18,7 +18,7 @@ const WORTH_MEASURING = 800;
 export function wayForSize(core: Core, request: SipRequest, channel: Channel): Channel | Promise<Channel> {
   if (channel.reliable || !looksLarge(request)) return channel;
   const headers = { ...request.headers, via: [topVia(channel)] };
-  if (encodeMessage({ ...request, headers }).length <= LARGEST_OVER_UDP) return channel;
+  if (encodedLength({ ...request, headers }) <= LARGEST_OVER_UDP) return channel;
   return byStream(core, channel);
 }
 

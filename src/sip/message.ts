@@ -61,6 +61,9 @@ export interface ParsedHeaders {
   'proxy-authorization'?: AuthHeader[];
 }
 
+/** The body of a message without one; all share it, for it has no byte to change. */
+export const NOTHING: Buffer = Buffer.alloc(0);
+
 export type OtherHeaders = Record<string, unknown>;
 
 export type Headers = ParsedHeaders & OtherHeaders;

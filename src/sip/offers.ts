@@ -15,7 +15,9 @@ export function isDescription(body: Body | undefined): body is Body {
 }
 
 function isSdp(type: unknown): boolean {
-  return typeof type === 'string' && (type.split(';', 1)[0] ?? '').trim().toLowerCase() === SDP;
+  return (
+    type === SDP || (typeof type === 'string' && (type.split(';', 1)[0] ?? '').trim().toLowerCase() === SDP)
+  );
 }
 
 /** At most one offer is open in a dialog at any time; the offers and answers of a dialog are told to this. */

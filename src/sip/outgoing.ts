@@ -10,13 +10,14 @@ import { nextHop } from './dialog-state.ts';
 import { wayForSize } from './large-requests.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { makeResponse } from './response.ts';
+import type { NoWay } from './transport.ts';
 import type { Credentials, ExtraHeaders, Flow, Peer } from './user-agent-types.ts';
 
 export interface OutgoingOptions {
   /** Adds what the user gave; what it throws becomes a 500. */
   prepare?(): void;
   /** Finds the way out; the reason when there is none. */
-  channel(request: SipRequest): Promise<Channel | { reason: string }>;
+  channel(request: SipRequest): Channel | NoWay | Promise<Channel | NoWay>;
   /** The user part of the Contact to add; undefined adds none. */
   contactUser?: string | undefined;
   credentials: Credentials | undefined;
@@ -63,10 +64,14 @@ export class Outgoing {
     await Promise.resolve();
     try {
       if (!this.#isPrepared) this.#options.prepare?.();
-      const channel = await this.#options.channel(this.request);
+      const found = this.#options.channel(this.request);
+      const channel = found instanceof Promise ? await found : found;
       if (this.#core.transactions.closed) this.#fail(503, 'closed');
       else if ('reason' in channel) this.#fail(503, channel.reason);
-      else await this.#sendBy(channel);
+      else {
+        const sending = this.#sendBy(channel);
+        if (sending !== undefined) await sending;
+      }
     } catch (thrown) {
       // A header or body that cannot be written: a mistake of the user, who hears of it like of any failure.
       this.#core.count('request-unwritable');
@@ -75,13 +80,18 @@ export class Outgoing {
     }
   }
 
-  async #sendBy(channel: Channel): Promise<void> {
+  #sendBy(channel: Channel): Promise<void> | undefined {
     const { headers } = this.request;
     const { contactUser } = this.#options;
     if (contactUser !== undefined)
       headers.contact ??= [contactAt(contactUser || undefined, channel.local, isSips(this.request.uri))];
     const fitting = wayForSize(this.#core, this.request, channel);
-    if (!(fitting instanceof Promise)) return this.#send(fitting);
+    if (fitting instanceof Promise) return this.#sendByFitting(channel, fitting);
+    this.#send(fitting);
+    return undefined;
+  }
+
+  async #sendByFitting(channel: Channel, fitting: Promise<Channel>): Promise<void> {
     const found = await fitting;
     if (this.#core.transactions.closed) return this.#fail(503, 'closed');
     if (found !== channel) this.#instead = channel;
@@ -168,15 +178,17 @@ function statusOf(failure: ClientFailure): number {
 }
 
 /** The way of a request outside any dialog: the flow while it is open, else the given peer, else its next hop. */
-export async function wayOut(
+export function wayOut(
   core: Core,
   request: SipRequest,
   via: { peer?: Peer | undefined; flow?: Flow | undefined },
-): Promise<Channel | { reason: string }> {
+): Channel | NoWay | Promise<Channel | NoWay> {
   const open = via.flow && core.transport.channelOf(via.flow);
   if (open !== undefined) return open;
-  const peer = via.peer ?? (await core.locator.locate(nextHop(request)));
-  return 'reason' in peer ? peer : core.transport.channelTo(peer, via.flow);
+  if (via.peer !== undefined) return core.transport.channelTo(via.peer, via.flow);
+  return core.locator
+    .locate(nextHop(request))
+    .then((peer) => ('reason' in peer ? peer : core.transport.channelTo(peer, via.flow)));
 }
 
 /**

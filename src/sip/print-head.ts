@@ -1,6 +1,7 @@
 // The head of a message of the usual headers, printed in one pass (RFC 3261 sections 7 and 20).
-import { isRequest, type NameAddr, type Params, type SipMessage, type Via } from './message.ts';
+import { type CSeq, isRequest, type NameAddr, type Params, type SipMessage, type Via } from './message.ts';
 import { isToken } from './scan.ts';
+import { bytesOf } from './text.ts';
 
 /** Names of headers that stand for those that a user makes up are not remembered without end. */
 const MOST_NAMES = 256;
@@ -25,101 +26,158 @@ export function printedName(name: string): string | undefined {
   return printed;
 }
 
+/** Where heads are written, one after the other; grows to the longest. */
+let room = Buffer.allocUnsafeSlow(4096);
+let used = 0;
+
 /**
  * The head up to and with the empty line, as `sip` would print it, with the length of the body. Undefined for a message with other
  * headers than nearly all have, and for one that must not be sent as it is: who calls has to look closer.
+ * @returns bytes that the next head is written over
  */
-export function printHead(message: SipMessage): string | undefined {
+export function printHead(message: SipMessage): Buffer | undefined {
+  return writeHead(message) ? room.subarray(0, used) : undefined;
+}
+
+/** The same head and the body behind it, in memory of their own. */
+export function printMessage(message: SipMessage): Buffer | undefined {
+  if (!writeHead(message)) return undefined;
+  const { body } = message;
+  const bytes = Buffer.allocUnsafe(used + body.length);
+  room.copy(bytes, 0, 0, used);
+  if (body.length > 0) body.copy(bytes, used);
+  return bytes;
+}
+
+/** Written byte by byte: strings put together would be copied several times over, and be garbage each time. */
+function writeHead(message: SipMessage): boolean {
   const { headers, body } = message;
-  let text = startLine(message);
-  let lines = 3;
+  used = 0;
+  if (!writeStartLine(message)) return false;
   for (const name in headers) {
     const value = headers[name];
-    if (value === undefined || name === 'content-length') continue;
-    const printed = printHeader(name, value);
-    if (text === undefined || printed === undefined) return undefined;
-    text += printed;
-    lines += name === 'via' ? headers.via.length : printed === '' ? 0 : 1;
+    if (value !== undefined && name !== 'content-length' && !writeHeader(name, value)) return false;
   }
-  if (text === undefined) return undefined;
-  text += `Content-Length: ${body.length}\r\n\r\n`;
-  // A line more than was written came in with a value.
-  const isSafe = count(text, '\n') === lines && count(text, '\r') === lines && !text.includes('\0');
-  return isSafe ? text : undefined;
+  return write('Content-Length: ') && write(String(body.length)) && writeOurs('\r\n\r\n');
 }
 
-function count(text: string, character: string): number {
-  let found = 0;
-  for (let at = text.indexOf(character); at >= 0; at = text.indexOf(character, at + 1)) found++;
-  return found;
-}
-
-function startLine(message: SipMessage): string | undefined {
-  if (!isRequest(message)) return `SIP/2.0 ${message.status} ${message.reason}\r\n`;
-  const { method, uri } = message;
-  return isToken(method) && isSafeUri(uri) ? `${method} ${uri} SIP/2.0\r\n` : undefined;
-}
-
-function printHeader(name: string, value: unknown): string | undefined {
-  const label = printedName(name);
-  if (label === undefined) return undefined;
-  if (typeof value === 'string' || typeof value === 'number') return `${label}: ${value}\r\n`;
-  switch (name) {
-    case 'via':
-      return printVias(value as Via[]);
-    case 'from':
-    case 'to':
-      return printed(label, printNameAddr(value as NameAddr));
-    case 'cseq': {
-      const { seq, method } = value as { seq: number; method: string };
-      return `CSeq: ${seq} ${method}\r\n`;
-    }
-    case 'contact':
-    case 'route':
-    case 'record-route':
-      return (value as NameAddr[]).length === 0 ? '' : printed(label, printNameAddrs(value as NameAddr[]));
-    default:
-      return undefined;
+/** False when it holds CR, LF or NUL: what came in with a value would be a line of its own. */
+function write(text: string): boolean {
+  const { length } = text;
+  if (used + length > room.length) enlarge(length);
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 127) return writeWide(text, at);
+    if (code < 14 && (code === 0 || code === 10 || code === 13)) return false;
+    room[used++] = code;
   }
+  return true;
 }
 
-function printed(label: string, value: string | undefined): string | undefined {
-  return value === undefined ? undefined : `${label}: ${value}\r\n`;
+/** Characters beyond ASCII may stand for bytes that are no UTF-8. */
+function writeWide(text: string, from: number): boolean {
+  const bytes = bytesOf(text.slice(from));
+  if (bytes.includes(0) || bytes.includes(10) || bytes.includes(13)) return false;
+  if (used + bytes.length > room.length) enlarge(bytes.length);
+  bytes.copy(room, used);
+  used += bytes.length;
+  return true;
 }
 
-function printVias(vias: readonly Via[]): string | undefined {
-  let text = '';
+/** Ends of lines as well. */
+function writeOurs(text: string): true {
+  const { length } = text;
+  if (used + length > room.length) enlarge(length);
+  for (let at = 0; at < length; at++) room[used++] = text.charCodeAt(at);
+  return true;
+}
+
+function enlarge(more: number): void {
+  const larger = Buffer.allocUnsafeSlow(2 * (used + more));
+  room.copy(larger, 0, 0, used);
+  room = larger;
+}
+
+function writeStartLine(message: SipMessage): boolean {
+  if (isRequest(message)) {
+    const { method, uri } = message;
+    return (
+      isToken(method) &&
+      isSafeUri(uri) &&
+      write(method) &&
+      write(' ') &&
+      write(uri) &&
+      writeOurs(' SIP/2.0\r\n')
+    );
+  }
+  const { status, reason } = message;
+  return write('SIP/2.0 ') && write(String(status)) && write(' ') && write(reason) && writeOurs('\r\n');
+}
+
+function writeHeader(name: string, value: unknown): boolean {
+  if (name === 'via' && Array.isArray(value)) return writeVias(value);
+  // `sip` knows this one only as a value of two parts.
+  const label = name === 'cseq' && typeof value === 'object' ? 'CSeq' : printedName(name);
+  if (label === undefined) return false;
+  if (Array.isArray(value) && value.length === 0) return isList(name);
+  return write(label) && write(': ') && writeValue(name, value) && writeOurs('\r\n');
+}
+
+function isList(name: string): boolean {
+  return name === 'contact' || name === 'route' || name === 'record-route';
+}
+
+function writeValue(name: string, value: unknown): boolean {
+  if (typeof value === 'string') return write(value);
+  if (typeof value === 'number') return write(String(value));
+  if (name === 'from' || name === 'to') return writeNameAddr(value as NameAddr);
+  if (name === 'cseq') {
+    const { seq, method } = value as CSeq;
+    return write(String(seq)) && write(' ') && write(method);
+  }
+  return isList(name) && writeNameAddrs(value as NameAddr[]);
+}
+
+function writeVias(vias: readonly Via[]): boolean {
   for (const { version, protocol, host, port, params } of vias) {
-    const printedParams = host === '' ? undefined : printParams(params);
-    if (printedParams === undefined) return undefined;
-    text += `Via: SIP/${version}/${protocol.toUpperCase()} ${host}${port ? `:${port}` : ''}${printedParams}\r\n`;
+    const isWritten =
+      host !== '' &&
+      write('Via: SIP/') &&
+      write(version) &&
+      write('/') &&
+      write(protocol.toUpperCase()) &&
+      write(' ') &&
+      write(host) &&
+      (!port || (write(':') && write(String(port)))) &&
+      writeParams(params) &&
+      writeOurs('\r\n');
+    if (!isWritten) return false;
   }
-  return text;
+  return true;
 }
 
-function printNameAddrs(nameAddrs: readonly NameAddr[]): string | undefined {
-  let text = '';
+function writeNameAddrs(nameAddrs: readonly NameAddr[]): boolean {
+  let isFirst = true;
   for (const nameAddr of nameAddrs) {
-    const one = printNameAddr(nameAddr);
-    if (one === undefined) return undefined;
-    text += text === '' ? one : `, ${one}`;
+    if (!isFirst) write(', ');
+    isFirst = false;
+    if (!writeNameAddr(nameAddr)) return false;
   }
-  return text;
+  return true;
 }
 
-function printNameAddr({ name, uri, params }: NameAddr): string | undefined {
-  const printedParams = isSafeUri(uri) ? printParams(params) : undefined;
-  return printedParams === undefined ? undefined : `${name ?? ''} <${uri}>${printedParams}`;
+function writeNameAddr({ name, uri, params }: NameAddr): boolean {
+  if (!isSafeUri(uri)) return false;
+  return write(name ?? '') && write(' <') && write(uri) && write('>') && writeParams(params);
 }
 
-function printParams(params: Params): string | undefined {
-  let text = '';
+function writeParams(params: Params): boolean {
   for (const name in params) {
-    if (!isToken(name)) return undefined;
     const value = params[name];
-    text += value ? `;${name}=${value}` : `;${name}`;
+    if (!isToken(name) || !write(';') || !write(name)) return false;
+    if (value && !(write('=') && write(value))) return false;
   }
-  return text;
+  return true;
 }
 
 const UNSAFE_IN_URI = /[\0- <>\x7f]/;

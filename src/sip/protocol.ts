@@ -16,7 +16,9 @@ export function defaultPort(protocol: Protocol): number {
 
 /** The `transport` parameter that a SIP URI needs to be reached so; none for UDP, which is the default. */
 export function transportParams(protocol: Protocol): Params {
-  return Object.assign(emptyParams(), protocol === 'udp' ? {} : { transport: protocol });
+  const params = emptyParams();
+  if (protocol !== 'udp') params['transport'] = protocol;
+  return params;
 }
 
 /** The protocol of a `transport` parameter; undefined when it is none of ours. Null and undefined mean that there is none. */

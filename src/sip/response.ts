@@ -1,5 +1,13 @@
 // Responses made from the request that they answer (RFC 3261 section 8.2.6).
-import type { Headers, NameAddr, Params, SipRequest, SipResponse, Via } from './message.ts';
+import {
+  type Headers,
+  type NameAddr,
+  NOTHING,
+  type Params,
+  type SipRequest,
+  type SipResponse,
+  type Via,
+} from './message.ts';
 import { emptyParams, emptyRecord } from './scan.ts';
 
 const REASONS: Record<number, string> = {
@@ -68,11 +76,11 @@ export function reasonPhrase(status: number): string {
 }
 
 export interface MakeResponseOptions {
-  reason?: string;
+  reason?: string | undefined;
   /** The tag for To, used unless the request has one there already. */
   toTag?: string;
   headers?: Record<string, string>;
-  body?: { type: string; bytes: Buffer | string };
+  body?: { type: string; bytes: Buffer | string } | undefined;
 }
 
 /**
@@ -113,7 +121,8 @@ function sharedHeaders({ headers }: SipRequest, toTag: string | undefined): Head
   return shared as Headers;
 }
 
-function bytesOfBody(bytes: Buffer | string = ''): Buffer {
+function bytesOfBody(bytes: Buffer | string | undefined): Buffer {
+  if (bytes === undefined) return NOTHING;
   return typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : Buffer.from(bytes);
 }
 

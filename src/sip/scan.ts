@@ -52,6 +52,15 @@ function runEnd(text: string, at: number, end: number, bits: number): number {
   return next;
 }
 
+/** Most names are so already, and then nothing is made. */
+function inLowerCase(token: string): string {
+  for (let at = 0; at < token.length; at++) {
+    const code = token.charCodeAt(at);
+    if (code >= 65 && code <= 90) return token.toLowerCase();
+  }
+  return token;
+}
+
 /** The first position of a character from `at` to `end`, or -1. Unlike indexOf it does not look beyond. */
 export function find(text: string, code: number, at: number, end: number): number {
   for (let next = at; next < end; next++) if (text.charCodeAt(next) === code) return next;
@@ -99,9 +108,13 @@ export function emptyParams(): Params {
   return new bare();
 }
 
-/** The same for values of any kind. */
+function BareRecord() {}
+BareRecord.prototype = Bare.prototype;
+const bareRecord = BareRecord as unknown as new () => Record<string, never>;
+
+/** The same for values of any kind, and for more of them: the engine gives each kind of object the room that it usually takes. */
 export function emptyRecord(): Record<string, unknown> {
-  return new bare();
+  return new bareRecord();
 }
 
 /**
@@ -191,7 +204,7 @@ export class Scanner {
   params(): Params | undefined {
     const params = emptyParams();
     for (let count = 0; this.takeSpaced(SEMICOLON); count++) {
-      const name = this.token().toLowerCase();
+      const name = inLowerCase(this.token());
       if (name === '' || count === MAX_PARAMS || name in params) return undefined;
       const value = this.takeSpaced(EQUALS) ? this.value() : null;
       if (value === undefined) return undefined;

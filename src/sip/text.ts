@@ -1,5 +1,5 @@
 // Header bytes as text and back, without losing one: UTF-8, and a stand-in for bytes that are not (RFC 3261 section 7).
-import { isAscii, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
 
 /**
  * A byte that is no part of valid UTF-8 becomes the lone surrogate 0xDC00 + byte, so that any header text goes out
@@ -8,8 +8,9 @@ import { isAscii, isUtf8 } from 'node:buffer';
 const STRAY_BYTE = 0xdc00;
 
 /** The text of header bytes. Total: every byte sequence has a text, and a text of its own. */
-export function textOf(bytes: Buffer): string {
-  if (isAscii(bytes)) return bytes.toString('latin1');
+export function textOf(all: Buffer, from = 0, to = all.length): string {
+  if (isAsciiFrom(all, from, to)) return all.toString('latin1', from, to);
+  const bytes = all.subarray(from, to);
   if (isUtf8(bytes)) return bytes.toString('utf8');
   let text = '';
   let start = 0;
@@ -22,6 +23,11 @@ export function textOf(bytes: Buffer): string {
     at += length || 1;
   }
   return text + bytes.toString('utf8', start);
+}
+
+function isAsciiFrom(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if ((bytes[at] as number) > 127) return false;
+  return true;
 }
 
 /** The bytes of a text: the inverse of textOf; plain UTF-8 for text that we made. */

@@ -57,8 +57,12 @@ export function clientKey(message: SipRequest | SipResponse): string | undefined
 export function serverKey(request: SipRequest, method = request.method): string | undefined {
   const via = request.headers.via[0];
   const branch = via?.params['branch'];
-  if (via === undefined || !branch?.toLowerCase().startsWith(MAGIC_COOKIE.toLowerCase())) return undefined;
+  if (via === undefined || !branch || !hasCookie(branch)) return undefined;
   return flat(`${branch} ${sentBy(via)} ${method === 'ACK' ? 'INVITE' : method}`);
+}
+
+function hasCookie(branch: string): boolean {
+  return branch.startsWith(MAGIC_COOKIE) || branch.toLowerCase().startsWith(MAGIC_COOKIE.toLowerCase());
 }
 
 function sentBy(via: Via): string {

@@ -55,12 +55,27 @@ function consistsOf(text: string, table: Uint8Array, start = 0, end = text.lengt
   return runOf(text, table, start, end) === end;
 }
 
+/** Each call asks several times for the same few URIs. Longer ones, and more, are not remembered: strangers make them up. */
+const LONGEST_REMEMBERED = 100;
+const MOST_REMEMBERED = 500;
+const remembered = new Map<string, Readonly<Uri>>();
+
 /**
- * Takes a sip, sips or tel URI apart; without brackets or white space around it.
+ * Takes a sip, sips or tel URI apart; without brackets or white space around it. What it gives is not to be changed.
  * Undefined when it is malformed or of another scheme (tell these apart with isAbsoluteUri).
  */
-export function parseUri(text: string): Uri | undefined {
-  return parseUriAt(text, 0, text.length);
+export function parseUri(text: string): Readonly<Uri> | undefined {
+  if (text.length > LONGEST_REMEMBERED) return parseUriAt(text, 0, text.length);
+  const known = remembered.get(text);
+  if (known !== undefined) return known;
+  // What is cut out of a message keeps the whole of its head in memory; a text made of bytes keeps itself alone.
+  const own = textOf(bytesOf(text));
+  const uri = parseUriAt(own, 0, own.length);
+  if (uri === undefined) return undefined;
+  if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+  Object.freeze(uri.params);
+  remembered.set(own, Object.freeze(uri));
+  return uri;
 }
 
 function parseUriAt(text: string, start: number, end: number): Uri | undefined {
@@ -256,9 +271,10 @@ export function formatUri(uri: Uri): string {
     text += uri.host;
     if (uri.port !== undefined) text += `:${uri.port}`;
   }
-  for (const [name, value] of Object.entries(uri.params)) {
+  for (const name in uri.params) {
+    const value = uri.params[name];
     text += `;${escapeText(name, PARAM)}`;
-    if (value !== null) text += `=${escapeText(value, PARAM)}`;
+    if (value !== null && value !== undefined) text += `=${escapeText(value, PARAM)}`;
   }
   return uri.headers === undefined ? text : `${text}?${uri.headers}`;
 }

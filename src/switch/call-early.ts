@@ -41,7 +41,7 @@ export class CallEarly {
   readonly #options: CallEarlyOptions;
   readonly #branches = new Map<string, Branch>();
   /** By branch towards the caller: what becomes of the answer in its PRACK. */
-  readonly #awaited = new Map<string, (prack: IncomingRequest) => Promise<void>>();
+  #awaited: Map<string, (prack: IncomingRequest) => Promise<void>> | undefined;
 
   constructor(options: CallEarlyOptions) {
     this.#options = options;
@@ -93,6 +93,7 @@ export class CallEarly {
     const prack = progress?.prack;
     if (prack === undefined) return undefined;
     const offer = await offerOf(sdp);
+    this.#awaited ??= new Map();
     this.#awaited.set(branch.name, (request) => this.#answerEarly(request, branch, sdp, prack));
     return offer;
   }
@@ -114,8 +115,8 @@ export class CallEarly {
 
   async #onPrack(request: IncomingRequest, branch: string): Promise<void> {
     const { call, invite } = this.#options;
-    const awaited = this.#awaited.get(branch);
-    this.#awaited.delete(branch);
+    const awaited = this.#awaited?.get(branch);
+    this.#awaited?.delete(branch);
     if (awaited !== undefined) {
       await awaited(request).catch((thrown: unknown) => {
         call.log.error({ err: thrown }, 'an early answer was not carried');

@@ -99,7 +99,7 @@ export type CallState = 'setup' | 'ringing' | 'answered' | 'released';
 
 /** The places where a call is offered. */
 export function targetsOf(plan: CallPlan): readonly CallTarget[] {
-  return huntOf(plan).rounds.flat();
+  return plan.hunt === undefined ? [plan] : plan.hunt.rounds.flat();
 }
 
 /** How the call is offered to its places: to a single one, in a single round. */

@@ -40,10 +40,11 @@ export class CallStore {
 
   constructor({ file, onTrouble, onKept }: CallStoreOptions) {
     this.#db = open(file);
+    const together = this.#db.transaction((writes: () => void) => writes());
     this.#late = new LateWrites({
       onTrouble,
       together: (writes) => {
-        this.#db.transaction(writes)();
+        together(writes);
         const kept = this.#kept;
         this.#kept = [];
         for (const call of kept) onKept?.(call);

@@ -283,15 +283,16 @@ export class Call {
     this.recording?.stop(reason);
     this.context.journal({ type: 'call.released', call: this.id, by, status, reason, answered });
     this.log.info({ by, status, reason }, 'call released');
-    const held = [this.media, ...this.leftBehind.splice(0)];
-    void Promise.all(held.map((media) => this.#releaseMedia(media))).finally(() =>
-      this.context.onReleased(this),
-    );
+    const held = this.leftBehind.splice(0).map((media) => this.#releaseMedia(media));
+    void this.#releaseMedia(this.media).then(async () => {
+      if (held.length > 0) await Promise.all(held);
+      this.context.onReleased(this);
+    });
   }
 
-  async #hangUp(label: Label): Promise<void> {
+  #hangUp(label: Label): Promise<unknown> | undefined {
     const { dialog } = this.legs[label];
-    if (dialog?.state === 'confirmed') await dialog.bye(this.headersTo(label));
+    return dialog?.state === 'confirmed' ? dialog.bye(this.headersTo(label)) : undefined;
   }
 
   async #releaseMedia(media: CallMedia): Promise<void> {

@@ -22,6 +22,7 @@ export function isOneParty(targets: readonly CallTarget[]): boolean {
  * caller's offer (RFC 3261 section 13.2.1). Trunks are tried one after the other, and who has sent media is the last.
  */
 export function passesEarlyMedia({ rounds }: HuntPlan): boolean {
+  if (rounds.length === 1 && rounds[0]?.length === 1) return true;
   const targets = rounds.flat();
   return targets.length === 1 || (rounds.length === targets.length && targets.every(isTrunk));
 }

@@ -46,19 +46,22 @@ export function relayInDialog(call: Call): void {
 
 /** Carries from here on what comes in either dialog, early ones too. */
 export function joinDialogs(call: Call, one: Side, other: Side): void {
-  for (const [near, far] of [
-    [one, other],
-    [other, one],
-  ] as const) {
-    near.dialog.onReinvite = (request) => void relayReinvite(call, near, far, request);
-    near.dialog.onUpdate = (request) => void relayUpdate(call, near, far, request);
-    const codes = featureCodesOf(call, near.leg);
-    near.dialog.onRequest = (request) => {
-      if (request.message.method === 'REFER') return void receiveRefer(call, near, request);
-      if (request.message.method === 'INFO' && takeInfo(call, near, far, request, codes)) return;
-      relayRequest(call, near, far, request).catch((thrown: unknown) => refuse(call, near, request, thrown));
-    };
-  }
+  carry(call, one, other);
+  carry(call, other, one);
+}
+
+function carry(call: Call, near: Side, far: Side): void {
+  near.dialog.onReinvite = (request) => void relayReinvite(call, near, far, request);
+  near.dialog.onUpdate = (request) => void relayUpdate(call, near, far, request);
+  let codes: FeatureCodes<Feature> | undefined;
+  near.dialog.onRequest = (request) => {
+    if (request.message.method === 'REFER') return void receiveRefer(call, near, request);
+    if (request.message.method === 'INFO') {
+      codes ??= featureCodesOf(call, near.leg);
+      if (takeInfo(call, near, far, request, codes)) return;
+    }
+    relayRequest(call, near, far, request).catch((thrown: unknown) => refuse(call, near, request, thrown));
+  };
 }
 
 /** @returns whether an agent's INFO was meant for the switch: its record button, or a digit that may be of a feature code */

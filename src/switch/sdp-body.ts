@@ -20,5 +20,6 @@ export function withSdp(sdp: Buffer): Body {
 
 function contentType(message: SipMessage): string {
   const header = message.headers['content-type'];
+  if (header === SDP) return SDP;
   return typeof header === 'string' ? (header.split(';')[0] ?? '').trim().toLowerCase() : '';
 }

@@ -55,6 +55,10 @@ export class SdpOrigin {
 
 /** `IN IP4 192.0.2.1` of `alice 1 1 IN IP4 192.0.2.1`: who made the description tells where it is. */
 function addressOf(origin: string): string {
-  const [, , , ...address] = origin.split(' ');
-  return address.join(' ');
+  let at = -1;
+  for (let field = 0; field < 3; field++) {
+    at = origin.indexOf(' ', at + 1);
+    if (at < 0) return '';
+  }
+  return origin.slice(at + 1);
 }
