@@ -1,7 +1,7 @@
 // What SRTP costs the media server: chains of two calls, A - first call - second call - B, whose parties speak plain RTP, while the
 // two calls speak to each other in plain RTP or in SRTP, in turn. So each packet is relayed twice, protected once and opened once.
 //
-//   node bench/srtp-relay.ts [--chains 100] [--seconds 6] [--rounds 2] [--engine dgram] [--server-core 0] [--load-core 1]
+//   node bench/srtp-relay.ts [--chains 100] [--seconds 6] [--rounds 2] [--engine io_uring] [--server-core 0] [--load-core 1]
 import { parseArgs } from 'node:util';
 import { SRTP_SUITE_NAMES } from '../src/rtp/srtp-suite.ts';
 import { type MediaServer, startMediaServer } from './media-servers.ts';
@@ -13,7 +13,7 @@ const { values } = parseArgs({
     chains: { type: 'string', default: '100' },
     seconds: { type: 'string', default: '6' },
     rounds: { type: 'string', default: '2' },
-    engine: { type: 'string', default: 'dgram' },
+    engine: { type: 'string', default: 'io_uring' },
     'server-core': { type: 'string', default: '0' },
     'load-core': { type: 'string', default: '1' },
   },

@@ -41,7 +41,7 @@ export interface DropCounters {
   /** The other party's address is not known yet, or it is on hold. */
   'no-destination': number;
   'send-failed': number;
-  /** SRTP that is not of the party's key, came twice, or could not be protected. */
+  /** SRTP that is not of the party's key, or came before (see port.ts). */
   'not-authentic': number;
   /** Telephone events of a party that is not to be heard dialling. */
   blocked: number;

@@ -21,8 +21,8 @@ const BUFFER_BYTES = 2048;
 /** struct io_uring_recvmsg_out, then the source address. */
 const SOURCE_AT = 16;
 const PAYLOAD_AT = SOURCE_AT + SOCKADDR_BYTES;
-/** Copies of what is sent from elsewhere, until it is submitted. */
-const COPIES = 64;
+/** Copies of what is sent from elsewhere (SRTP, which grows), until it is submitted: one for all that may have come in a turn. */
+const COPIES = BUFFERS;
 
 const OP_RECVMSG = 10;
 const OP_ASYNC_CANCEL = 14;
