@@ -117,7 +117,14 @@ export async function startGrecMedia(
     write('');
     server = await startServer(directory, port, argv, options);
   }
-  const { engine: name } = await status();
+  // It answers pings as soon as it lives, and this when it is ready.
+  let answer = await status().catch(() => undefined);
+  for (const limit = performance.now() + READY_MS; answer === undefined; ) {
+    if (performance.now() > limit) break;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    answer = await status().catch(() => undefined);
+  }
+  const { engine: name } = answer ?? (await status());
   return { ...server, name, status, capturedBytes: () => bytesOfPcaps(join(directory, 'state/spool')) };
 }
 

@@ -11,6 +11,10 @@ import { describeStatistics } from './statistics.ts';
 
 /** By this the switch sees that the media server was started again and knows none of its calls. */
 const INSTANCE = randomUUID();
+
+/** The answer to a ping. */
+export const PONG: NgReply = { result: 'pong', instance: INSTANCE };
+
 const SWEEP_MS = 30_000;
 /** Calls in a list for which no other number is asked. */
 const MOST_LISTED = 32;
@@ -54,7 +58,7 @@ class CallTable implements Calls {
   }
 
   async handle(request: NgRequest, tell: Tell = () => {}): Promise<NgReply> {
-    if (request.command === 'ping') return { result: 'pong', instance: INSTANCE };
+    if (request.command === 'ping') return PONG;
     if (request.command === 'offer') return this.#offer(request, tell);
     if (request.command === 'delete') return this.#delete(request);
     if (request.command === 'list') return { result: 'ok', calls: this.#list(request.limit) };

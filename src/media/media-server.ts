@@ -7,11 +7,11 @@ import { availableParallelism } from 'node:os';
 import { type Config, machineName } from '../config.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
-import { createNgServer } from '../ng/server.ts';
+import { createNgServer, type NgServer } from '../ng/server.ts';
 import { openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import type { CallContext } from './call.ts';
-import { createCalls } from './calls.ts';
+import { type Calls, createCalls, PONG } from './calls.ts';
 import type { PacketEngine } from './io/engine.ts';
 import { startWorkerEngine, type WorkerEngineOptions } from './io/worker-engine.ts';
 import { createPortPool } from './port-pool.ts';
@@ -33,12 +33,28 @@ export async function startMediaServer(
   prepareSpool(paths.spool);
   const journal = openJournal({ directory: paths.journal, daemon: 'grec-mediad', log });
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
+  // It lives from now on, and says so; whoever wants more waits until its workers do.
+  const started = Promise.withResolvers<Calls>();
+  const { host, port } = mediad.ng;
+  const ng: NgServer = await createNgServer({
+    host,
+    port,
+    log,
+    async handle(request, from) {
+      if (request.command === 'ping') return PONG;
+      return (await started.promise).handle(request, (event) => ng.tell(from, event));
+    },
+  }).catch(async (thrown: unknown) => {
+    await journal.close();
+    throw thrown;
+  });
   const engine = await startEngine({
     workers: mediad.workers ?? defaultWorkers(),
     engine: mediad.engine,
     flushIntervalMs: mediad['flush-interval'],
     log,
   }).catch(async (thrown: unknown) => {
+    await ng.close();
     await journal.close();
     throw thrown;
   });
@@ -56,27 +72,17 @@ export async function startMediaServer(
     log,
   };
   const calls = createCalls(context);
-  const { host, port } = mediad.ng;
-  const ng = await listen().catch(async (thrown: unknown) => {
+  await tryAddresses(context).catch(async (thrown: unknown) => {
+    await ng.close();
     await calls.close('shutdown');
     await engine.close();
     await repair.stop();
     await journal.close();
     throw thrown;
   });
+  started.resolve(calls);
   const disk = watchDisk(paths.spool);
   const { ports, finishing } = context;
-
-  async function listen() {
-    await tryAddresses(context);
-    const server = await createNgServer({
-      host,
-      port,
-      log,
-      handle: (request, from) => calls.handle(request, (event) => server.tell(from, event)),
-    });
-    return server;
-  }
 
   return {
     async status() {
