@@ -1,5 +1,4 @@
 // Whether there is more to do than time to do it: how much of its time the event loop has been busy.
-import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { restedMs } from '../sip/turns.ts';
 
@@ -22,9 +21,6 @@ const LOOK_MS = 250;
 const JUDGED_MS = 1000;
 /** What has been too much ends when the share has sunk by so many points of a hundred. */
 const RELIEF = 8;
-/** Nanoseconds run, nanoseconds waited in the run queue, of the main thread (proc_pid_schedstat(5), Linux). */
-const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`;
-
 /**
  * Of UDP a late event loop says little: it takes a few datagrams, looks at its timers, and is never late, while thousands
  * wait in the kernel. But a loop that never waits itself has more to do than it can.
@@ -76,27 +72,29 @@ function given(looks: readonly Spent[]): number {
   return looks.reduce((sum, look) => sum + look.given, 0);
 }
 
+/**
+ * Busy is what the thread has computed. Given is that, and what it has waited for something to do: for the processor too, once
+ * there was something; a wait in the midst of work is neither.
+ */
 function sinceLastLook(): () => Spent {
   let last = performance.eventLoopUtilization();
   let rested = restedMs();
-  let waited = waitedMs();
+  let computed = computedMs();
   return () => {
     const now = performance.eventLoopUtilization();
-    const { active, idle } = performance.eventLoopUtilization(now, last);
+    const { idle } = performance.eventLoopUtilization(now, last);
     const slept = restedMs() - rested;
-    const kept = Math.min(active - slept, waitedMs() - waited);
+    const busy = computedMs() - computed;
     last = now;
     rested += slept;
-    waited = waitedMs();
-    return { busy: Math.max(0, active - slept - kept), given: active + idle - Math.max(0, kept) };
+    computed += busy;
+    return { busy, given: busy + idle + slept };
   };
 }
 
-/** Milliseconds in which the thread could have run and others did; 0 where no kernel says so. */
-function waitedMs(): number {
-  try {
-    return Number(readFileSync(SCHEDSTAT, 'latin1').split(' ')[1]) / 1e6;
-  } catch {
-    return 0;
-  }
+/** Of this thread; before Node 23.9 of the whole process, whose other threads do little. */
+function computedMs(): number {
+  const isKnown = typeof process.threadCpuUsage === 'function';
+  const { user, system } = isKnown ? process.threadCpuUsage() : process.cpuUsage();
+  return (user + system) / 1000;
 }
