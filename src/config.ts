@@ -87,6 +87,7 @@ const written = v.strictObject({
     'flush-interval': v.optional(within(10, 5000, 'a whole number of milliseconds'), 200),
     workers: v.optional(within(1, 64, 'a whole number')),
     engine: v.optional(oneOf(['auto', 'io_uring', 'epoll', 'dgram']), 'auto'),
+    'spool-min-free': v.optional(within(0, 10_000_000, 'a whole number of megabytes'), 1000),
   }),
   archive: section({ directory: v.optional(text('a directory')) }),
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),

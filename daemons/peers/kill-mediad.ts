@@ -11,6 +11,7 @@ const HASTY = 4;
 /** The longest time from then to the next kill, in milliseconds: several flush intervals. */
 const LONGEST_LIFE_MS = 900;
 const WORKERS = 2;
+const RELAUNCH_MS = 500;
 
 export interface KillMediadOptions {
   kills: number;
@@ -74,6 +75,7 @@ class KillRun {
   readonly #read = new Set<string>();
   #workerKills = 0;
   #lastWorker = 0;
+  #life = 0;
 
   constructor(installation: Installation, options: KillMediadOptions) {
     this.#installation = installation;
@@ -84,6 +86,7 @@ class KillRun {
   }
 
   async end(): Promise<void> {
+    this.#life += 1;
     await this.#calls.close();
     await this.#outages.end();
   }
@@ -115,10 +118,21 @@ class KillRun {
   }
 
   async #killDaemon(): Promise<void> {
+    this.#life += 1;
     this.#kills.push(performance.now());
     await this.#outages.kill('grec-mediad');
     this.#readPrefixes();
-    this.#outages.launch('grec-mediad').ready.catch(() => undefined);
+    this.#launch();
+  }
+
+  /** As a service manager does, again when it cannot start: another test may have its port for a moment. */
+  #launch(): void {
+    this.#life += 1;
+    const life = this.#life;
+    this.#outages.launch('grec-mediad').ready.catch(async () => {
+      await delay(RELAUNCH_MS);
+      if (life === this.#life) this.#launch();
+    });
   }
 
   /** Of a media server that is about to start there is none yet. */

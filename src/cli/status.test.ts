@@ -42,6 +42,26 @@ t.test('all run: status 0, figures in a table', async (t) => {
   t.match(out, /1 alarm:\n {2}20\d\d-.* major {2}recording .*: no media server/);
 });
 
+t.test('a disk that is nearly full, refuses, or has lost something is told', async (t) => {
+  const state = stateWithRecordings(t);
+  const spool = {
+    freeBytes: 4e6,
+    minFreeBytes: 1e9,
+    isLow: true,
+    refused: 2,
+    lostPackets: 70,
+    lostRecordings: 0,
+  };
+  await run(t, state, 'grec-sipd', answer(11, {}));
+  await run(t, state, 'grec-mediad', answer(12, { spool }));
+  await run(t, state, 'grec-procd', answer(13, {}));
+  const { out } = await grec(state, ['status']);
+  t.match(out, '  the disk of the spool is nearly full: 4.0 MB left, less than 1.0 GB\n');
+  t.match(out, '  the disk of the spool takes nothing of 2 recordings at the moment\n');
+  t.match(out, '  70 packets could not be written since grec-mediad started\n');
+  t.notMatch(out, 'nothing could be written');
+});
+
 t.test('one is down: status 4, and how to start it', async (t) => {
   const state = emptyState(t);
   await run(t, state, 'grec-sipd', answer(11, {}));

@@ -37,6 +37,8 @@ export async function status(context: CliContext): Promise<number> {
   }
   context.printTable(['DAEMON', 'STATE', 'PID', 'UP', 'FIGURES'], daemons.map(showDaemon));
   for (const { reason } of daemons) if (reason !== undefined) context.print(`  ${reason}`);
+  const troubles = daemons.flatMap(({ status: answer }) => spoolTroubles(answer?.['spool']));
+  for (const trouble of troubles) context.print(`  ${context.paint(['red', 'bold'], trouble)}`);
   if (alarms.alarmCount > 0) {
     const shown = alarms.alarms.length < alarms.alarmCount ? `, the last ${alarms.alarms.length}` : '';
     context.print(
@@ -106,6 +108,27 @@ function showPorts(answer: Answer): string[] {
 function showDisk(answer: Answer): string[] {
   const { freeBytes } = (answer['spool'] ?? {}) as Record<string, unknown>;
   return typeof freeBytes === 'number' ? [`disk free ${byteSize(freeBytes)}`] : [];
+}
+
+/** What an operator must see to before calls are lost, or after. */
+function spoolTroubles(spool: unknown): string[] {
+  const figures = (spool ?? {}) as Record<string, unknown>;
+  const { isLow, freeBytes, minFreeBytes, problem } = figures;
+  const count = (key: string) => (typeof figures[key] === 'number' ? figures[key] : 0);
+  const [refused, packets, recordings] = [count('refused'), count('lostPackets'), count('lostRecordings')];
+  return [
+    ...(isLow === true
+      ? [
+          `the disk of the spool is nearly full: ${byteSize(Number(freeBytes))} left, less than ${byteSize(Number(minFreeBytes))}`,
+        ]
+      : []),
+    ...(typeof problem === 'string' ? [`the disk of the spool cannot be looked at: ${problem}`] : []),
+    ...(refused > 0 ? [`the disk of the spool takes nothing of ${refused} recordings at the moment`] : []),
+    ...(packets > 0 ? [`${packets} packets could not be written since grec-mediad started`] : []),
+    ...(recordings > 0
+      ? [`of ${recordings} recordings nothing could be written since grec-mediad started`]
+      : []),
+  ];
 }
 
 function showAlarm({ at, severity, subject, message }: AlarmRow): string {

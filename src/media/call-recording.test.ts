@@ -30,6 +30,7 @@ async function prepare(t: Test) {
     host: 'here',
     journal,
     finishing: new Set(),
+    health: { refused: new Set(), lostPackets: 0, lostRecordings: 0 },
     stopping: stopping.signal,
   };
   const party = await openUdpParty();

@@ -17,6 +17,7 @@ import {
 } from '../spool/segment.ts';
 import { openSegment, type SegmentWriter } from '../spool/segment-writer.ts';
 import type { Leg, Shard, Tap } from './io/engine.ts';
+import type { SpoolHealth } from './spool-health.ts';
 
 const RETRY_MS = 2000;
 /** How long a full disk is waited for after the end of a recording. */
@@ -33,6 +34,8 @@ export interface RecordingContext {
   journal: Journal;
   /** Recordings that have ended and are still being written. */
   finishing: Set<Promise<void>>;
+  /** Told what the disk refuses. */
+  health: Pick<SpoolHealth, 'refused' | 'lostPackets' | 'lostRecordings'>;
   /** Aborted when the daemon stops: a full disk is waited for no longer. */
   stopping: AbortSignal;
 }
@@ -135,6 +138,9 @@ export class CallRecording {
 
   #onTrouble(reason: string | undefined): void {
     this.#hasTrouble = reason !== undefined;
+    const { refused } = this.#context.health;
+    if (this.#hasTrouble) refused.add(this);
+    else refused.delete(this);
     if (reason === undefined) this.#log.warn('the recording is written again');
     else this.#log.error({ alarm: 'spool-write', hint: 'free space on the disk of the spool' }, reason);
   }
@@ -184,7 +190,10 @@ export class CallRecording {
     this.#isEnded = true;
     for (const { leg } of this.#legs) leg.copyTo(undefined, 0);
     const { finishing } = this.#context;
-    const finished = this.#finish(reason, microsNow()).finally(() => finishing.delete(finished));
+    const finished = this.#finish(reason, microsNow()).finally(() => {
+      finishing.delete(finished);
+      this.#context.health.refused.delete(this);
+    });
     finishing.add(finished);
   }
 
@@ -196,6 +205,7 @@ export class CallRecording {
     const wasRefused = this.#hasTrouble;
     const end = await this.#tap.end().catch(() => undefined);
     if (end === undefined) return this.#repair(segment);
+    this.#context.health.lostPackets += end.lost;
     const fact = {
       at,
       reason: wasRefused ? ('write-failed' as const) : reason,
@@ -210,6 +220,8 @@ export class CallRecording {
 
   async #reportNothing(): Promise<void> {
     const packets = (await this.#tap.end().catch(() => undefined))?.lost;
+    this.#context.health.lostRecordings += 1;
+    this.#context.health.lostPackets += packets ?? 0;
     this.#log.error({ alarm: 'recording-lost', packets }, 'the disk took no segment: nothing is left of it');
   }
 

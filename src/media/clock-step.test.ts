@@ -25,6 +25,7 @@ t.test('a step of two hours ends no call', async (t) => {
     host: 'here',
     journal,
     finishing: new Set(),
+    health: { refused: new Set(), lostPackets: 0, lostRecordings: 0 },
     stopping: new AbortController().signal,
     log,
   });

@@ -1,7 +1,6 @@
 // The media server: ng requests in, relayed packets and spooled segments out. It never decodes audio, never opens the
 // catalog and never waits for the processor.
 import { mkdirSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { type Config, machineName } from '../config.ts';
@@ -16,8 +15,8 @@ import type { PacketEngine } from './io/engine.ts';
 import { startWorkerEngine, type WorkerEngineOptions } from './io/worker-engine.ts';
 import { createPortPool } from './port-pool.ts';
 import { startRepair } from './repair.ts';
+import { SpoolHealth } from './spool-health.ts';
 
-const DISK_CHECK_MS = 10_000;
 const MOST_DEFAULT_WORKERS = 4;
 
 /**
@@ -60,6 +59,8 @@ export async function startMediaServer(
   });
   const repair = startRepair({ spool: paths.spool, journal, log });
   const stopping = new AbortController();
+  const minFreeBytes = mediad['spool-min-free'] * 1e6;
+  const health = new SpoolHealth({ spool: paths.spool, minFreeBytes, log });
   const context: CallContext = {
     engine,
     ports: createPortPool(mediad.ports),
@@ -68,11 +69,13 @@ export async function startMediaServer(
     host: machineName(),
     journal,
     finishing: new Set(),
+    health,
     stopping: stopping.signal,
     log,
   };
   const calls = createCalls(context);
   await tryAddresses(context).catch(async (thrown: unknown) => {
+    health.stop();
     await ng.close();
     await calls.close('shutdown');
     await engine.close();
@@ -81,7 +84,6 @@ export async function startMediaServer(
     throw thrown;
   });
   started.resolve(calls);
-  const disk = watchDisk(paths.spool);
   const { ports, finishing } = context;
 
   return {
@@ -97,12 +99,12 @@ export async function startMediaServer(
         finishing: finishing.size,
         repairing: repair.waiting,
         packets: structuredClone(engine.counters),
-        spool: { directory: paths.spool, ...disk.state },
+        spool: { directory: paths.spool, ...health.state },
         journal: { pending: journal.pending, lost: journal.lost },
       };
     },
     async stop() {
-      disk.stop();
+      health.stop();
       await ng.close();
       await calls.close('shutdown');
       stopping.abort();
@@ -145,21 +147,4 @@ function defaultWorkers(): number {
 /** Of each family one: an IPv6 `address` needs no other. */
 function ownAddresses({ address, 'address-ipv6': second }: Config['mediad']): CallContext['addresses'] {
   return second === undefined || isIPv6(address) ? [address] : [address, second];
-}
-
-/** Looks at the disk of the spool from time to time; asking it may block, so status never does. */
-function watchDisk(spool: string) {
-  const state = { freeBytes: 0, totalBytes: 0 };
-  const look = async () => {
-    try {
-      const { bavail, blocks, bsize } = await statfs(spool);
-      state.freeBytes = bavail * bsize;
-      state.totalBytes = blocks * bsize;
-    } catch {
-      state.freeBytes = 0;
-    }
-  };
-  void look();
-  const timer = setInterval(() => void look(), DISK_CHECK_MS).unref();
-  return { state, stop: () => clearInterval(timer) };
 }

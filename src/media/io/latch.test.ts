@@ -1,7 +1,7 @@
 // Whose packets are heard: the rule of latch.ts, case by case.
 import fc from 'fast-check';
 import t from 'tap';
-import { buildRtpPacket } from '../../testing/packets.ts';
+import { buildRtpPacket, buildSenderReport } from '../../testing/packets.ts';
 import { isHiddenAddress, Latch } from './latch.ts';
 
 const packet = (n: number, ssrc = 1) =>
@@ -127,8 +127,19 @@ t.test('RTCP is heard from hosts that are known, and from no other', async (t) =
   t.strictSame(judge(latch, '203.0.113.1', 4001, 1), ['stranger'], 'before SDP');
   latch.expect({ address: '192.168.1.5', port: 4001 });
   t.strictSame(judge(latch, '198.51.100.7', 5001, 9), Array(9).fill('stranger'));
-  latch.trust('198.51.100.7');
-  t.strictSame(judge(latch, '198.51.100.7', 5001, 2), ['latched', 'heard']);
+  const report = (ssrc: number) =>
+    buildSenderReport({ ssrc, at: 0, rtpTimestamp: 0, packetCount: 0, octetCount: 0 });
+  latch.trust('198.51.100.7', 77);
+  t.equal(latch.judge('198.51.100.7', 5001, report(78)), 'stranger', 'somebody else behind the same NAT');
+  t.equal(latch.judge('198.51.100.8', 5001, report(77)), 'stranger');
+  const bye = Buffer.from('80cb00000000004d', 'hex');
+  t.equal(
+    latch.judge('198.51.100.7', 5001, bye),
+    'stranger',
+    'without an SSRC: what follows is not of the packet',
+  );
+  t.equal(latch.judge('198.51.100.7', 5001, report(77)), 'latched');
+  t.equal(latch.judge('198.51.100.7', 5001, report(78)), 'heard', 'a source that is heard may change it');
   t.strictSame(judge(latch, '192.168.1.5', 4001, 1), ['latched']);
 });
 

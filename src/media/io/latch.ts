@@ -7,10 +7,11 @@
 //   "elsewhere"  any host, when SDP names an address that cannot be seen from outside (RFC 1918, 6598, 3927, 4193), so
 //                that the party must be behind a NAT, and nobody says where its signalling comes from (grec-sipd does, other
 //                controllers may not). Against a public address in SDP other hosts stay strangers.
+// RTCP has no sequence: a weaker source of it must name the SSRC that the party was latched by, which nobody off the path knows.
 // Packets that come during the probation, or before SDP does, are held (a bounded number) and heard late rather than lost.
 // New SDP opens the latching anew; a source on the same host is heard until the new one speaks.
 import { BlockList, isIPv6 } from 'node:net';
-import { RTP_HEADER_BYTES, rtpSequenceNumber, rtpSsrc } from '../../rtp/header.ts';
+import { RTP_HEADER_BYTES, rtpSequenceNumber, rtpSsrc, rtpTimestamp } from '../../rtp/header.ts';
 import type { Endpoint } from '../../spool/pcap.ts';
 
 /** `heard`: of the party. `latched`: of the party from now on, and so are its held packets. `held`: not known yet. */
@@ -59,6 +60,13 @@ export function isUnspecified(address: string): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 
+/** Of the sender of an RTCP packet (RFC 3550 section 6.4.1), where an RTP packet has its timestamp; in clear in SRTCP too. */
+function rtcpSsrc(packet: Uint8Array, start: number): number | undefined {
+  // A BYE may have none, and what follows it in memory is somebody else's (section 6.6).
+  if (packet[start + 2] === 0 && packet[start + 3] === 0) return undefined;
+  return rtpTimestamp(packet.subarray(start, start + RTP_HEADER_BYTES));
+}
+
 export class Latch {
   /** The source that is heard; port 0 while there is none. */
   address = '';
@@ -69,10 +77,12 @@ export class Latch {
   #expected: Expected | undefined;
   #isElsewhereHeard = false;
   #trusted = '';
+  /** By which the party's RTP was latched. */
+  #ssrc: number | undefined;
   readonly #hasProbation: boolean;
   #candidates: Candidate[] = [];
 
-  /** @param kind RTCP has no sequence to prove itself by: it may come from the hosts that are known, and only there. */
+  /** @param kind RTCP has no sequence to prove itself by: it may come from the hosts that are known, and names the SSRC. */
   constructor(kind: 'rtp' | 'rtcp') {
     this.#hasProbation = kind === 'rtp';
   }
@@ -101,7 +111,10 @@ export class Latch {
     this.#expected = expected;
     if (before?.address === expected.address && before.port === expected.port) return;
     this.#candidates = [];
-    if (before?.address !== expected.address) this.#trusted = '';
+    if (before?.address !== expected.address) {
+      this.#trusted = '';
+      this.#ssrc = undefined;
+    }
     this.#isElsewhereHeard =
       this.#hasProbation && expected.alsoFrom === undefined && isHiddenAddress(expected.address);
     if (this.#rank === NONE) return;
@@ -109,9 +122,10 @@ export class Latch {
     else this.forget();
   }
 
-  /** Another host at which the party has been found to be. */
-  trust(address: string): void {
+  /** Where the party has been found to be, maybe another host, and the SSRC that it speaks with. */
+  trust(address: string, ssrc: number): void {
     this.#trusted = address;
+    this.#ssrc = ssrc;
   }
 
   /** Ends hearing the present source. */
@@ -139,8 +153,15 @@ export class Latch {
     if (rank < EXACT && this.#hasProbation && !this.#hasProved(address, port, packet, start)) {
       return this.#isSource(address, port) ? 'heard' : 'held';
     }
+    if (rank < EXACT && !this.#hasProbation && !this.#namesSsrc(packet, start))
+      return this.#isSource(address, port) ? 'heard' : 'stranger';
     this.#latch(address, port, rank);
     return 'latched';
+  }
+
+  #namesSsrc(packet: Uint8Array, start: number): boolean {
+    const ssrc = rtcpSsrc(packet, start);
+    return ssrc !== undefined && ssrc === this.#ssrc;
   }
 
   #isSource(address: string, port: number): boolean {

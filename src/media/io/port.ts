@@ -1,6 +1,6 @@
 // One UDP port of a leg: hears its party alone, copies to the tap, sends on through the other leg's port. The same for every
 // engine. Nothing here is allocated for a packet of a source that is heard.
-import { classifyPacket, rtpPayloadType } from '../../rtp/header.ts';
+import { classifyPacket, rtpPayloadType, rtpSsrc } from '../../rtp/header.ts';
 import { type Endpoint, type FlowHeader, flowHeader } from '../../spool/pcap.ts';
 import type { DtmfGate } from '../dtmf-gate.ts';
 import type { EngineCounters, PortCounters, TapChannel } from './engine.ts';
@@ -142,6 +142,7 @@ export class Port implements DatagramReceiver {
     if (verdict === 'heard') this.#deliver(bytes, start, end, seconds, micros, this.#type);
     else if (verdict === 'latched') {
       this.#follow();
+      if (this.#type === 'rtp') this.sibling?.trust(address, rtpSsrc(bytes.subarray(start, end)));
       this.#releaseHeld();
       this.#deliver(bytes, start, end, seconds, micros, this.#type);
     } else if (verdict === 'held') this.#hold(bytes, start, end, seconds, micros, address, port);
@@ -256,12 +257,11 @@ export class Port implements DatagramReceiver {
     const { source, destination, isFinal } = this.latch;
     this.#flow = source === undefined ? undefined : flowHeader(source, this.#local);
     this.#destination = destination;
-    if (this.#type === 'rtp' && source !== undefined) this.sibling?.trust(source.address);
     this.#socket?.aim(destination, isFinal);
   }
 
-  /** Where the party's RTP comes from its RTCP may come from. */
-  trust(address: string): void {
-    this.latch.trust(address);
+  /** Where the party's RTP comes from its RTCP may come from, of the same SSRC. */
+  trust(address: string, ssrc: number): void {
+    this.latch.trust(address, ssrc);
   }
 }

@@ -93,10 +93,40 @@ t.test('a write that never returns does not hold up copying', async (t) => {
   t.equal(tap.lost, 0);
 });
 
+t.test('a disk that is too slow is told once, and what it did not take is counted', async (t) => {
+  const sink = new Sink();
+  let next: () => void = () => undefined;
+  const append = sink.append.bind(sink);
+  sink.append = async (records) => {
+    await new Promise<void>((resolve) => {
+      next = resolve;
+    });
+    await append(records);
+  };
+  const { tap, copy, troubles, counters } = createTap(sink);
+  tap.drainTo('capture');
+  for (let round = 0; round < 30; round += 1) {
+    copy(1000);
+    next();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.ok(tap.lost > 0);
+  t.equal(counters.recorded + tap.lost, 30_000);
+  t.strictSame(troubles, ['the disk takes less than comes: packets are lost']);
+  const { lost } = tap;
+  sink.append = append;
+  next();
+  t.equal(await tap.drain(), true);
+  t.strictSame(troubles.slice(1), [undefined], 'well again when nothing waits');
+  const { captured } = await tap.end();
+  t.equal(captured[0] + captured[1] + lost, 30_000);
+});
+
 t.test('a datagram larger than a chunk is counted, not split', async (t) => {
-  const { tap } = createTap();
+  const { tap, troubles } = createTap();
   tap.copy(0, 1e9, 0, flow, Buffer.alloc(60_000), 0, 60_000);
   t.strictSame(await tap.end(), { captured: [0, 0], lost: 1, bytes: 24 });
+  t.strictSame(troubles, [], 'no fault of the disk');
 });
 
 t.test('all taps together are bounded, and memory comes back', async (t) => {

@@ -85,6 +85,7 @@ export class ChunkTap implements Tap {
       chunk = length > CHUNK_BYTES ? undefined : this.#nextChunk();
       if (chunk === undefined) {
         this.lost += 1;
+        if (length <= CHUNK_BYTES) this.#trouble('the disk takes less than comes: packets are lost');
         return;
       }
     }
@@ -131,17 +132,25 @@ export class ChunkTap implements Tap {
         this.#sink ??= await this.#io.openCapture(capture);
         await this.#sink.append(chunk.bytes.subarray(chunk.start, chunk.start + chunk.used));
       } catch (thrown) {
-        if (!this.#hasTrouble) this.#onTrouble(messageOf(thrown));
-        this.#hasTrouble = true;
+        this.#trouble(messageOf(thrown));
         return;
       }
       this.#full.shift();
       this.#captured[0] += chunk.packets[0];
       this.#captured[1] += chunk.packets[1];
       this.#pool.release(chunk);
-      if (this.#hasTrouble) this.#onTrouble(undefined);
-      this.#hasTrouble = false;
+      // A slow disk takes one now and then: it is well again when nothing waits for it.
+      if (this.#hasTrouble && this.#full.length === 0) {
+        this.#hasTrouble = false;
+        this.#onTrouble(undefined);
+      }
     }
+  }
+
+  #trouble(reason: string): void {
+    if (this.#hasTrouble) return;
+    this.#hasTrouble = true;
+    this.#onTrouble(reason);
   }
 
   async drain(): Promise<boolean> {
