@@ -98,6 +98,8 @@ class KillRun {
     await this.#calls.open(calls);
     await this.#recordedAgain();
     this.#calls.speak();
+    // What is captured before the first kill is the beginning of each recording.
+    await this.#calls.heard(50);
     for (let count = 0; count < kills; count += 1) {
       const isHasty = this.#random() < 1 / HASTY;
       if (!isHasty) await this.#recordedAgain();

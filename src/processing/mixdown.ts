@@ -1,7 +1,8 @@
 // Mixdown: the captures of a recording's segments become one two-channel WAV, in one pass and bounded memory.
 //
 // The recording begins with the first sample of either party and ends with the last one; the party that speaks later
-// or stops earlier is silent there, and so is every gap between segments. Samples are never cut or resampled, so a
+// or stops earlier is silent there, and so is every gap between segments. What could not be written is silent too, up to the
+// end of the segment. Samples are never cut or resampled, so a
 // first packet that the network delayed can put the start a few milliseconds before the segment was opened.
 import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
@@ -80,6 +81,8 @@ class Mixer {
   #frames = 0;
   #sliceEnd = 0;
   readonly #late: [number, number] = [0, 0];
+  /** Where a segment that lost packets ended: nobody knows what was its last one. */
+  #lostUntil = Number.NEGATIVE_INFINITY;
 
   constructor(output: FileHandle, origin: number) {
     this.#output = output;
@@ -89,6 +92,9 @@ class Mixer {
   }
 
   async addSegment(segment: MixdownSegment): Promise<void> {
+    const { closed } = segment.facts;
+    if (closed !== undefined && closed.lost > 0)
+      this.#lostUntil = Math.round((closed.at - this.#origin) / MICROS_PER_SAMPLE);
     try {
       await this.#read(segment, openCapture(segment.captureFile));
     } catch (thrown) {
@@ -152,7 +158,7 @@ class Mixer {
   async finish(): Promise<Mixdown> {
     this.#timeline.end();
     await this.#writePlaced();
-    await this.#window.finish();
+    await this.#window.finish(this.#lostUntil);
     await writeAll(this.#output, wavHeader(this.#frames, CHANNELS, SAMPLE_RATE), 0);
     await this.#output.sync();
     const { start } = this.#window;

@@ -62,3 +62,21 @@ t.test('a recording holds its own samples and no other, whatever was recorded be
   );
   t.pass();
 });
+
+t.test(
+  'silence follows up to where it is wanted, longer than the window too, and never before the first sample',
+  async (t) => {
+    let frames = 0;
+    let loud = 0;
+    const window = new TimelineWindow(async (piece) => {
+      frames += piece.length / 4;
+      for (let at = 0; at < piece.length; at += 2) if (piece.readInt16LE(at) !== 0) loud += 1;
+    });
+    const payload = Buffer.alloc(160, 1);
+    window.write({ at: 0, timestamp: 0, position: 1000, payload, table: LOUD, channel: 0 });
+    await window.finish(1000 + 1_000_000);
+    t.strictSame([window.start, frames, loud], [1000, 1_000_000, 160]);
+    const empty = new TimelineWindow(async () => void t.fail('there is nothing to be silent after'));
+    await empty.finish(5000);
+  },
+);

@@ -84,9 +84,13 @@ export class TimelineWindow {
     await this.#finalize(position - BEHIND);
   }
 
-  /** Makes all samples final, up to the last one. Nothing may be written after that. */
-  async finish(): Promise<void> {
+  /**
+   * Makes all samples final, up to the last one. Nothing may be written after that.
+   * @param until silence follows up to here, if it is later
+   */
+  async finish(until = Number.NEGATIVE_INFINITY): Promise<void> {
     await this.#finalize(this.#end);
+    if (this.#start !== undefined) await this.#finalize(Math.max(until, this.#end));
     // Every sample has been emitted, so the ring is all zero again; one whose sink failed is left to the collector.
     if (idleRings.length < MOST_IDLE) idleRings.push(this.#ring);
   }
