@@ -50,6 +50,31 @@ t.test('a call that could not be moved when its media server was lost is tried a
   t.equal(call.media, again);
 });
 
+t.test(
+  'a loss that left a call without a media server is made good when the server has been started again',
+  async (t) => {
+    const { call, events } = await talking();
+    const { anchor } = call.context;
+    let isThere = false;
+    call.context.anchor = (id, legs) => {
+      const place = anchor(id, legs);
+      return isThere ? place : { ...place, offer: () => Promise.reject(new Error('nothing listens')) };
+    };
+    await rescueCalls(
+      [call],
+      { isLost: ({ media }) => media.anchored, isServed: () => true },
+      'a worker died',
+    );
+    t.equal(call.media, directMedia);
+    t.equal(call.recording?.state, 'interrupted');
+    isThere = true;
+    await rescueCalls([call], withOne, 'it was started again');
+    t.ok(call.media.anchored);
+    t.equal(call.recording?.state, 'recording');
+    t.notOk(events.some(({ type }) => type === 'recording.failed'));
+  },
+);
+
 t.test('a recording that has failed meanwhile is not written on', async (t) => {
   const { call, media, invite } = await talking();
   let fails = () => {};

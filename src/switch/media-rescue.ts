@@ -15,15 +15,24 @@ export interface RescueContext {
   isServed(): boolean;
 }
 
-/** Moves every call whose media is lost. Never rejects. */
+/**
+ * Moves every call whose media is lost. A server that is lost because it was started again can be used at once: it is tried too
+ * for calls that an earlier loss has left without one. Never rejects.
+ */
 export async function rescueCalls(
   calls: Iterable<Call>,
   context: RescueContext,
   reason: string,
 ): Promise<void> {
-  const lost = [...calls].filter((call) => call.state === 'answered' && context.isLost(call));
+  const all = [...calls];
+  const lost = new Set(all.filter((call) => call.state === 'answered' && context.isLost(call)));
   for (const call of lost) call.recording?.interrupt(reason);
-  await inTurns(lost, (call) => rescue(call, context));
+  await inTurns([...lost], (call) => rescue(call, context));
+  if (context.isServed())
+    await resumeInterrupted(
+      all.filter((call) => !lost.has(call)),
+      context,
+    );
 }
 
 /** A media server can be used again: recordings that wait for one go on, and calls come back that need one. Never rejects. */
