@@ -53,9 +53,26 @@ export async function trace(ports: readonly number[]): Promise<Trace> {
       await closed;
       const messages = await read(file, rungs);
       rmSync(directory, { recursive: true, force: true });
-      return render(rungs, messages);
+      return render(rungs, withAcksInPlace(messages));
     },
   };
+}
+
+/**
+ * An ACK is drawn behind the response that it acknowledges. On the wire it may come after what the switch asks of the media server
+ * because of the same response: SIP goes out together at the end of a turn, and nobody waits for an ACK.
+ */
+export function withAcksInPlace(messages: readonly Message[]): Message[] {
+  const placed: Message[] = [];
+  for (const message of messages) {
+    const { from, to, text } = message;
+    const answered = placed.findLastIndex(
+      (one) => one.from === to && one.to === from && /^[2-6]\d\d/.test(one.text),
+    );
+    if (text === 'ACK' && answered >= 0) placed.splice(answered + 1, 0, message);
+    else placed.push(message);
+  }
+  return placed;
 }
 
 /** The kernel hands packets over in blocks: the capture is whole when it holds a datagram that was sent after all others. */
