@@ -49,6 +49,7 @@ t.test('a template says what is wrong with it', async (t) => {
     ['5$', 'every $'],
   ] as const)
     t.match(nameTemplateProblem(bad), said, bad);
+  t.match(nameTemplateProblem('a\u2028b'), 'without', 'a line separator');
 });
 
 t.test('any template that is accepted makes one part of a path, of any values', async (t) => {
@@ -56,9 +57,10 @@ t.test('any template that is accepted makes one part of a path, of any values', 
   fc.assert(
     fc.property(text, text, text, (start, ani, dnis) => {
       const template = `${start}$ani$$dnis$`;
-      if (nameTemplateProblem(template) !== undefined) return;
+      if (nameTemplateProblem(template) !== undefined) return true;
       const name = recordingName(template, { ...VALUES, ani, dnis });
-      t.ok(isRecordingName(name) && name.includes('1a2b3c4d'), JSON.stringify({ template, name }));
+      // Not told of each: among any characters are some that end a line of the test's report.
+      return isRecordingName(name) && name.includes('1a2b3c4d');
     }),
   );
   for (const bad of ['', '..', '../x', 'a/b', 'a\0', 'x'.repeat(201)]) t.notOk(isRecordingName(bad), bad);

@@ -50,7 +50,7 @@ export const NAME_VARIABLES =
 export function nameTemplateProblem(template: string): string | undefined {
   if (template === '' || template.length > LONGEST_TEMPLATE)
     return `expected a name of 1 to ${LONGEST_TEMPLATE} characters`;
-  if (/[/\\:*?"<>|]|\p{C}/u.test(template))
+  if (/[/\\:*?"<>|]|[\p{C}\p{Zl}\p{Zp}]/u.test(template))
     return 'expected a name, without directories and without : * ? " < > |';
   if (/^[.\s-]/.test(template)) return 'expected a name that does not begin with ".", "-" or a space';
   const unknown = [...template.matchAll(VARIABLE)].find(
@@ -79,7 +79,7 @@ export function recordingName(template: string, values: NameValues): string {
 /** Whether a name that was read from a file is one that {@link recordingName} may have made. */
 export function isRecordingName(name: string): boolean {
   if (name === '' || Buffer.byteLength(name) > LONGEST_NAME) return false;
-  return !/[/\\:*?"<>|]|\p{C}|^[.\s-]/u.test(name);
+  return !/[/\\:*?"<>|]|[\p{C}\p{Zl}\p{Zp}]|^[.\s-]/u.test(name);
 }
 
 /** Numbers come from the network. */
