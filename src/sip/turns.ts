@@ -30,8 +30,8 @@ export interface Rest {
 export class Turns {
   readonly #budget: number;
   readonly #rest: Rest | undefined;
-  #began = 0;
-  #before = 0;
+  #began = Number.NEGATIVE_INFINITY;
+  #before = Number.NEGATIVE_INFINITY;
   #waiting: (() => void)[] = [];
   #isCounting = false;
   #until = 0;
