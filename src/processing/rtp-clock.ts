@@ -91,19 +91,13 @@ export class RtpClock {
 
   #decide(waiting: Waiting): void {
     if (this.#anchor === undefined) this.#begin(waiting);
-    else if (!this.#agrees(waiting) && !this.#explain(waiting)) {
+    else if (Math.abs(waiting.offset - this.#recent()) > DISAGREEMENT_US && !this.#explain(waiting)) {
       this.#stray();
       return;
     }
     this.#follow(waiting);
     waiting.packet.position = waiting.rtp + (this.#anchor ?? 0);
     this.#place(waiting.packet);
-  }
-
-  /** With the last seconds, or with the run's anchor: a sender that came ever later for a while, and then has caught up. */
-  #agrees({ offset }: Waiting): boolean {
-    const anchored = (this.#anchor ?? 0) * this.#microsPerTick;
-    return [this.#recent(), anchored].some((expected) => Math.abs(offset - expected) <= DISAGREEMENT_US);
   }
 
   /** @returns false when the packet is an outlier, whose timestamp says nothing */
