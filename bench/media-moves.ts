@@ -7,8 +7,8 @@
 // what was lost; the same without moves is the noise of the machine. More than 100 ms of loss at one change is a failure.
 import { parseArgs } from 'node:util';
 import { install } from '../daemons/peers/installation.ts';
-import { silentLogger } from '../src/log.ts';
-import { createPhone, type PhoneCall } from '../src/testing/phone.ts';
+import { connect, hear, newPhone } from '../daemons/peers/phones.ts';
+import type { PhoneCall } from '../src/testing/phone.ts';
 
 const { values } = parseArgs({
   options: { moves: { type: 'string', default: '50' }, json: { type: 'boolean', default: false } },
@@ -28,25 +28,15 @@ interface Result {
 }
 
 const installation = await install({ mediaPorts: 40 });
+const endings: (() => unknown)[] = [];
+const ends = { teardown: (end: () => unknown) => void endings.push(end) };
 try {
-  const newPhone = async (number: string) => {
-    await installation.addDn(number, 'secret');
-    const registrar = { ...installation.sip, protocol: 'udp' } as const;
-    const phone = await createPhone({
-      number,
-      password: 'secret',
-      registrar,
-      listenHost: '127.0.0.1',
-      log: silentLogger(),
-    });
-    await phone.register();
-    return phone;
-  };
-  const [caller, agent] = [await newPhone('7002'), await newPhone('7001')];
+  const [caller, agent] = [
+    await newPhone(ends, installation, { number: '7002' }),
+    await newPhone(ends, installation, { number: '7001' }),
+  ];
   const measure = async (phones: string, isStrict: boolean, changes: number): Promise<Result> => {
-    const out = await caller.call('7001');
-    const into = await agent.nextCall();
-    await Promise.all([out.outcome, into.outcome]);
+    const [out, into] = await connect(caller, agent);
     out.media.isStrict = into.media.isStrict = isStrict;
     const silence = new Uint8Array(8000 * 3600).fill(0x55);
     const spoken = Promise.all([out.speak(silence), into.speak(silence)]);
@@ -76,13 +66,9 @@ try {
   if (values.json) console.log(JSON.stringify(results));
   else console.table(results);
   process.exitCode = results.every(({ longestLossMs }) => longestLossMs < MOST_LOST_MS) ? 0 : 1;
-  await Promise.all([caller.close(), agent.close()]);
 } finally {
+  await Promise.all(endings.map((end) => end()));
   await installation.stop();
-}
-
-function hear({ media: { receiver } }: PhoneCall, packets: number): Promise<void> {
-  return receiver.until(receiver.count().received + packets);
 }
 
 /** The longest time between two packets, all that were lost, and the most in a row. */

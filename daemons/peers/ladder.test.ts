@@ -2,10 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { silentLogger } from '../../src/log.ts';
-import { createPhone } from '../../src/testing/phone.ts';
 import { install } from './installation.ts';
 import { type Rung, trace } from './ladder.ts';
+import { connect, newPhone } from './phones.ts';
 import { noWitness } from './witness.ts';
 
 const PAGE = join(import.meta.dirname, '..', '..', 'man', 'grec.7');
@@ -13,24 +12,11 @@ const PAGE = join(import.meta.dirname, '..', '..', 'man', 'grec.7');
 t.test('start, pause, resume, stop', { skip: noWitness, timeout: 60_000 }, async (t) => {
   const installation = await install();
   t.teardown(() => installation.stop());
-  const newPhone = async (number: string) => {
-    await installation.addDn(number, 'secret');
-    const registrar = { ...installation.sip, protocol: 'udp' } as const;
-    const phone = await createPhone({
-      number,
-      password: 'secret',
-      registrar,
-      listenHost: '127.0.0.1',
-      log: silentLogger(),
-    });
-    t.teardown(() => phone.close());
-    await phone.register();
-    return phone;
-  };
-  const [caller, agent] = [await newPhone('7002'), await newPhone('7001')];
-  const out = await caller.call('7001');
-  const into = await agent.nextCall();
-  await Promise.all([out.outcome, into.outcome]);
+  const [caller, agent] = [
+    await newPhone(t, installation, { number: '7002' }),
+    await newPhone(t, installation, { number: '7001' }),
+  ];
+  const [out, into] = await connect(caller, agent);
   const ng = installation.config.mediad.ng.port;
   const portOf = (contact: string) => Number(contact.split(':').at(-1));
   const rungs: Rung[] = [

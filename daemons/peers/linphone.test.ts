@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { RecordingRow } from '../../src/catalog/rows.ts';
-import { silentLogger } from '../../src/log.ts';
-import { createPhone, type Phone, type PhoneCall } from '../../src/testing/phone.ts';
 import { install, readChannels } from './installation.ts';
 import { type Linphone, noLinphone, startLinphone } from './linphone.ts';
+import { hear, newPhone } from './phones.ts';
 import { relayed } from './relayed.ts';
 import { millisecondsOf, newTones } from './tones.ts';
 
@@ -36,25 +35,6 @@ async function newLinphone(
   await installation.registered(number);
   return { ...linphone, number };
 }
-
-async function newPhone(t: Test): Promise<Phone> {
-  const number = `${numbers++}`;
-  await installation.addDn(number, `secret-${number}`);
-  const phone = await createPhone({
-    number,
-    password: `secret-${number}`,
-    registrar: { ...installation.sip, protocol: 'udp' },
-    listenHost: '127.0.0.1',
-    log: silentLogger(),
-  });
-  t.teardown(() => phone.close());
-  await phone.register();
-  return phone;
-}
-
-/** As soon as the phone has heard so many packets more. */
-const hear = ({ media: { receiver } }: PhoneCall, packets: number) =>
-  receiver.until(receiver.count().received + packets);
 
 interface Shown {
   held: string[];
@@ -111,7 +91,7 @@ t.test('over UDP: called by another linphone over TCP, held by it, recorded', op
 for (const transport of ['udp', 'tcp'] as const)
   t.test(`over ${transport}: calls, and is recorded on request`, options, async (t) => {
     const linphone = await newLinphone(t, transport, false);
-    const phone = await newPhone(t);
+    const phone = await newPhone(t, installation);
     linphone.say(`call ${phone.number}`);
     const into = await phone.nextCall();
     await into.outcome;

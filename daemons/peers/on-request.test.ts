@@ -1,5 +1,4 @@
 // Recording on request with real daemons and phones: media moves within the call, nobody misses a word, pauses hold nothing.
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -7,47 +6,24 @@ import * as v from 'valibot';
 import { metadataSchema } from '../../src/archive/metadata.ts';
 import type { RecordingRow } from '../../src/catalog/rows.ts';
 import { followDaemon, socketOf } from '../../src/control.ts';
-import { silentLogger } from '../../src/log.ts';
-import { toLinear } from '../../src/testing/dialogue.ts';
-import { createPhone, type Phone, type PhoneCall } from '../../src/testing/phone.ts';
+import type { Phone, PhoneCall } from '../../src/testing/phone.ts';
 import { install, readChannels } from './installation.ts';
+import { noise } from './noise.ts';
 import { openParty } from './party.ts';
-
-const PACKET = 160;
-const noise = (seconds: number, seed: string) => {
-  const bytes = Buffer.alloc(seconds * 8000);
-  for (let at = 0; at < bytes.length; at += 32)
-    createHash('sha256').update(`${seed}${at}`).digest().copy(bytes, at);
-  return bytes;
-};
+import { connect, hear, newPhone } from './phones.ts';
+import { packetsIn } from './pieces.ts';
 
 const installation = await install();
 t.teardown(() => installation.stop());
 t.jobs = 4;
 
-let numbers = 7300;
-
-async function newPhone(t: Test): Promise<Phone> {
-  const number = `${numbers++}`;
-  await installation.addDn(number, `secret-${number}`);
-  const phone = await createPhone({
-    number,
-    password: `secret-${number}`,
-    registrar: { ...installation.sip, protocol: 'udp' },
-    listenHost: '127.0.0.1',
-    log: silentLogger(),
-  });
-  t.teardown(() => phone.close());
-  await phone.register();
-  return phone;
-}
+/** Of parties that are driven by hand. */
+let numbers = 7400;
 
 /** Two phones in a call that nobody records. */
 async function connected(t: Test): Promise<{ agent: Phone; out: PhoneCall; into: PhoneCall }> {
-  const [caller, agent] = [await newPhone(t), await newPhone(t)];
-  const out = await caller.call(agent.number);
-  const into = await agent.nextCall();
-  await Promise.all([out.outcome, into.outcome]);
+  const [caller, agent] = [await newPhone(t, installation), await newPhone(t, installation)];
+  const [out, into] = await connect(caller, agent);
   return { agent, out, into };
 }
 
@@ -61,10 +37,6 @@ interface Answer {
 const request = (dn: string, operation: string, reason = 'test') =>
   installation.ask<Answer>('grec-sipd', 'POST', `/calls/${dn}/recording`, { operation, reason, by: 'test' });
 
-/** As soon as the phone has heard so many packets more. */
-const hear = ({ media: { receiver } }: PhoneCall, packets: number) =>
-  receiver.until(receiver.count().received + packets);
-
 async function recording(id: string): Promise<RecordingRow> {
   return installation.until(`${id} is listed`, async () =>
     (await installation.recordings(0)).find((row) => row.id === id),
@@ -74,26 +46,9 @@ async function recording(id: string): Promise<RecordingRow> {
 const archived = ({ path }: RecordingRow, file: string) =>
   join(installation.config.paths.archive, path ?? 'missing', file);
 
-/** Which packets of `sent` stand in the channel, each where the others say that it must; by their index. */
-function packetsIn(channel: Int16Array, sent: Uint8Array): { found: number[]; isTrueToTime: boolean } {
-  const linear = toLinear(sent);
-  const places = new Map<string, number>();
-  for (let at = 0; at + PACKET <= linear.length; at += PACKET)
-    places.set(String(linear.subarray(at, at + 8)), at / PACKET);
-  const found: number[] = [];
-  const offsets = new Set<number>();
-  for (let at = 0; at + PACKET <= channel.length; at += 1) {
-    const index = places.get(String(channel.subarray(at, at + 8)));
-    if (index === undefined) continue;
-    found.push(index);
-    offsets.add(at - index * PACKET);
-  }
-  return { found, isTrueToTime: offsets.size === 1 };
-}
-
 t.test('start, pause, resume and stop in a call that goes on', { timeout: 60_000 }, async (t) => {
   const { agent, out, into } = await connected(t);
-  const [a, b] = [noise(9, 'caller'), noise(9, 'agent')];
+  const [a, b] = [noise('caller', 9), noise('agent', 9)];
   const spoken = Promise.all([out.speak(a), into.speak(b)]);
   await hear(out, 20);
   const started = await request(agent.number, 'start', 'the customer agreed');
@@ -232,7 +187,7 @@ t.test(
   async (t) => {
     const { agent, out, into } = await connected(t);
     await request(agent.number, 'start');
-    const spoken = Promise.all([out.speak(noise(6, 'a')), into.speak(noise(6, 'b'))]);
+    const spoken = Promise.all([out.speak(noise('a', 6)), into.speak(noise('b', 6))]);
     await hear(out, 20);
     for (const [index, digit] of [...'5*17'].entries())
       for (const packet of pressed(digit, 1_000_000 + index * 800)) into.media.sendPacket(packet);
@@ -252,7 +207,7 @@ t.test(
 );
 
 t.test('a desktop hears of its calls as they happen', { timeout: 60_000 }, async (t) => {
-  const [caller, agent] = [await newPhone(t), await newPhone(t)];
+  const [caller, agent] = [await newPhone(t, installation), await newPhone(t, installation)];
   const types: string[] = [];
   const socket = socketOf(installation.config, 'grec-sipd');
   const heard = (async () => {

@@ -1,7 +1,6 @@
 // Many recorded calls by sipp at once, and the proof that each recording holds what was sent.
 //
 //   sipp (trunk) --INVITE--> grec --INVITE--> sipp (DN 7001), RTP both ways through the media server
-import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import type { RecordingRow } from '../../src/catalog/rows.ts';
 import { MULAW_TO_LINEAR } from '../../src/rtp/g711.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { freePort, type Installation, install, readChannels } from './installation.ts';
+import { noise } from './noise.ts';
 import { runSipp, type SippRun } from './sipp.ts';
 import { type WitnessedStream, watch } from './witness.ts';
 
@@ -16,7 +16,6 @@ import { type WitnessedStream, watch } from './witness.ts';
 const [TRUNK, DESK] = [ownAddress(100), ownAddress(170)] as const;
 /** The configuration that these calls need. */
 export const CARRIER = `[[trunk]]\nname = "carrier"\nhost = "${TRUNK}"\n`;
-const RATE_HZ = 8000;
 /** The media ends before the call does, so that all of it has been sent when BYE comes. */
 const TAIL_MS = 500;
 
@@ -203,15 +202,6 @@ function compareTimes(rows: RecordingRow[], streams: WitnessedStream[], mediaMs:
   for (const { start, end } of streams)
     sipp.worstDriftMs = Math.max(sipp.worstDriftMs, Math.abs(end - start - mediaMs));
   return { worstDurationMs, sipp };
-}
-
-/** Sound that is nowhere like itself, so that a sample out of place cannot hide. */
-function noise(seed: string, seconds: number): Buffer {
-  const bytes = Buffer.alloc(seconds * RATE_HZ);
-  for (let at = 0; at < bytes.length; at += 32) {
-    createHash('sha256').update(`${seed}${at}`).digest().copy(bytes, at);
-  }
-  return bytes;
 }
 
 /** The samples of mu-law bytes. */

@@ -1,42 +1,12 @@
 // grec-sipd is killed in the middle of calls and started again: they can be held, recorded and hung up, and recordings stay whole.
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { silentLogger } from '../../src/log.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { toLinear } from '../../src/testing/dialogue.ts';
-import { createPhone, type Phone, type PhoneCall } from '../../src/testing/phone.ts';
 import { type Installation, install, readChannels } from './installation.ts';
+import { noise } from './noise.ts';
 import { Outages } from './outages.ts';
-
-const noise = (seconds: number, seed: string) => {
-  const bytes = Buffer.alloc(seconds * 8000);
-  for (let at = 0; at < bytes.length; at += 32)
-    createHash('sha256').update(`${seed}${at}`).digest().copy(bytes, at);
-  return bytes;
-};
-
-async function newPhone(t: Test, installation: Installation, number: string, record = false): Promise<Phone> {
-  await installation.addDn(number, 'secret', { record });
-  const registrar = { ...installation.sip, protocol: 'udp' } as const;
-  const phone = await createPhone({
-    number,
-    password: 'secret',
-    registrar,
-    listenHost: '127.0.0.1',
-    log: silentLogger(),
-  });
-  t.teardown(() => phone.close());
-  await phone.register();
-  return phone;
-}
-
-async function connect(caller: Phone, callee: Phone): Promise<[PhoneCall, PhoneCall]> {
-  const out = await caller.call(callee.number);
-  const into = await callee.nextCall();
-  await Promise.all([out.outcome, into.outcome]);
-  return [out, into];
-}
+import { connect, newPhone } from './phones.ts';
 
 interface ShownCall {
   from: string;
@@ -76,14 +46,14 @@ async function scene(t: Test): Promise<{ installation: Installation; outages: Ou
 t.test('a recorded call and one that is not', { timeout: 90_000 }, async (t) => {
   const { installation, outages } = await scene(t);
   const [one, agent, other, fourth] = [
-    await newPhone(t, installation, '7002'),
-    await newPhone(t, installation, '7001', true),
-    await newPhone(t, installation, '7003'),
-    await newPhone(t, installation, '7004'),
+    await newPhone(t, installation, { number: '7002' }),
+    await newPhone(t, installation, { number: '7001', record: true }),
+    await newPhone(t, installation, { number: '7003' }),
+    await newPhone(t, installation, { number: '7004' }),
   ];
   const [out, into] = await connect(one, agent);
   const [plainOut, plainInto] = await connect(other, fourth);
-  const said = { a: noise(7, 'caller'), b: noise(7, 'agent') };
+  const said = { a: noise('caller', 7), b: noise('agent', 7) };
   const spoken = Promise.all([out.speak(said.a), into.speak(said.b)]);
   await out.media.receiver.until(50);
   await kept(installation, 2);
@@ -105,7 +75,7 @@ t.test('a recorded call and one that is not', { timeout: 90_000 }, async (t) => 
     operation: 'start',
   });
   t.equal(plainInto.reinvites, 3);
-  const audio = noise(1, 'later');
+  const audio = noise('later');
   await plainInto.speak(audio);
   await Promise.all([out.hangup(), plainOut.hangup()]);
   t.same(await Promise.all([into.ended, plainInto.ended]), [{ by: 'remote' }, { by: 'remote' }]);
@@ -127,11 +97,11 @@ t.test(
   async (t) => {
     const { installation, outages } = await scene(t);
     const [caller, agent] = [
-      await newPhone(t, installation, '7002'),
-      await newPhone(t, installation, '7001', true),
+      await newPhone(t, installation, { number: '7002' }),
+      await newPhone(t, installation, { number: '7001', record: true }),
     ];
     const [out, into] = await connect(caller, agent);
-    await out.speak(noise(1, 'before'));
+    await out.speak(noise('before'));
     await kept(installation, 1);
     await outages.kill('grec-sipd');
     // Nobody answers its BYE, which it sends again and again.
@@ -149,11 +119,11 @@ t.test(
   async (t) => {
     const { installation, outages } = await scene(t);
     const [caller, agent] = [
-      await newPhone(t, installation, '7002'),
-      await newPhone(t, installation, '7001', true),
+      await newPhone(t, installation, { number: '7002' }),
+      await newPhone(t, installation, { number: '7001', record: true }),
     ];
     const [out, into] = await connect(caller, agent);
-    const spoken = Promise.all([out.speak(noise(12, 'a')), into.speak(noise(12, 'b'))]);
+    const spoken = Promise.all([out.speak(noise('a', 12)), into.speak(noise('b', 12))]);
     await out.media.receiver.until(50);
     await kept(installation, 1);
     await Promise.all([outages.kill('grec-sipd'), outages.kill('grec-mediad')]);

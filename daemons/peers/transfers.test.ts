@@ -1,23 +1,15 @@
 // Transfers end to end: phones refer each other, recordings go on with the new party, and one conversation has one name.
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { RecordingRow } from '../../src/catalog/rows.ts';
-import { silentLogger } from '../../src/log.ts';
+import type { JournalEvent } from '../../src/spool/events.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { toLinear } from '../../src/testing/dialogue.ts';
-import { createPhone, type Phone, type PhoneBehaviour, type PhoneCall } from '../../src/testing/phone.ts';
+import type { PhoneBehaviour, PhoneCall } from '../../src/testing/phone.ts';
 import { freePort, type Installation, install, readChannels } from './installation.ts';
-
-type Test = { teardown(step: () => unknown): void };
-
-const speech = (count: number, seed: string) => {
-  const bytes = Buffer.alloc(count * 8000);
-  for (let at = 0; at < bytes.length; at += 32)
-    createHash('sha256').update(`${seed}${at}`).digest().copy(bytes, at);
-  return bytes;
-};
+import { noise } from './noise.ts';
+import { connect, type Ends, eventsOf, gone, newPhone } from './phones.ts';
 
 /** Two switches on one machine, each the other's trunk. */
 const [onePort, otherPort] = await Promise.all([freePort(), freePort('127.0.0.2')]);
@@ -30,37 +22,8 @@ const [one, other] = await Promise.all([
 t.teardown(() => Promise.all([one.stop(), other.stop()]));
 t.jobs = 4;
 
-let numbers = 7200;
-
-async function phone(
-  t: Test,
-  at: Installation,
-  record = false,
-  behaviour: PhoneBehaviour = {},
-): Promise<Phone> {
-  const number = `${numbers++}`;
-  await at.addDn(number, `secret-${number}`, { record });
-  const made = await createPhone({
-    number,
-    password: `secret-${number}`,
-    registrar: { ...at.sip, protocol: 'udp' },
-    listenHost: at === one ? '127.0.0.1' : '127.0.0.3',
-    log: silentLogger(),
-    behaviour,
-  });
-  t.teardown(() => made.close());
-  await made.register();
-  return made;
-}
-
-/** An answered call between two phones. */
-async function connect(from: Phone, to: Phone): Promise<[PhoneCall, PhoneCall]> {
-  const out = await from.call(to.number);
-  const into = await to.nextCall();
-  const [outcome] = await Promise.all([out.outcome, into.outcome]);
-  if (!outcome.answered) throw new Error(`${outcome.status} ${outcome.reason}`);
-  return [out, into];
-}
+const phone = (t: Ends, at: Installation, record = false, behaviour: PhoneBehaviour = {}) =>
+  newPhone(t, at, { record, behaviour, listenHost: at === one ? '127.0.0.1' : '127.0.0.3' });
 
 /**
  * Both speak until each has heard the other: from here on nothing that is said is lost.
@@ -75,16 +38,9 @@ async function hearEachOther(...calls: [PhoneCall, PhoneCall]): Promise<void> {
   });
   for (let at = 0; !isHeard; at += 1)
     await Promise.all(
-      calls.map((call, index) => call.speak(speech(1, `hello ${index} ${at}`).subarray(0, 800))),
+      calls.map((call, index) => call.speak(noise(`hello ${index} ${at}`).subarray(0, 800))),
     );
   await both;
-}
-
-async function gone(at: Installation, number: string): Promise<void> {
-  await at.until(`the calls of ${number} are gone`, async () => {
-    const { calls } = await at.ask<{ calls: { from: string; to: string }[] }>('grec-sipd', 'GET', '/calls');
-    return calls.some(({ from, to }) => from === number || to === number) ? undefined : true;
-  });
 }
 
 function recordingOf(at: Installation, dn: string): Promise<RecordingRow> {
@@ -102,11 +58,12 @@ function filesOf(at: Installation, { path }: RecordingRow) {
   };
 }
 
-/** Events of the switch, with those of this type that name the number. */
-function events(at: Installation, type: string, number: string): Record<string, unknown>[] {
-  const folder = join(at.config.paths.journal, 'grec-sipd');
-  const lines = readdirSync(folder).flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n'));
-  return lines.flatMap((line) => (line.includes(type) && line.includes(number) ? [JSON.parse(line)] : []));
+/** Events of that type that name the number as a party of the call. */
+function events<T extends JournalEvent['type']>(at: Installation, type: T, number: string) {
+  const isOf = (event: JournalEvent): event is Extract<JournalEvent, { type: T }> => event.type === type;
+  return eventsOf(at)
+    .filter(isOf)
+    .filter((event) => JSON.stringify(event).includes(`"number":"${number}"`));
 }
 
 function hasAudio(channel: Int16Array, spoken: Buffer): boolean {
@@ -121,7 +78,7 @@ t.test('blind: the customer goes to another agent, and it is one recording', asy
   const [customer, agent, expert] = [await phone(t, one), await phone(t, one, true), await phone(t, one)];
   const [out, into] = await connect(customer, agent);
   await hearEachOther(out, into);
-  const first = [speech(1, 'customer 1'), speech(1, 'agent')] as const;
+  const first = [noise('customer 1'), noise('agent')] as const;
   await Promise.all([out.speak(first[0]), into.speak(first[1])]);
   const { status, outcome } = await into.refer(`sip:${expert.number}@127.0.0.1`);
   t.equal(status, 202);
@@ -130,7 +87,7 @@ t.test('blind: the customer goes to another agent, and it is one recording', asy
   t.match(await into.ended, { by: 'remote' }, 'the switch ends the transferor’s leg');
   t.match(there.remoteUri, customer.number, 'the expert sees who calls');
   await hearEachOther(out, there);
-  const second = [speech(1, 'customer 2'), speech(1, 'expert')] as const;
+  const second = [noise('customer 2'), noise('expert')] as const;
   await Promise.all([out.speak(second[0]), there.speak(second[1])]);
   await there.hangup();
   t.match(await out.ended, { by: 'remote' });
@@ -163,7 +120,7 @@ t.test('blind, to one who refuses: the call goes on as it was', async (t) => {
   const { status, outcome } = await into.refer(`sip:${busy.number}@127.0.0.1`);
   t.same([status, await outcome], [202, 486]);
   await hearEachOther(out, into);
-  const said = speech(1, 'still here');
+  const said = noise('still here');
   await into.speak(said);
   await into.hangup();
   await out.ended;
@@ -187,7 +144,7 @@ t.test('attended: both calls recorded; the customer’s recording goes on with t
   t.equal(await outcome, 200);
   await Promise.all([into.ended, consulting.ended]);
   await hearEachOther(out, there);
-  const said = [speech(1, 'attended customer'), speech(1, 'attended expert')] as const;
+  const said = [noise('attended customer'), noise('attended expert')] as const;
   await Promise.all([out.speak(said[0]), there.speak(said[1])]);
   await out.hangup();
   await there.ended;
@@ -207,7 +164,7 @@ t.test('an INVITE with Replaces takes the place of a party', async (t) => {
   const taken = await colleague.call(agent.number, { replaces: replaces ?? '', require: 'replaces' });
   t.match(await taken.outcome, { answered: true });
   t.match(await into.ended, { by: 'remote' });
-  const said = speech(1, 'colleague');
+  const said = noise('colleague');
   await hearEachOther(out, taken);
   await taken.speak(said);
   await out.hangup();
@@ -223,12 +180,12 @@ t.test('a conversation across two switches, transferred once, keeps its one Sess
   const agent = await phone(t, other, true);
   const expert = await phone(t, one, false);
   const [out, into] = await connect(customer, agent);
-  await Promise.all([out.speak(speech(1, 'far 1')), into.speak(speech(1, 'far 2'))]);
+  await Promise.all([out.speak(noise('far 1')), into.speak(noise('far 2'))]);
   const { outcome } = await into.refer(`sip:${expert.number}@127.0.0.2`);
   const there = await expert.nextCall();
   t.equal(await outcome, 200);
   await hearEachOther(out, there);
-  const said = [speech(1, 'near 1'), speech(1, 'near 2')] as const;
+  const said = [noise('near 1'), noise('near 2')] as const;
   await Promise.all([out.speak(said[0]), there.speak(said[1])]);
   await out.hangup();
   await there.ended;
