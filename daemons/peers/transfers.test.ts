@@ -37,9 +37,7 @@ async function hearEachOther(...calls: [PhoneCall, PhoneCall]): Promise<void> {
     isHeard = true;
   });
   for (let at = 0; !isHeard; at += 1)
-    await Promise.all(
-      calls.map((call, index) => call.speak(noise(`hello ${index} ${at}`).subarray(0, 800))),
-    );
+    await Promise.all(calls.map((call, index) => call.speak(noise(`hello ${index} ${at}`).subarray(0, 800))));
   await both;
 }
 
