@@ -23,7 +23,7 @@ export class TrunkHost {
     return this.#hasAnswered !== false && performance.now() >= this.#downUntil;
   }
 
-  /** What it said to OPTIONS: any answer is one, but for those that say that there is nobody to give it. */
+  /** Its answer to OPTIONS. Whatever it says, it is there, unless it is 408 or 503: these may be made by whoever could not reach it. */
   noteAnswer(status: number): void {
     const hasAnswered = status !== 408 && status !== 503;
     if (hasAnswered) this.#downUntil = 0;
