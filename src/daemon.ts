@@ -65,7 +65,7 @@ export async function runDaemon(
  */
 function limitHeap(name: DaemonName): void {
   if (name === 'grec-sipd') setFlagsFromString('--no-parallel-scavenge');
-  setFlagsFromString('--heap-growing-percent=50');
+  setFlagsFromString(`--heap-growing-percent=${name === 'grec-sipd' ? 150 : 50}`);
   setFlagsFromString('--semi-space-growth-factor=1');
 }
 
