@@ -60,12 +60,13 @@ export async function runDaemon(
  * A daemon keeps little and lets go of much: left alone, V8 lets such a heap grow to several times what lives in it before it
  * collects, and a daemon's resident size says nothing. Half as much again is enough; it costs a few percent of a core's time.
  *
- * In grec-sipd, whose calls are garbage by the time they are over, it costs a tenth or more. The pauses are why it is done all the same: a young
- * generation that V8 enlarges as it likes takes 50 ms and more to collect, one that stays as it is takes mostly less than 20.
+ * In grec-sipd, whose calls are garbage by the time they are over, it costs a tenth or more: it may grow to twice what lives in it, for each
+ * collection goes through all calls of the last half minute. Its young generation stays as it is for the sake of the pauses: one that V8
+ * enlarges as it likes takes 50 ms and more to collect, this one mostly less than 20.
  */
 function limitHeap(name: DaemonName): void {
   if (name === 'grec-sipd') setFlagsFromString('--no-parallel-scavenge');
-  setFlagsFromString('--heap-growing-percent=50');
+  setFlagsFromString(`--heap-growing-percent=${name === 'grec-sipd' ? 100 : 50}`);
   setFlagsFromString('--semi-space-growth-factor=1');
 }
 

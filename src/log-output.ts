@@ -1,31 +1,33 @@
-// Where the lines of a daemon's log go: all of one turn of the event loop in one write.
+// Where the lines of a daemon's log go: all of ten milliseconds in one write.
 import { LogDestination } from './log-destination.ts';
 
-/** Lines of one turn that are written before its end, in characters. */
-const MOST_IN_TURN = 1 << 16;
+/** Milliseconds: a write costs more than ten lines in it. */
+const GATHERED_MS = 10;
+/** Characters that are written before that. */
+const MOST_GATHERED = 1 << 16;
 
 export interface LogOutput {
   write(line: string): void;
 }
 
 /**
- * Standard error. Lines are written at the end of the turn in which they were logged, or when the process exits, in order.
+ * Standard error. Lines are written soon after they were logged, or when the process exits, in order.
  */
-export function standardErrorInTurns(): LogOutput {
+export function standardErrorSoon(): LogOutput {
   const stream = new LogDestination();
-  const output = inTurns((text) => void stream.write(text));
+  const output = gathered((text) => void stream.write(text));
   // Before the stream writes what waits.
   process.prependListener('exit', () => output.flush());
   return output;
 }
 
-/** Gathers what is written within a turn of the event loop. */
-export function inTurns(write: (text: string) => void): LogOutput & { flush(): void } {
+/** Gathers what is written within ten milliseconds. */
+export function gathered(write: (text: string) => void): LogOutput & { flush(): void } {
   let waiting = '';
-  let turn: NodeJS.Immediate | undefined;
+  let soon: NodeJS.Timeout | undefined;
   const flush = () => {
-    clearImmediate(turn);
-    turn = undefined;
+    clearTimeout(soon);
+    soon = undefined;
     const text = waiting;
     waiting = '';
     if (text !== '') write(text);
@@ -33,8 +35,8 @@ export function inTurns(write: (text: string) => void): LogOutput & { flush(): v
   return {
     write(line) {
       waiting += line;
-      if (waiting.length > MOST_IN_TURN) flush();
-      else turn ??= setImmediate(flush);
+      if (waiting.length > MOST_GATHERED) flush();
+      else soon ??= setTimeout(flush, GATHERED_MS).unref();
     },
     flush,
   };

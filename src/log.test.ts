@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { createLogger } from './log.ts';
-import { inTurns } from './log-output.ts';
+import { gathered } from './log-output.ts';
 
 function lines() {
   const written: string[] = [];
@@ -41,18 +41,21 @@ t.test('a line without secrets is as it was', async (t) => {
   t.match(JSON.parse(written[0] ?? ''), { call: 'c', n: 1, err: { message: 'refused' }, msg: 'text' });
 });
 
-t.test('what one turn logs is written at once, at its end', async (t) => {
+t.test('what is logged together is written together', async (t) => {
   const written: string[] = [];
-  const output = inTurns((text) => void written.push(text));
+  const output = gathered((text) => void written.push(text));
   output.write('one\n');
   output.write('two\n');
   t.same(written, []);
-  await new Promise((resolve) => setImmediate(resolve));
-  t.same(written, ['one\ntwo\n']);
+  const writes = async (count: number) => {
+    while (written.length < count) await new Promise((resolve) => setImmediate(resolve));
+    return written;
+  };
+  t.same(await writes(1), ['one\ntwo\n']);
   output.write('three\n');
   output.flush();
-  await new Promise((resolve) => setImmediate(resolve));
-  t.same(written, ['one\ntwo\n', 'three\n']);
+  output.write('four\n');
+  t.same(await writes(3), ['one\ntwo\n', 'three\n', 'four\n']);
 });
 
 t.test('a process that exits, or ends by a mistake, leaves all its lines', async (t) => {

@@ -3,7 +3,7 @@ import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctio
 import pretty from 'pino-pretty';
 import { LogDestination } from './log-destination.ts';
 import type { LogLevel } from './log-levels.ts';
-import { standardErrorInTurns } from './log-output.ts';
+import { standardErrorSoon } from './log-output.ts';
 import { withoutSecrets } from './log-secrets.ts';
 
 export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
@@ -22,7 +22,7 @@ export interface LogOptions {
  */
 export function createLogger(options: LogOptions): Logger {
   const readable = options.readable ?? process.stderr.isTTY === true;
-  const destination = options.destination ?? (readable ? prettyStream() : standardErrorInTurns());
+  const destination = options.destination ?? (readable ? prettyStream() : standardErrorSoon());
   const log = pino(
     {
       name: options.name,

@@ -5,19 +5,23 @@ import { Unacknowledged } from './unacknowledged.ts';
 
 const SETTLED: Promise<void> = Promise.resolve();
 
+export interface AcceptedHost {
+  /** An ACK has not come in 64*T1. */
+  giveUp(): void;
+}
+
 export class Accepted {
   readonly #core: Core;
-  readonly #onLost: () => void;
+  readonly #host: AcceptedHost;
   /** By CSeq number. */
   #waiting: Map<number, Unacknowledged> | undefined;
   #established = SETTLED;
   /** Settles `#established` for a 2xx that has yet to go out. */
   #whenAcknowledged: (() => void) | undefined;
 
-  /** @param onLost an ACK has not come in 64*T1 */
-  constructor(core: Core, onLost: () => void) {
+  constructor(core: Core, host: AcceptedHost) {
     this.#core = core;
-    this.#onLost = onLost;
+    this.#host = host;
   }
 
   /** Settled when the ACK of our last 2xx has come, or will not come: a peer that has missed it would not know the dialog. */
@@ -46,7 +50,7 @@ export class Accepted {
       this.#waiting?.delete(seq);
       resolve();
       before?.();
-      if (!acknowledged) this.#onLost();
+      if (!acknowledged) this.#host.giveUp();
     });
     this.#waiting ??= new Map();
     this.#waiting.set(seq, waiting);

@@ -113,14 +113,14 @@ export class DialogClient {
   #loseInterest(outgoing: Outgoing, { giveUpAfterMs }: Patience): () => void {
     const { core } = this.#parts;
     const { clock, timers } = core;
-    let stop = clock.after(giveUpAfterMs, () => {
+    let waiting = clock.after(giveUpAfterMs, () => {
       if (!outgoing.progressing) return;
       cancelRequest(core, outgoing);
-      stop = clock.after(giveUpAfter(timers), () =>
+      waiting = clock.after(giveUpAfter(timers), () =>
         outgoing.transaction?.fail('timeout', 'no answer to CANCEL'),
       );
     });
-    return () => stop();
+    return () => waiting.revoke();
   }
 
   #progress(response: SipResponse, answered: boolean): void {

@@ -1,5 +1,5 @@
 // A dialog, early or established: requests both ways, BYE, and its end (RFC 3261 sections 12, 14 and 15).
-import { Accepted } from './accepted.ts';
+import { Accepted, type AcceptedHost } from './accepted.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import { KNOWN_METHODS } from './compose.ts';
 import { type Core, guard } from './core.ts';
@@ -19,7 +19,7 @@ import type { NameAddr, SipRequest, SipResponse } from './message.ts';
 import { Offers } from './offers.ts';
 import { PeerAbilities, SUPPORTED } from './option-tags.ts';
 import { refreshSession } from './session-refresh.ts';
-import { SessionTimer } from './session-timer.ts';
+import { SessionTimer, type SessionTimerUser } from './session-timer.ts';
 import { type StoredDialog, storeDialog } from './stored-dialog.ts';
 import { dialogKey } from './transaction-keys.ts';
 import type { ServerTransaction } from './transactions.ts';
@@ -44,7 +44,7 @@ export interface EarlyServer {
   cancel(): void;
 }
 
-export class DialogImpl implements Dialog, ClientHost, ServerHost {
+export class DialogImpl implements Dialog, ClientHost, ServerHost, AcceptedHost, SessionTimerUser {
   readonly id: string;
   readonly callId: string;
   readonly localTag: string;
@@ -90,12 +90,9 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
       acks: new Acknowledgements(core, data, way),
       offers: new Offers(),
       peer: new PeerAbilities(),
-      timer: new SessionTimer(core, {
-        refresh: () => void refreshSession(this, this.parts.timer),
-        expire: () => this.#giveUp(),
-      }),
+      timer: new SessionTimer(core, this),
     };
-    this.#accepted = new Accepted(core, () => this.#giveUp());
+    this.#accepted = new Accepted(core, this);
     this.client = new DialogClient(this.parts, this);
     this.#server = new DialogServer(this.parts, this);
   }
@@ -208,12 +205,17 @@ export class DialogImpl implements Dialog, ClientHost, ServerHost {
   /** A peer that does not know the dialog, or does not answer, has none (section 12.2.1.2). The INVITE decides of an early one. */
   judge(response: SipResponse): void {
     if (this.#state !== 'confirmed') return;
-    if (response.status === 408) this.#giveUp();
+    if (response.status === 408) this.giveUp();
     else if (response.status === 481) this.#end({ by: 'timeout', request: undefined });
   }
 
+  /** It is our turn to refresh the session. */
+  refresh(): void {
+    void refreshSession(this, this.parts.timer);
+  }
+
   /** The peer may be alive and only have missed something: it is told. */
-  #giveUp(): void {
+  giveUp(): void {
     if (this.#state === 'terminated') return;
     this.#state = 'terminated';
     void this.#hangUp({});

@@ -63,9 +63,10 @@ export class IncomingBranch {
     return this.#reliable === undefined || this.#reliable.isFree;
   }
 
-  /** The 2xx has been sent. */
+  /** The 2xx has been sent. A dialog outlives its INVITE by far, and keeps it only for a PRACK that may be under way. */
   finish(): void {
-    this.#reliable?.finish();
+    if (this.#reliable === undefined) this.dialog.invite = undefined;
+    else this.#reliable.finish();
   }
 
   /** PRACK ends the repetition of its response; one that carries a description is the user's to answer (RFC 3262 section 5). */

@@ -12,6 +12,7 @@ import { cancelRequest, Outgoing, wayOut } from './outgoing.ts';
 import { rseqOf } from './reliable.ts';
 import { makeResponse } from './response.ts';
 import { askFor, raisedBy } from './session-timer.ts';
+import type { Timer } from './timer-queue.ts';
 import { giveUpAfter } from './timers.ts';
 import { newCallId, newTag } from './transaction-keys.ts';
 import type {
@@ -36,6 +37,8 @@ export class OutgoingInviteImpl implements OutgoingInvite {
   readonly #dialogs = new Map<string, DialogImpl>();
   #answered = false;
   #cancel: { reason: string | undefined; sent: boolean } | undefined;
+  /** Runs from a CANCEL on. */
+  #giveUp: Timer | undefined;
 
   constructor(core: Core, options: OutgoingInviteOptions) {
     this.#core = core;
@@ -103,18 +106,15 @@ export class OutgoingInviteImpl implements OutgoingInvite {
     if (cancel.sent || channel === undefined || transaction === undefined) return;
     cancel.sent = true;
     // A peer that answers the CANCEL, or nothing at all, but never the INVITE must not keep it for ever.
-    const giveUp = this.#core.clock.after(giveUpAfter(this.#core.timers), () =>
+    this.#giveUp = this.#core.clock.after(giveUpAfter(this.#core.timers), () =>
       transaction.fail('timeout', 'no answer to CANCEL'),
     );
-    this.#stopWaiting = giveUp;
     cancelRequest(this.#core, this.#outgoing, cancel.reason);
   }
 
-  #stopWaiting: () => void = () => {};
-
   #receive(response: SipResponse, flow: Flow | undefined): void {
     if (response.status < 200) return this.#progress(response, flow);
-    this.#stopWaiting();
+    this.#giveUp?.revoke();
     if (response.status < 300 && flow !== undefined) this.#accept(response, flow);
     else this.#reject(response);
   }

@@ -2,6 +2,7 @@
 import { GrecError, messageOf } from '../errors.ts';
 import { answerTo } from './challenge.ts';
 import type { Channel } from './channel.ts';
+import type { ClientUser } from './client-entry.ts';
 import { buildCancel } from './client-requests.ts';
 import type { ClientFailure, ClientTransaction } from './client-transaction.ts';
 import { contactAt, isSips } from './compose.ts';
@@ -10,6 +11,7 @@ import { nextHop } from './dialog-state.ts';
 import { wayForSize } from './large-requests.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { makeResponse } from './response.ts';
+import type { Timer } from './timer-queue.ts';
 import type { NoWay } from './transport.ts';
 import type { Credentials, ExtraHeaders, Flow, Peer } from './user-agent-types.ts';
 
@@ -34,7 +36,7 @@ export interface OutgoingOptions {
 /** A challenge is answered once, and once more when only the nonce was stale (RFC 3261 section 22.2). */
 const MOST_ANSWERS = 2;
 
-export class Outgoing {
+export class Outgoing implements ClientUser {
   /** The request as it was sent last. */
   request: SipRequest;
   channel: Channel | undefined;
@@ -50,7 +52,7 @@ export class Outgoing {
   #answers = 0;
   #isRevised = false;
   #isPrepared = false;
-  #endPatience: () => void = () => {};
+  #patience: Timer | undefined;
 
   constructor(core: Core, request: SipRequest, options: OutgoingOptions) {
     this.#core = core;
@@ -100,10 +102,7 @@ export class Outgoing {
 
   #send(channel: Channel): void {
     this.channel = channel;
-    this.transaction = this.#core.transactions.request(this.request, channel, {
-      onResponse: (response, flow) => this.#receive(response, flow),
-      onFailure: (failure, reason) => this.#lose(failure, reason),
-    });
+    this.transaction = this.#core.transactions.request(this.request, channel, this);
     this.#waitFor(this.transaction);
   }
 
@@ -111,11 +110,11 @@ export class Outgoing {
     const { patienceMs } = this.#options;
     if (patienceMs === undefined) return;
     const giveUp = () => transaction.fail('timeout', `nothing came within ${patienceMs} ms`);
-    this.#endPatience = this.#core.clock.after(patienceMs, giveUp);
+    this.#patience = this.#core.clock.after(patienceMs, giveUp);
   }
 
   /** What does not get through by TCP goes by UDP: at once when that is known, the next time when nobody has answered. */
-  #lose(failure: ClientFailure, reason: string): void {
+  onFailure(failure: ClientFailure, reason: string): void {
     const instead = this.#instead;
     this.#instead = undefined;
     if (instead !== undefined && !this.progressing) this.#core.transport.shunStream(instead.peer);
@@ -123,8 +122,8 @@ export class Outgoing {
     else this.#fail(statusOf(failure), reason);
   }
 
-  #receive(response: SipResponse, flow: Flow): void {
-    this.#endPatience();
+  onResponse(response: SipResponse, flow: Flow): void {
+    this.#patience?.revoke();
     this.progressing ||= response.status < 200;
     const challenged = response.status === 401 || response.status === 407;
     if (challenged && this.#answer(response)) return;
@@ -163,7 +162,7 @@ export class Outgoing {
   }
 
   #fail(status: number, reason: string): void {
-    this.#endPatience();
+    this.#patience?.revoke();
     this.#core.count(`made-${status}`);
     this.#core.log.debug(
       { method: this.request.method, uri: this.request.uri, reason },

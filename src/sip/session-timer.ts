@@ -19,7 +19,7 @@ export interface SessionTimerUser {
   /** It is our turn to refresh. */
   refresh(): void;
   /** The session was not refreshed in time. */
-  expire(): void;
+  giveUp(): void;
 }
 
 export class SessionTimer {
@@ -88,7 +88,7 @@ export class SessionTimer {
     if (state === undefined) return;
     const { seconds, refresher } = state;
     const early = Math.min(EARLY_S, seconds / 3);
-    this.#timers.start('expire', (seconds - early) * 1000, () => this.#user.expire());
+    this.#timers.start('expire', (seconds - early) * 1000, () => this.#user.giveUp());
     if (refresher === 'us') this.#timers.start('refresh', seconds * 500, () => this.#user.refresh());
   }
 

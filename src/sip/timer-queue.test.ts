@@ -1,7 +1,7 @@
 // Timers of one duration share one of the system: in order, revocable, and none is lost when one of them fails.
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
-import { runAfter } from './timer-queue.ts';
+import { runAfter, type Timer } from './timer-queue.ts';
 
 const program = (code: string) => {
   const module = JSON.stringify(new URL('./timer-queue.ts', import.meta.url).href);
@@ -18,14 +18,14 @@ t.test('each runs once, after its time, in order', async (t) => {
   const at = (name: string) => void ran.push(name);
   runAfter(30, () => at('a'));
   runAfter(10, () => at('b'));
-  const revoke = runAfter(30, () => at('never'));
+  const timer = runAfter(30, () => at('never'));
   runAfter(30, () => {
     at('c');
     // One that begins while others end has its whole time.
     runAfter(30, () => at('d'));
   });
-  revoke();
-  revoke();
+  timer.revoke();
+  timer.revoke();
   await new Promise<void>((resolve) => {
     const look = () => (ran.length === 4 ? resolve() : void runAfter(5, look));
     look();
@@ -36,16 +36,16 @@ t.test('each runs once, after its time, in order', async (t) => {
 
 t.test('one that is revoked by another one, or after it ran, does no harm', async (t) => {
   const ran: string[] = [];
-  const revokers: (() => void)[] = [];
+  const timers: Timer[] = [];
   await new Promise<void>((resolve) => {
-    revokers.push(
+    timers.push(
       runAfter(5, () => {
         ran.push('first');
-        for (const revoke of revokers) revoke();
+        for (const timer of timers) timer.revoke();
         runAfter(5, resolve);
       }),
     );
-    revokers.push(runAfter(5, () => void ran.push('second')));
+    timers.push(runAfter(5, () => void ran.push('second')));
     runAfter(5, () => void ran.push('third'));
   });
   t.same(ran, ['first', 'third']);
@@ -54,10 +54,13 @@ t.test('one that is revoked by another one, or after it ran, does no harm', asyn
 t.test('a process lives as long as a timer is to end, and no longer', async (t) => {
   t.same(program(`runAfter(50, () => console.log('ended'));`), { status: 0, stdout: 'ended\n' });
   // One that lived for a minute would be ended by the time limit of `program`, without a status.
-  t.equal(program(`runAfter(60_000, () => {})();`).status, 0);
-  t.equal(program(`runAfter(60_000, () => {})(); runAfter(20, () => console.log('x'));`).stdout, 'x\n');
+  t.equal(program(`runAfter(60_000, () => {}).revoke();`).status, 0);
   t.equal(
-    program(`const revoke = runAfter(100, () => {}); revoke(); runAfter(100, () => console.log('y'));`)
+    program(`runAfter(60_000, () => {}).revoke(); runAfter(20, () => console.log('x'));`).stdout,
+    'x\n',
+  );
+  t.equal(
+    program(`const timer = runAfter(100, () => {}); timer.revoke(); runAfter(100, () => console.log('y'));`)
       .stdout,
     'y\n',
   );

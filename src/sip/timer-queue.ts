@@ -1,10 +1,28 @@
 // Many timers of few durations: SIP has half a dozen of them and a dozen timers in each call (RFC 3261 table 4).
 
-interface Entry {
+/** What was set and has not run. */
+export interface Timer {
+  /** Ends it before its time; of no effect afterwards. */
+  revoke(): void;
+}
+
+class Entry implements Timer {
   readonly due: number;
-  run: () => void;
+  readonly run: () => void;
+  readonly #queue: TimerQueue;
   before: Entry | undefined;
   after: Entry | undefined;
+
+  constructor(queue: TimerQueue, due: number, run: () => void, before: Entry | undefined) {
+    this.#queue = queue;
+    this.due = due;
+    this.run = run;
+    this.before = before;
+  }
+
+  revoke(): void {
+    this.#queue.revoke(this);
+  }
 }
 
 /** What the system's timer may be early, in milliseconds. */
@@ -28,22 +46,22 @@ class TimerQueue {
     this.#late = Math.min(Math.max(1, Math.floor(milliseconds / 100)), MOST_LATE_MS);
   }
 
-  add(run: () => void): () => void {
+  add(run: () => void): Timer {
     const due = performance.now() + this.#milliseconds;
-    const entry: Entry = { due, run, before: this.#last, after: undefined };
+    const entry = new Entry(this, due, run, this.#last);
     if (this.#last === undefined) this.#first = entry;
     else this.#last.after = entry;
     this.#last = entry;
     if (this.#timer === undefined) this.#wait(this.#milliseconds);
     else if (this.#first === entry) this.#timer.ref();
-    return () => this.#revoke(entry);
+    return entry;
   }
 
   #wait(milliseconds: number): void {
     this.#timer = setTimeout(() => this.#end(), milliseconds);
   }
 
-  #revoke(entry: Entry): void {
+  revoke(entry: Entry): void {
     if (!this.#isIn(entry)) return;
     this.#remove(entry);
     // The system's timer runs on, for the next one will come soon, but it keeps no process alive.
@@ -82,8 +100,8 @@ class TimerQueue {
 
 const queues = new Map<number, TimerQueue>();
 
-/** Calls `run` once, `milliseconds` from now; returns what revokes it. Like setTimeout, it keeps the process alive until then. */
-export function runAfter(milliseconds: number, run: () => void): () => void {
+/** Calls `run` once, `milliseconds` from now, unless it is revoked. Like setTimeout, it keeps the process alive until then. */
+export function runAfter(milliseconds: number, run: () => void): Timer {
   let queue = queues.get(milliseconds);
   if (queue === undefined) {
     queue = new TimerQueue(milliseconds, () => void queues.delete(milliseconds));

@@ -1,11 +1,11 @@
 // The clock of the SIP stack and the intervals of RFC 3261 table 4: injectable, so that tests need no real time.
-import { runAfter } from './timer-queue.ts';
+import { runAfter, type Timer } from './timer-queue.ts';
 import type { Timers } from './user-agent-types.ts';
 
 /** What sets and clears timers. The system's own is {@link systemClock}; tests give one that they wind by hand. */
 export interface Clock {
-  /** Calls `run` once, `milliseconds` from now; returns what revokes it. */
-  after(milliseconds: number, run: () => void): () => void;
+  /** Calls `run` once, `milliseconds` from now, unless it is revoked. */
+  after(milliseconds: number, run: () => void): Timer;
 }
 
 export const systemClock: Clock = {
@@ -22,8 +22,7 @@ export function giveUpAfter(timers: Timers): number {
 
 interface Started {
   readonly name: string;
-  /** Ends it before its time; of no effect afterwards. */
-  revoke: () => void;
+  timer: Timer;
   readonly next: Started | undefined;
 }
 
@@ -40,10 +39,10 @@ export class TimerSet {
   /** Starts a timer, in place of the one of that name. */
   start(name: string, milliseconds: number, run: () => void): void {
     const before = this.#find(name);
-    before?.revoke();
-    const revoke = this.#clock.after(milliseconds, run);
-    if (before !== undefined) before.revoke = revoke;
-    else this.#first = { name, revoke, next: this.#first };
+    before?.timer.revoke();
+    const timer = this.#clock.after(milliseconds, run);
+    if (before !== undefined) before.timer = timer;
+    else this.#first = { name, timer, next: this.#first };
   }
 
   /** Runs at once and then after intervals that double from T1: up to `cap` milliseconds, until stopped. */
@@ -55,7 +54,7 @@ export class TimerSet {
   }
 
   stop(name: string): void {
-    this.#find(name)?.revoke();
+    this.#find(name)?.timer.revoke();
   }
 
   #find(name: string): Started | undefined {
@@ -65,7 +64,7 @@ export class TimerSet {
   }
 
   clear(): void {
-    for (let started = this.#first; started !== undefined; started = started.next) started.revoke();
+    for (let started = this.#first; started !== undefined; started = started.next) started.timer.revoke();
     this.#first = undefined;
   }
 }

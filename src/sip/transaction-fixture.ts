@@ -2,6 +2,7 @@
 import type { Channel } from './channel.ts';
 import { decodeMessage } from './decode.ts';
 import { isRequest, type SipRequest, type SipResponse } from './message.ts';
+import type { Timer } from './timer-queue.ts';
 import type { Clock } from './timers.ts';
 import type { Flow, Peer } from './user-agent-types.ts';
 
@@ -12,10 +13,10 @@ export class ManualClock implements Clock {
   now = 0;
   readonly #timers = new Set<{ at: number; run: () => void }>();
 
-  after(milliseconds: number, run: () => void): () => void {
+  after(milliseconds: number, run: () => void): Timer {
     const timer = { at: this.now + milliseconds, run };
     this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
+    return { revoke: () => void this.#timers.delete(timer) };
   }
 
   get pending(): number {

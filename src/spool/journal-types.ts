@@ -27,8 +27,8 @@ export interface Journal {
    */
   append(event: EventBody): JournalEvent;
   /**
-   * Like {@link append}, but the event is written with the others of this turn of the event loop, at its end, or before the
-   * next append: a kill of the process within the turn loses it. Cheaper by far for what comes a thousand times a second.
+   * Like {@link append}, but the event is written with the others of ten milliseconds, or before the next append: a kill of
+   * the process until then loses it. Cheaper by far for what comes a thousand times a second.
    */
   appendSoon(event: EventBody): JournalEvent;
   /** Events that wait for the disk. */

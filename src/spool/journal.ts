@@ -30,6 +30,8 @@ export type { Journal, JournalIo, JournalOptions } from './journal-types.ts';
 const ROTATE_BYTES = 16 << 20;
 const SYNC_INTERVAL_MS = 200;
 const RETRY_INTERVAL_MS = 1000;
+/** How long what may wait does: a write costs more than ten lines in it. */
+const SOON_MS = 10;
 /** Events kept in memory while the disk takes none: some 5 MB. */
 const MOST_PENDING = 10_000;
 
@@ -63,9 +65,9 @@ class FileJournal implements Journal {
   /** The file has been removed, and what is written into it with it. */
   #isGone = false;
   #waiting: Line[] = [];
-  /** Lines of this turn. */
+  /** Lines that are about to be written. */
   #batch: Line[] = [];
-  #flushing: NodeJS.Immediate | undefined;
+  #flushing: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #syncTimer: NodeJS.Timeout | undefined;
   /** Syncs run one after the other, so that no file is closed under one. */
@@ -94,7 +96,7 @@ class FileJournal implements Journal {
 
   appendSoon(event: EventBody): JournalEvent {
     const entry = this.#add(event);
-    this.#flushing ??= setImmediate(() => this.#flush());
+    this.#flushing ??= setTimeout(() => this.#flush(), SOON_MS);
     return entry;
   }
 
@@ -106,7 +108,7 @@ class FileJournal implements Journal {
   }
 
   #flush(): void {
-    clearImmediate(this.#flushing);
+    clearTimeout(this.#flushing);
     this.#flushing = undefined;
     const batch = this.#batch;
     if (batch.length === 0) return;

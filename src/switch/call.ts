@@ -72,10 +72,10 @@ export class Call {
   readonly leftBehind: CallMedia[] = [];
   /** Our own address at which it came. */
   readonly local: Peer;
-  /** Undefined in a call of an earlier life, which is answered. */
-  readonly #setup: CallSetup | undefined;
+  /** Until it is answered: a call outlives its set-up by far. */
+  #setup: CallSetup | undefined;
   /** Ends the watch over the parties of an answered call. */
-  #endWatch: () => void = () => {};
+  #endWatch: (() => void) | undefined;
 
   /** A new call for `invite`, or `stored`, one of an earlier life. */
   constructor(
@@ -243,6 +243,7 @@ export class Call {
 
   /** Offer and answer are through. */
   onAnswered(): void {
+    this.#setup = undefined;
     // The capture runs since the answer; that it is on the disk must not hold up the call.
     if (this.wanted !== undefined) void this.wanted.start(this.media);
     // Whoever took the call in the end is recorded, and nobody that was asked before is.
@@ -275,7 +276,7 @@ export class Call {
     if (this.state === 'released') return;
     const answered = this.state === 'answered';
     this.state = 'released';
-    this.#endWatch();
+    this.#endWatch?.();
     if (!answered) this.#setup?.end(status, reason);
     this.transfer?.end();
     this.context.forget(this);
