@@ -13,6 +13,7 @@ import {
   portRange,
 } from './config-addresses.ts';
 import { mediaSection } from './config-media.ts';
+import { findRecordingMistakes, recordingSection } from './config-recording.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
 import { defaultEntries } from './dn-settings.ts';
@@ -79,6 +80,7 @@ const written = v.strictObject({
     defaults: section(defaultEntries),
   }),
   media: mediaSection,
+  recording: recordingSection,
   mediad: section({
     ng: v.optional(hostPort, '127.0.0.1:2223'),
     address: v.optional(ipAddress, '127.0.0.1'),
@@ -166,7 +168,11 @@ export function parseConfig(toml: string, file: string): ConfigValues {
 
 /** The values of a configuration text, or every mistake in it. */
 export function checkConfig(toml: string): { values?: ConfigValues; problems: ConfigProblem[] } {
-  return checkToml(schema, toml, (raw) => [...findTlsMistakes(raw), ...findTrunkMistakes(raw)]);
+  return checkToml(schema, toml, (raw) => [
+    ...findTlsMistakes(raw),
+    ...findTrunkMistakes(raw),
+    ...findRecordingMistakes(raw),
+  ]);
 }
 
 function findFile(named: string | undefined, env: NodeJS.ProcessEnv, uid: number | undefined) {

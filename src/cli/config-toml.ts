@@ -10,7 +10,7 @@ import { showMediaServer } from '../config-media.ts';
  * every default is written out.
  */
 export function printConfig(config: Config): string {
-  const { state, sip, media, mediad, archive, trunk, log, control } = config;
+  const { state, sip, media, mediad, recording, archive, trunk, log, control } = config;
   return stringify({
     state: { ...state, directory: config.paths.state },
     log,
@@ -31,6 +31,7 @@ export function printConfig(config: Config): string {
       ng: showHostPort(mediad.ng),
       ports: `${mediad.ports.first}-${mediad.ports.last}`,
     },
+    recording,
     archive: { ...archive, directory: config.paths.archive },
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),

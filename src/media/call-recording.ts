@@ -210,6 +210,7 @@ export class CallRecording {
       at,
       reason: wasRefused ? ('write-failed' as const) : reason,
       packets: { a: end.captured[0], b: end.captured[1] },
+      ...leftOut(end.leftOut),
       lost: end.lost,
     };
     // The memory is free again, and what is left is one line: it is tried for as long as it takes.
@@ -290,4 +291,8 @@ export class CallRecording {
     if (lost > 0) this.#log.error({ alarm: 'packets-lost', ...facts }, 'recording ended with packets lost');
     else this.#log.info(facts, 'recording ended');
   }
+}
+
+function leftOut([a, b]: [number, number]): Pick<SegmentClosed, 'leftOut'> {
+  return a + b === 0 ? {} : { leftOut: { a, b } };
 }

@@ -14,6 +14,7 @@ import {
   type RecordingContext,
   readMetadata,
 } from './call-recording.ts';
+import { CopiedTypes } from './copied-types.ts';
 import { CryptoExchange } from './crypto-exchange.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
 import { describeForeign, type ForeignNotes, readForeignNotes } from './foreign.ts';
@@ -29,6 +30,8 @@ export interface CallContext extends RecordingContext {
   /** Our media addresses, bound and shown in SDP: one, or one of each family. The first is the preferred one. */
   addresses: readonly [string, ...string[]];
   ports: PortPool;
+  /** Whether recordings that begin now are to be without DTMF. */
+  isDtmfDropped(): boolean;
   log: Logger;
 }
 
@@ -45,6 +48,8 @@ export interface CallParty {
   codes?: readonly string[];
   /** Its telephone events go no further, and into no recording. */
   isDtmfBlocked?: boolean;
+  /** Of what it sends: for recordings without DTMF. */
+  copied: CopiedTypes;
   /** Its keys, as it describes them. */
   crypto: CryptoExchange;
   /** Seconds since 1970. */
@@ -62,6 +67,8 @@ export class Call {
   readonly #context: CallContext;
   readonly #log: Logger;
   #isRecordedWhenAnswered = false;
+  /** The recording is one without DTMF. */
+  #isDtmfDropped = false;
   #metadata: RecordingMetadata | undefined;
   /** What a controller told that gave no metadata of ours. */
   #notes: ForeignNotes | undefined;
@@ -122,7 +129,7 @@ export class Call {
     this.#noteWish(request);
     // Before the answerer's held packets are let in, so that they are recorded too.
     if (this.#isRecordedWhenAnswered && this.#shard !== undefined) this.#record(this.#shard);
-    party.description = description;
+    this.#describe(party, description);
     this.#watchCodes(party, request, tell);
     const attributes = offerer.crypto.answer();
     offerer.leg.protect(offerer.crypto.protection);
@@ -252,7 +259,10 @@ export class Call {
     const isKnownCall = free !== undefined || this.parties.some((party) => party.tag === otherTag);
     if (replaced === undefined || !isKnownCall) throw refused(`the call has no party with tag ${tag}`);
     // Who takes a place gets keys of its own.
-    if (free === undefined) replaced.crypto = new CryptoExchange();
+    if (free === undefined) {
+      replaced.crypto = new CryptoExchange();
+      for (const party of this.parties) party.copied = new CopiedTypes();
+    }
     replaced.tag = tag;
     return replaced;
   }
@@ -266,9 +276,20 @@ export class Call {
   #adopt(party: CallParty, description: Description): void {
     this.#refuseLoop(description);
     refuseOtherFamily(party.leg, description);
-    party.description = description;
+    this.#describe(party, description);
     party.leg.protect(party.crypto.protection);
     party.leg.expect(description.remote);
+  }
+
+  /** Before its packets are let in by what it says. */
+  #describe(party: CallParty, description: Description): void {
+    party.description = description;
+    for (const one of this.parties) one.copied.note(this.#formatsSentBy(one));
+    this.#keepKeysOut();
+  }
+
+  #keepKeysOut(): void {
+    for (const { leg, copied } of this.parties) if (this.#isDtmfDropped) leg.copyOnly(copied.payloadTypes);
   }
 
   /** What the party may dial that is for the controller alone. */
@@ -308,6 +329,10 @@ export class Call {
   #record(shard: Shard): CallRecording {
     this.#isRecordedWhenAnswered = false;
     if (this.recording !== undefined) return this.recording;
+    const wasDtmfDropped = this.#isDtmfDropped;
+    this.#isDtmfDropped = this.#context.isDtmfDropped();
+    if (wasDtmfDropped) for (const { leg } of this.parties) leg.copyOnly(undefined);
+    this.#keepKeysOut();
     const recording = new CallRecording(this.#context, {
       ngCallId: this.id,
       shard,
@@ -370,8 +395,8 @@ export class Call {
   }
 }
 
-function newcomer(): Pick<CallParty, 'crypto' | 'created'> {
-  return { crypto: new CryptoExchange(), created: secondsNow() };
+function newcomer(): Pick<CallParty, 'copied' | 'crypto' | 'created'> {
+  return { copied: new CopiedTypes(), crypto: new CryptoExchange(), created: secondsNow() };
 }
 
 /** Its ports were shown to the party when the call began, and nothing of the other family comes to them. */

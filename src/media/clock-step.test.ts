@@ -20,6 +20,7 @@ t.test('a step of two hours ends no call', async (t) => {
   const calls = createCalls({
     engine,
     ports: createPortPool({ first, last: first + 3 }),
+    isDtmfDropped: () => false,
     addresses: ['127.0.0.1'],
     spool: directory,
     host: 'here',

@@ -29,6 +29,7 @@ export async function startMediaServer(
   startEngine: (options: WorkerEngineOptions) => Promise<PacketEngine> = startWorkerEngine,
 ): Promise<RunningDaemon> {
   const { mediad, paths } = config;
+  let { recording } = config;
   prepareSpool(paths.spool);
   const journal = openJournal({ directory: paths.journal, daemon: 'grec-mediad', log });
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
@@ -64,6 +65,7 @@ export async function startMediaServer(
   const context: CallContext = {
     engine,
     ports: createPortPool(mediad.ports),
+    isDtmfDropped: () => recording.dtmf === 'drop',
     addresses: ownAddresses(mediad),
     spool: paths.spool,
     host: machineName(),
@@ -102,6 +104,9 @@ export async function startMediaServer(
         spool: { directory: paths.spool, ...health.state },
         journal: { pending: journal.pending, lost: journal.lost },
       };
+    },
+    reload(read) {
+      recording = read.recording;
     },
     async stop() {
       health.stop();

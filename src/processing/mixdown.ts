@@ -81,6 +81,7 @@ class Mixer {
   #frames = 0;
   #sliceEnd = 0;
   readonly #late: [number, number] = [0, 0];
+  readonly #leftOut: [number, number] = [0, 0];
   /** Where a segment that lost packets ended: nobody knows what was its last one. */
   #lostUntil = Number.NEGATIVE_INFINITY;
 
@@ -93,6 +94,8 @@ class Mixer {
 
   async addSegment(segment: MixdownSegment): Promise<void> {
     const { closed } = segment.facts;
+    for (const label of ['a', 'b'] as const)
+      this.#leftOut[segment.channels[label]] += closed?.leftOut?.[label] ?? 0;
     if (closed !== undefined && closed.lost > 0)
       this.#lostUntil = Math.round((closed.at - this.#origin) / MICROS_PER_SAMPLE);
     try {
@@ -174,7 +177,7 @@ class Mixer {
   #channel(channel: 0 | 1): MixdownChannel {
     const counts = this.#timeline.counts(channel);
     const audioMs = (this.#window.present[channel] * 1000) / SAMPLE_RATE;
-    const quality = this.#quality.result(channel);
+    const quality = this.#quality.result(channel, this.#leftOut[channel]);
     return { ...counts, late: counts.late + this.#late[channel], audioMs, quality };
   }
 

@@ -63,6 +63,12 @@ t.test('loss, in a row and alone, costs; the longest gap is that of the longest 
   t.ok(mos > 1 && mos < 3.5, `${mos}`);
 });
 
+t.test('what was kept out of the capture is not lost', async (t) => {
+  const meter = new QualityMeter();
+  send(meter, { lose: [50, 51, 52] });
+  t.match(meter.result(0, 3), { lost: 0, lostInRow: 0, mos: 4.41 });
+});
+
 t.test('between two segments nothing is lost', async (t) => {
   const meter = new QualityMeter();
   send(meter, { count: 50 });

@@ -123,13 +123,16 @@ export class QualityMeter {
     }
   }
 
-  /** What was measured; ask once, at the end. */
-  result(index: 0 | 1): MeasuredQuality {
+  /**
+   * What was measured; ask once, at the end.
+   * @param leftOut packets that came and are not in the capture: their sequence numbers are missing all the same
+   */
+  result(index: 0 | 1, leftOut = 0): MeasuredQuality {
     const channel = this.#channels[index];
     for (const ssrc of [...channel.sources.keys()]) forget(channel, ssrc);
     const sum = (of: (counts: LossCounts) => number) =>
       channel.ended.reduce((total, one) => total + of(one), 0);
-    const lost = sum((one) => one.lost);
+    const lost = Math.max(0, sum((one) => one.lost) - leftOut);
     const received = sum((one) => one.received);
     const runs = sum((one) => one.runs);
     const [jitterMs, roundTripMs] = [inMs(channel.jitter.mean), inMs(channel.roundTrip.mean)];
@@ -137,7 +140,7 @@ export class QualityMeter {
       lost,
       duplicates: sum((one) => one.duplicates),
       reordered: sum((one) => one.reordered),
-      lostInRow: Math.max(0, ...channel.ended.map(({ longestRun }) => longestRun)),
+      lostInRow: Math.min(lost, Math.max(0, ...channel.ended.map(({ longestRun }) => longestRun))),
       longestGapMs: Math.round(channel.longestGap / 1000),
       jitterMs,
       maxJitterMs: channel.jitter.count === 0 ? undefined : inMs(channel.jitter.most),

@@ -116,6 +116,8 @@ export const closedSchema = v.object({
   reason: v.picklist(['stopped', 'deleted', 'shutdown', 'recovered', 'write-failed', 'capture-ended']),
   /** Packets captured, by label; absent after a recovery. */
   packets: v.optional(v.record(v.string(), v.number())),
+  /** Packets that were kept out of the capture (DTMF), by label; absent when there were none, and after a recovery. */
+  leftOut: v.optional(v.record(v.string(), v.number())),
   /** Packets that could not be written. */
   lost: v.optional(v.number(), 0),
 });

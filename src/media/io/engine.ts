@@ -93,6 +93,8 @@ export interface Leg extends LegState {
   refresh(): Promise<void>;
   /** States or changes where the party is; a change opens the latching anew (see latch.ts). */
   expect(remote: Remote): void;
+  /** Copies no other RTP of the party than of these payload types; undefined ends that. RTCP is copied all the same. */
+  copyOnly(payloadTypes: readonly number[] | undefined): void;
   /** Protects and opens what goes to the party and comes from it; undefined for plain RTP. Copies are always in clear. */
   protect(protection: LegProtection | undefined): void;
   /** Sends what arrives here to the party of `peer`, which is of the same shard; undefined ends that. */
@@ -117,7 +119,9 @@ export type TapChannel = 0 | 1;
 export interface TapEnd {
   /** Packets that reached the capture, by channel. */
   captured: [number, number];
-  /** Packets that did not. */
+  /** Packets that were not to be in it, by channel. */
+  leftOut: [number, number];
+  /** Packets that should have reached it and did not. */
   lost: number;
   /** The length of the capture. */
   bytes: number;

@@ -92,6 +92,10 @@ export class LocalLeg implements Leg {
     this.#rtcp.copyTo(own, channel);
   }
 
+  copyOnly(payloadTypes: readonly number[] | undefined): void {
+    this.#rtp.copied = payloadTypes === undefined ? undefined : new Set(payloadTypes);
+  }
+
   watchCodes(
     codes: readonly string[],
     payloadTypes: readonly number[],

@@ -48,6 +48,8 @@ export class Port implements DatagramReceiver {
   gate: DtmfGate | undefined;
   /** Of an RTP port: payload types that end here. */
   blocked: ReadonlySet<number> | undefined;
+  /** Of an RTP port: the only payload types that are copied. */
+  copied: ReadonlySet<number> | undefined;
   inbound: PacketRewrite | undefined;
   outbound: PacketRewrite | undefined;
   readonly #type: PacketType;
@@ -217,8 +219,11 @@ export class Port implements DatagramReceiver {
       this.#counters.dropped.blocked += 1;
       return;
     }
-    if (this.#tap !== undefined && this.#flow !== undefined)
-      this.#tap.copy(this.#channel, seconds, micros, this.#flow, bytes, start, end);
+    if (this.#tap !== undefined && this.#flow !== undefined) {
+      if (type === 'rtp' && this.copied?.has(rtpPayloadType(bytes, start)) === false)
+        this.#tap.leaveOut(this.#channel);
+      else this.#tap.copy(this.#channel, seconds, micros, this.#flow, bytes, start, end);
+    }
     const peer = type === this.#type ? this.peer : this.peer?.sibling;
     if (peer === undefined) this.#counters.dropped['no-destination'] += 1;
     else peer.#send(bytes, start, end, type);

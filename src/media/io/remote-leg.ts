@@ -96,6 +96,10 @@ export class RemoteLeg implements Leg {
     this.#worker.post({ do: 'copy', leg: this.number, tap: number, channel });
   }
 
+  copyOnly(payloadTypes: readonly number[] | undefined): void {
+    this.#worker.post({ do: 'copy-only', leg: this.number, payloadTypes });
+  }
+
   watchCodes(
     codes: readonly string[],
     payloadTypes: readonly number[],

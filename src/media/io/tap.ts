@@ -46,6 +46,7 @@ export class ChunkTap implements Tap {
   readonly #counters: EngineCounters;
   readonly #onTrouble: (reason: string | undefined) => void;
   readonly #captured: [number, number] = [0, 0];
+  readonly #leftOut: [number, number] = [0, 0];
   #capture: string | undefined;
   #sink: TapSink | undefined;
   /** Full chunks, oldest first; the one being filled is apart. */
@@ -94,6 +95,11 @@ export class ChunkTap implements Tap {
     chunk.packets[channel] += 1;
     this.#counters.recorded += 1;
     this.#counters.recordedBytes += length;
+  }
+
+  /** Counts one packet that is not to be copied. */
+  leaveOut(channel: TapChannel): void {
+    this.#leftOut[channel] += 1;
   }
 
   #nextChunk(): Chunk | undefined {
@@ -175,6 +181,11 @@ export class ChunkTap implements Tap {
     if (this.#filling !== undefined) this.#pool.release(this.#filling);
     this.#filling = undefined;
     await this.#sink?.close();
-    return { captured: this.#captured, lost: this.lost, bytes: this.#sink?.bytes ?? FILE_HEADER_BYTES };
+    return {
+      captured: this.#captured,
+      leftOut: this.#leftOut,
+      lost: this.lost,
+      bytes: this.#sink?.bytes ?? FILE_HEADER_BYTES,
+    };
   }
 }

@@ -13,6 +13,7 @@ export type Command =
   | { do: 'protect'; leg: number; protection: LegProtection | undefined }
   | { do: 'relay'; leg: number; peer: number | undefined }
   | { do: 'copy'; leg: number; tap: number | undefined; channel: TapChannel }
+  | { do: 'copy-only'; leg: number; payloadTypes: readonly number[] | undefined }
   | { do: 'watch'; leg: number; codes: readonly string[]; payloadTypes: readonly number[] }
   | { do: 'block'; leg: number; payloadTypes: readonly number[] | undefined }
   | { do: 'look'; leg: number }

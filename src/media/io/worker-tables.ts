@@ -29,6 +29,8 @@ export class WorkerTables {
         return this.#legs.get(command.leg)?.relayTo(this.#legOf(command.peer));
       case 'copy':
         return this.#legs.get(command.leg)?.copyTo(this.#tapOf(command.tap), command.channel);
+      case 'copy-only':
+        return this.#legs.get(command.leg)?.copyOnly(command.payloadTypes);
       case 'watch':
         return this.#watch(command.leg, command.codes, command.payloadTypes);
       case 'block':

@@ -1,0 +1,87 @@
+// What [recording] says of recordings, with real daemons and phones: keys are kept out of them, and heard by the other party.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { openCapture } from '../../src/spool/capture-file.ts';
+import type { CapturedPacket } from '../../src/spool/pcap.ts';
+import { CAPTURE_FILE, FACTS_FILE } from '../../src/spool/segment.ts';
+import { findAudio } from '../../src/testing/compare.ts';
+import { toLinear } from '../../src/testing/dialogue.ts';
+import { buildRtpPacket, readRtpPacket } from '../../src/testing/packets.ts';
+import type { PhoneCall } from '../../src/testing/phone.ts';
+import { install, readChannels } from './installation.ts';
+import { noise } from './noise.ts';
+import { connect, newPhone } from './phones.ts';
+
+/** As the test phones bind it. */
+const EVENT_TYPE = 101;
+const KEYS = 12;
+
+const installation = await install({ toml: '[recording]\ndtmf = "drop"' });
+t.teardown(() => installation.stop());
+t.jobs = 3;
+
+/** The key `7`, as packets of 20 ms (RFC 4733 section 2.5). */
+function press({ media }: PhoneCall): void {
+  for (let index = 0; index < KEYS; index += 1)
+    media.sendPacket(
+      buildRtpPacket({
+        payloadType: EVENT_TYPE,
+        sequenceNumber: index,
+        timestamp: 8000,
+        ssrc: 0x77,
+        marker: index === 0,
+        payload: Buffer.from([7, index < KEYS - 3 ? 10 : 0x8a, 0, index * 16]),
+      }),
+    );
+}
+
+const eventsIn = (packets: Iterable<{ payloadType: number } | undefined>) =>
+  [...packets].filter((packet) => packet?.payloadType === EVENT_TYPE).length;
+
+/** The capture of a call whose agent this is, once it holds so many packets. */
+async function captured(agent: string, packets: number): Promise<CapturedPacket[]> {
+  const { spool } = installation.config.paths;
+  return installation.until(`${packets} packets of ${agent} are captured`, async () => {
+    const id = readdirSync(spool).find((name) =>
+      readFileSync(join(spool, name, FACTS_FILE), 'utf8').includes(`"number":"${agent}"`),
+    );
+    if (id === undefined) return undefined;
+    const found = [...openCapture(join(spool, id, CAPTURE_FILE))];
+    return found.length < packets ? undefined : found;
+  });
+}
+
+async function recordedCall(t: Test) {
+  const caller = await newPhone(t, installation);
+  const agent = await newPhone(t, installation, { record: true });
+  const [out, into] = await connect(caller, agent);
+  const ended = async () => {
+    await out.hangup();
+    const row = await installation.until(`the call of ${agent.number} is listed`, async () =>
+      (await installation.recordings(0)).find(({ dn }) => dn === agent.number),
+    );
+    const folder = join(installation.config.paths.archive, row.path ?? 'missing');
+    const [left, right] = readChannels(join(folder, 'audio.wav'));
+    return { row, left, right, metadata: readFileSync(join(folder, 'metadata.json'), 'utf8') };
+  };
+  return { out, into, agent, ended };
+}
+
+t.test('a key is heard by the other party, and stands in no capture', { timeout: 60_000 }, async (t) => {
+  const { out, into, agent, ended } = await recordedCall(t);
+  const [a, b] = [noise('caller of keys', 2), noise('agent of keys', 2)];
+  const spoken = Promise.all([out.speak(a), into.speak(b)]);
+  await into.media.receiver.until(20);
+  press(out);
+  await spoken;
+  await Promise.all([into.media.receiver.until(100 + KEYS), out.media.receiver.until(100)]);
+  t.equal(eventsIn(into.media.receiver.streams.flatMap(({ packets }) => packets)), KEYS);
+  const packets = await captured(agent.number, 200);
+  t.equal(eventsIn(packets.map(({ payload }) => readRtpPacket(payload))), 0);
+  t.equal(packets.length, 200, 'the voice of both, and nothing else');
+  const { left, right, metadata } = await ended();
+  t.match(findAudio(left, toLinear(b)), { exact: true });
+  t.match(findAudio(right, toLinear(a)), { exact: true });
+  t.match(JSON.parse(metadata).quality, [{ lost: 0 }, { lost: 0 }]);
+});
