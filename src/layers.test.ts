@@ -16,6 +16,7 @@ const BASE = [
   'config-trunk',
   'dn-settings',
   'recording-name',
+  'sound-file',
   'errors',
   'log',
   'log-destination',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { findAudio } from '../../src/testing/compare.ts';
 import { toLinear } from '../../src/testing/dialogue.ts';
+import { buildWav, chirp } from '../../src/testing/wav.ts';
 import { freePort, install, readChannels } from './installation.ts';
 import { noKamailio, startKamailio } from './kamailio.ts';
 import { noise } from './noise.ts';
@@ -24,9 +25,14 @@ t.teardown(() => installation.stop());
 const directory = mkdtempSync(join(tmpdir(), 'grec-kamailio-calls-'));
 t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 
+const SOUND = join(directory, 'sound.wav');
+const SOUND_MS = 120;
+writeFileSync(SOUND, buildWav({ data: chirp(SOUND_MS * 8).pcm }));
+
 async function newProxy(t: Test, callee: number, offer = '') {
   const { host, port } = installation.config.mediad.ng;
-  const words = { callee: `${CALLEE}:${callee}`, ng: `${host}:${port}`, flags: FLAGS, offer };
+  const sound = { sound: SOUND, duration: `${SOUND_MS}` };
+  const words = { callee: `${CALLEE}:${callee}`, ng: `${host}:${port}`, flags: FLAGS, offer, ...sound };
   const kamailio = await startKamailio({ configuration: 'rtpengine', host: PROXY, words });
   t.teardown(() => kamailio.stop());
   return kamailio;
@@ -42,7 +48,7 @@ function audioFile(name: string, seconds: number) {
 interface MediaStatus {
   calls: number;
   media: { portsUsed: number };
-  packets: { relayed: number; recorded: number };
+  packets: { relayed: number; recorded: number; played: number };
   ng: { invalid: number; errors: number };
 }
 
@@ -85,13 +91,14 @@ t.test('calls through Kamailio are relayed, recorded and listed with their parti
 for (const [what, from, to] of [
   ['held and retrieved', 'uac-hold', 'uas-held'],
   ['given up while it rings', 'uac-cancel', 'uas-cancelled'],
-  ['asked about, blocked and unblocked, and no longer recorded', 'uac-media', 'uas'],
+  ['asked about, blocked and unblocked, no longer recorded, and played to', 'uac-media', 'uas'],
 ] as const)
   t.test(`a call that is ${what} passes through Kamailio, and leaves no ports behind`, options, async (t) => {
     const local = { host: CALLEE, port: await freePort(CALLEE) };
     const proxy = await newProxy(t, local.port);
     const common = { remote: proxy, calls: 2, rate: 10, timeoutS: 30 };
     const words = { audio: audioFile('silence', 1).file, number: '7001', caller: '+4930123' };
+    const { played: before } = (await status()).packets;
     const callee = runSipp({ ...common, scenario: to, local, words });
     const caller = runSipp({
       ...common,
@@ -100,5 +107,7 @@ for (const [what, from, to] of [
       words,
     });
     t.match(await Promise.all([caller.result, callee.result]), [{ code: 0 }, { code: 0 }]);
-    t.match(await status(), { calls: 0, media: { portsUsed: 0 }, ng: { invalid: 0, errors: 0 } });
+    const after = await status();
+    t.match(after, { calls: 0, media: { portsUsed: 0 }, ng: { invalid: 0, errors: 0 } });
+    t.equal(after.packets.played > before, from === 'uac-media', 'a sound is played where one was asked for');
   });

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { NgEvent, NgOk } from '../ng/reply.ts';
-import type { NgAnswer, NgOffer } from '../ng/request.ts';
+import type { NgAnswer, NgOffer, NgPlayMedia, NgStopMedia } from '../ng/request.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { Format, Party, RecordingMetadata, Stream } from '../spool/segment.ts';
 import {
@@ -19,7 +19,9 @@ import { CryptoExchange } from './crypto-exchange.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
 import { describeForeign, type ForeignNotes, readForeignNotes } from './foreign.ts';
 import type { Leg, PacketEngine, Shard } from './io/engine.ts';
+import { playbackFor, requestedSound } from './play-media.ts';
 import type { PortPool } from './port-pool.ts';
+import { durationMs } from './sound.ts';
 import { outgoingProtocol } from './transport-protocol.ts';
 
 const FEATURE_CODE = /^[0-9A-D*#]{1,8}$/;
@@ -172,6 +174,28 @@ export class Call {
     for (const party of this.#meant(tag)) party.isDtmfBlocked = isBlocked;
     this.#blockEvents();
     await this.#shard?.settled();
+  }
+
+  /** Plays to whom the request names, each as it hears. @throws GrecError NG_REFUSED, SOUND_UNUSABLE: then to nobody */
+  async playMedia(request: NgPlayMedia): Promise<NgOk> {
+    const sound = requestedSound(request);
+    const playbacks = this.#listeners(request).map((party) => {
+      const takes = party.description?.formats ?? [];
+      const others = this.#otherThan(party).description?.formats ?? [];
+      return { leg: party.leg, playback: playbackFor({ tag: party.tag, takes, others }, sound, request) };
+    });
+    for (const { leg, playback } of playbacks) leg.play(playback);
+    await this.#shard?.settled();
+    return { result: 'ok', duration: durationMs(sound) };
+  }
+
+  async stopMedia(request: NgStopMedia): Promise<void> {
+    for (const { leg } of this.#listeners(request)) leg.play(undefined);
+    await this.#shard?.settled();
+  }
+
+  #listeners({ flags = [], all, 'from-tag': tag }: NgPlayMedia | NgStopMedia): CallParty[] {
+    return this.#meant(flags.includes('all') || all !== undefined ? undefined : tag);
   }
 
   /** By what the descriptions of the time call telephone events. */

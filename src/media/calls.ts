@@ -86,6 +86,11 @@ class CallTable implements Calls {
         case 'unblock DTMF':
           await call.blockDtmf(request.command === 'block DTMF', request['from-tag']);
           return { result: 'ok' };
+        case 'play media':
+          return call.playMedia(request);
+        case 'stop media':
+          await call.stopMedia(request);
+          return { result: 'ok' };
         case 'query':
           await call.refresh();
           return describeCall(call);

@@ -3,9 +3,9 @@ import { isUtf8 } from 'node:buffer';
 import type { BencodeDict, BencodeValue } from './bencode.ts';
 
 /** `?` marks a field that may be missing. */
-export type FieldKind = 'text' | 'text?' | 'texts?' | 'integer?' | 'lists?';
+export type FieldKind = 'text' | 'text?' | 'texts?' | 'integer?' | 'lists?' | 'bytes?';
 export type Fields = Readonly<Record<string, FieldKind>>;
-export type FieldValues = Record<string, string | number | string[] | Record<string, string[]>>;
+export type FieldValues = Record<string, string | number | string[] | Record<string, string[]> | Buffer>;
 
 /**
  * The wanted fields of a dictionary. A key may be spelt with spaces or hyphens (`received from`, `received-from`), as
@@ -35,9 +35,11 @@ const EXPECTED: Record<FieldKind, string> = {
   'texts?': 'a list of strings',
   'integer?': 'a whole number from 0',
   'lists?': 'a dictionary of lists of strings',
+  'bytes?': 'a string',
 };
 
 function readField(raw: BencodeValue, kind: FieldKind): FieldValues[string] | undefined {
+  if (kind === 'bytes?') return Buffer.isBuffer(raw) ? raw : undefined;
   if (kind === 'lists?') return readLists(raw);
   if (kind === 'integer?') return readInteger(raw);
   if (kind === 'texts?') return readTexts(raw);

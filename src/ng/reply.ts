@@ -64,6 +64,8 @@ export interface NgOk {
   totals?: { RTP: NgStats; RTCP: NgStats };
   /** Of `list`: Call-IDs. */
   calls?: string[];
+  /** Of `play media`: how long the sound is, in milliseconds. */
+  duration?: number;
   /** Of `statistics`, by rtpengine's names; counts. */
   statistics?: NgStatisticsTable;
 }

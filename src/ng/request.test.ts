@@ -160,6 +160,12 @@ t.test('flags that come as one text stand for the same keys and lists', async (t
   });
   t.match(offer('asymmetric', '5:flagsl9:symmetrice'), { request: { flags: ['symmetric', 'asymmetric'] } });
   t.match(offer('__proto__=x constructor toString=1 ='), { ok: true, request: { flags: ['constructor'] } });
+  const play = 'file=/a.wav repeat-times=3 all';
+  t.same(read(`c d7:command10:play media7:call-id1:x10:rtpp-flags${play.length}:${play}e`), {
+    ok: true,
+    request: { command: 'play media', 'call-id': 'x', file: '/a.wav', 'repeat-times': 3, flags: ['all'] },
+  });
+  t.match(read('c d7:command10:play media7:call-id1:x4:blobi1ee'), { reason: /blob is not a string/ });
   t.match(read('c d7:command6:delete7:call-id1:x10:rtpp-flags14:delete-delay=5e'), {
     request: { 'delete-delay': 5 },
   });

@@ -120,6 +120,33 @@ export interface NgBlock {
   flags?: string[];
 }
 
+/** A sound for the party of `from-tag`, or for all of them: flag `all`, or no tag. */
+export interface NgPlayMedia {
+  command: 'play media';
+  'call-id': string;
+  'from-tag'?: string;
+  'to-tag'?: string;
+  'via-branch'?: string;
+  /** `all`. */
+  flags?: string[];
+  all?: string;
+  /** Absolute path of a WAV file on the machine of the media server. */
+  file?: string;
+  /** A WAV file itself. */
+  blob?: Buffer;
+  /** Of rtpengine; not taken. */
+  'db-id'?: string;
+  /** How often it is played, at least once. */
+  'repeat-times'?: number;
+  /** Milliseconds from its beginning. */
+  'start-pos'?: number;
+}
+
+export interface NgStopMedia extends Omit<NgStopRecording, 'command'> {
+  command: 'stop media';
+  all?: string;
+}
+
 export interface NgList {
   command: 'list';
   /** Most calls that are named; 32 when left out. */
@@ -140,6 +167,8 @@ export type NgRequest =
   | NgStopRecording
   | NgPauseRecording
   | NgBlock
+  | NgPlayMedia
+  | NgStopMedia
   | NgList
   | NgStatistics;
 export type NgCommand = NgRequest['command'];
@@ -177,6 +206,16 @@ const FIELDS: Record<NgCommand, Fields> = {
   'start recording': { ...PARTY, flags: 'texts?', metadata: 'text?' },
   'stop recording': CONTROL,
   'pause recording': CONTROL,
+  'play media': {
+    ...CONTROL,
+    all: 'text?',
+    file: 'text?',
+    blob: 'bytes?',
+    'db-id': 'text?',
+    'repeat-times': 'integer?',
+    'start-pos': 'integer?',
+  },
+  'stop media': { ...CONTROL, all: 'text?' },
   'block media': CONTROL,
   'unblock media': CONTROL,
   'block DTMF': CONTROL,

@@ -2,6 +2,7 @@
 // run in another process (worker-engine.ts) as well as in this one (local-engine.ts).
 import type { SrtpSuiteName } from '../../rtp/srtp-suite.ts';
 import type { Endpoint } from '../../spool/pcap.ts';
+import type { Playback } from './player.ts';
 
 /** Where a party's media is expected from and sent to, as its SDP says. */
 export interface Remote {
@@ -45,10 +46,14 @@ export interface DropCounters {
   'not-authentic': number;
   /** Telephone events of a party that is not to be heard dialling. */
   blocked: number;
+  /** RTP of a party while its peer hears a sound instead. */
+  replaced: number;
 }
 
 export interface EngineCounters {
   relayed: number;
+  /** Of sounds. */
+  played: number;
   /** Copied by taps. */
   recorded: number;
   /** As they stand in captures. */
@@ -66,8 +71,9 @@ export function noCounters(): EngineCounters {
     'send-failed': 0,
     'not-authentic': 0,
     blocked: 0,
+    replaced: 0,
   };
-  return { relayed: 0, recorded: 0, recordedBytes: 0, dropped };
+  return { relayed: 0, played: 0, recorded: 0, recordedBytes: 0, dropped };
 }
 
 /** What has become of one leg. */
@@ -107,6 +113,11 @@ export interface Leg extends LegState {
    * @param onCode one was dialled, and nothing of it has passed
    */
   watchCodes(codes: readonly string[], payloadTypes: readonly number[], onCode: (code: string) => void): void;
+  /**
+   * Sends the party a sound, in place of its peer's RTP (see own-stream.ts), in no copy; what was played before ends. undefined
+   * ends it.
+   */
+  play(playback: Playback | undefined): void;
   /** Lets RTP with these payload types neither through nor into the copies; undefined ends that. Feature codes are heard. */
   blockEvents(payloadTypes: readonly number[] | undefined): void;
   /** Frees both ports; its state is the last one then. Never rejects. */

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GrecError, messageOf, systemCode } from '../../errors.ts';
 import { type EngineCounters, noCounters, type PacketEngine, type Shard, type Tap } from './engine.ts';
 import { LocalLeg } from './local-leg.ts';
+import { Pacer } from './pacer.ts';
 import { Port } from './port.ts';
 import { ChunkPool, ChunkTap } from './tap.ts';
 import type { UdpIo } from './udp-io.ts';
@@ -18,6 +19,7 @@ export class LocalEngine implements PacketEngine, Shard {
   readonly #pool: ChunkPool;
   readonly #turns: Set<ChunkTap>[] = Array.from({ length: FLUSH_TURNS }, () => new Set());
   readonly #legs = new Set<LocalLeg>();
+  readonly #pacer = new Pacer();
   readonly #timer: NodeJS.Timeout;
   #turn = 0;
   #opened = 0;
@@ -50,7 +52,7 @@ export class LocalEngine implements PacketEngine, Shard {
     const rtp = await this.#openPort('rtp', address, rtpPort);
     try {
       const rtcp = await this.#openPort('rtcp', address, rtpPort + 1);
-      const leg = new LocalLeg(address, rtpPort, rtp, rtcp, () => this.#legs.delete(leg));
+      const leg = new LocalLeg(address, rtpPort, rtp, rtcp, this.#pacer, () => this.#legs.delete(leg));
       this.#legs.add(leg);
       return leg;
     } catch (thrown) {
@@ -83,6 +85,7 @@ export class LocalEngine implements PacketEngine, Shard {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#pacer.close();
     await Promise.all([...this.#legs].map((leg) => leg.close()));
     // What their closing has set going comes to its end.
     await nextTurn();

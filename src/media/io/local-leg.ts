@@ -2,6 +2,9 @@
 import type { Endpoint } from '../../spool/pcap.ts';
 import { DtmfGate } from '../dtmf-gate.ts';
 import type { Leg, LegProtection, LegState, PortCounters, Remote, Tap, TapChannel } from './engine.ts';
+import { OwnStream } from './own-stream.ts';
+import type { Pacer } from './pacer.ts';
+import { type Playback, Player } from './player.ts';
 import type { Port } from './port.ts';
 import { LegSrtp } from './protection.ts';
 import { ChunkTap } from './tap.ts';
@@ -12,16 +15,21 @@ export class LocalLeg implements Leg {
   readonly rtcpPort: number;
   readonly #rtp: Port;
   readonly #rtcp: Port;
+  readonly #pacer: Pacer;
   readonly #onClose: () => void;
   #srtp: LegSrtp | undefined;
+  /** What is sent to the party of our own; there is none before the first sound. */
+  #own: OwnStream | undefined;
+  #player: Player | undefined;
 
-  constructor(address: string, rtpPort: number, rtp: Port, rtcp: Port, onClose: () => void) {
+  constructor(address: string, rtpPort: number, rtp: Port, rtcp: Port, pacer: Pacer, onClose: () => void) {
     this.address = address;
     this.rtpPort = rtpPort;
     this.rtcpPort = rtpPort + 1;
     this.#rtp = rtp;
     this.#rtcp = rtcp;
     rtp.sibling = rtcp;
+    this.#pacer = pacer;
     this.#onClose = onClose;
   }
 
@@ -109,9 +117,23 @@ export class LocalLeg implements Leg {
     this.#rtp.blocked = payloadTypes === undefined ? undefined : new Set(payloadTypes);
   }
 
+  play(playback: Playback | undefined): void {
+    if (this.#player !== undefined) this.#pacer.remove(this.#player);
+    this.#rtp.isReplaced = playback !== undefined;
+    this.#player = playback && this.#newPlayer(playback);
+    if (this.#player !== undefined) this.#pacer.add(this.#player);
+  }
+
+  #newPlayer(playback: Playback): Player {
+    this.#own ??= new OwnStream();
+    const put = (packet: Buffer) => this.#rtp.put(packet);
+    return new Player(playback, this.#own, put, () => this.play(undefined));
+  }
+
   async close(): Promise<void> {
     this.#rtp.gate?.end();
     this.#rtp.gate = undefined;
+    this.play(undefined);
     this.relayTo(undefined);
     this.copyTo(undefined, 0);
     this.protect(undefined);

@@ -50,6 +50,8 @@ export class Port implements DatagramReceiver {
   blocked: ReadonlySet<number> | undefined;
   /** Of an RTP port: the only payload types that are copied. */
   copied: ReadonlySet<number> | undefined;
+  /** Of an RTP port: the party hears something else than its peer. */
+  isReplaced = false;
   inbound: PacketRewrite | undefined;
   outbound: PacketRewrite | undefined;
   readonly #type: PacketType;
@@ -226,6 +228,7 @@ export class Port implements DatagramReceiver {
     }
     const peer = type === this.#type ? this.peer : this.peer?.sibling;
     if (peer === undefined) this.#counters.dropped['no-destination'] += 1;
+    else if (peer.isReplaced && type === 'rtp') this.#counters.dropped.replaced += 1;
     else peer.#send(bytes, start, end, type);
   }
 
@@ -235,11 +238,19 @@ export class Port implements DatagramReceiver {
       return;
     }
     this.#counters.relayed += 1;
-    const isSent =
-      this.outbound === undefined
-        ? this.#socket.send(bytes, start, end)
-        : this.#sendRewritten(this.outbound, bytes, start, end, type);
-    if (!isSent) this.onSendFailed();
+    if (!this.#emit(this.#socket, bytes, start, end, type)) this.onSendFailed();
+  }
+
+  /** Sends the party a packet of our own. */
+  put(packet: Buffer): void {
+    if (this.#destination === undefined || this.#socket === undefined) return;
+    if (this.#emit(this.#socket, packet, 0, packet.length, 'rtp')) this.#counters.played += 1;
+    else this.received.errors += 1;
+  }
+
+  #emit(socket: DatagramSocket, bytes: Buffer, start: number, end: number, type: PacketType): boolean {
+    if (this.outbound === undefined) return socket.send(bytes, start, end);
+    return this.#sendRewritten(this.outbound, bytes, start, end, type);
   }
 
   #sendRewritten(

@@ -10,7 +10,9 @@ import type {
   TapChannel,
   TapEnd,
 } from './engine.ts';
+import type { Playback } from './player.ts';
 import type { WorkerProcess } from './worker-process.ts';
+import type { ToldPlayback } from './worker-protocol.ts';
 
 const none = (): PortCounters => ({ packets: 0, bytes: 0, errors: 0, lastAt: 0 });
 
@@ -113,10 +115,18 @@ export class RemoteLeg implements Leg {
     this.#worker.post({ do: 'block', leg: this.number, payloadTypes });
   }
 
+  play(playback: Playback | undefined): void {
+    this.#worker.post({ do: 'play', leg: this.number, playback: playback && told(playback) });
+  }
+
   async close(): Promise<void> {
     this.#know(await this.#worker.ask({ do: 'close', leg: this.number }).catch(() => undefined));
     this.#onClose();
   }
+}
+
+function told({ sound, ...rest }: Playback): ToldPlayback {
+  return { ...rest, sound: { law: sound.law, bytes: sound.bytes.toString('base64') } };
 }
 
 export class RemoteTap implements Tap {

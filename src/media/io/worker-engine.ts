@@ -287,6 +287,7 @@ class RemoteShard implements Shard {
 
 function addCounters(to: EngineCounters, { dropped, ...counted }: Readonly<EngineCounters>): void {
   to.relayed += counted.relayed;
+  to.played += counted.played;
   to.recorded += counted.recorded;
   to.recordedBytes += counted.recordedBytes;
   for (const reason of Object.keys(dropped) as (keyof typeof dropped)[])

@@ -1,6 +1,9 @@
 // What the media server and its relay workers tell each other, over the channel that fork(2) of Node opens: lists of commands one
 // way, lists of reports the other, each in order.
+
+import type { Law } from '../sound.ts';
 import type { EngineCounters, LegProtection, LegState, Remote, TapChannel, TapEnd } from './engine.ts';
+import type { Playback } from './player.ts';
 
 /** The engines that may be asked for, best first. */
 export const ENGINES = ['io_uring', 'epoll', 'dgram'] as const;
@@ -16,6 +19,7 @@ export type Command =
   | { do: 'copy-only'; leg: number; payloadTypes: readonly number[] | undefined }
   | { do: 'watch'; leg: number; codes: readonly string[]; payloadTypes: readonly number[] }
   | { do: 'block'; leg: number; payloadTypes: readonly number[] | undefined }
+  | { do: 'play'; leg: number; playback: ToldPlayback | undefined }
   | { do: 'look'; leg: number }
   | { do: 'close'; leg: number }
   | { do: 'tap'; tap: number }
@@ -24,6 +28,9 @@ export type Command =
   | { do: 'end'; tap: number }
   | { do: 'count' }
   | { do: 'settle' };
+
+/** A playback in a message: its sound in Base64. */
+export type ToldPlayback = Omit<Playback, 'sound'> & { sound: { law: Law; bytes: string } };
 
 /** What a command is answered with; those that are not named are answered with nothing. */
 export interface Answers {

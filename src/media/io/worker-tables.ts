@@ -2,7 +2,8 @@
 import type { Leg, LegState, Tap } from './engine.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { LocalLeg } from './local-leg.ts';
-import type { Command, Report } from './worker-protocol.ts';
+import type { Playback } from './player.ts';
+import type { Command, Report, ToldPlayback } from './worker-protocol.ts';
 
 export class WorkerTables {
   readonly #engine: LocalEngine;
@@ -35,6 +36,8 @@ export class WorkerTables {
         return this.#watch(command.leg, command.codes, command.payloadTypes);
       case 'block':
         return this.#legs.get(command.leg)?.blockEvents(command.payloadTypes);
+      case 'play':
+        return this.#legs.get(command.leg)?.play(command.playback && heard(command.playback));
       case 'look':
         return this.#legs.get(command.leg)?.state;
       case 'close':
@@ -84,4 +87,8 @@ export class WorkerTables {
     this.#taps.delete(number);
     return tap?.end();
   }
+}
+
+function heard({ sound, ...rest }: ToldPlayback): Playback {
+  return { ...rest, sound: { law: sound.law, bytes: Buffer.from(sound.bytes, 'base64') } };
 }
