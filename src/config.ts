@@ -13,7 +13,7 @@ import {
   portRange,
 } from './config-addresses.ts';
 import { mediaSection } from './config-media.ts';
-import { findRecordingMistakes, recordingSection } from './config-recording.ts';
+import { findRecordingMistakes, placeToneFile, recordingSection } from './config-recording.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
 import { defaultEntries } from './dn-settings.ts';
@@ -128,6 +128,8 @@ export interface Paths {
   callsDb: string;
   /** The routing strategy; it need not exist unless `[switch] strategy` names it. */
   strategy: string;
+  /** Undefined when none is to be heard. */
+  consentTone: string | undefined;
   /** Undefined when there is no certificate. */
   tls: TlsFiles | undefined;
 }
@@ -240,6 +242,7 @@ function placePaths(
     switchDb: join(state, 'switch.db'),
     callsDb: join(state, 'calls.db'),
     strategy: resolve(configurationDirectory(file, env, uid), values.switch.strategy ?? 'strategy.toml'),
+    consentTone: placeToneFile(base, values.recording['consent-tone']),
     tls: placeTlsFiles(base, values.sip.tls),
   };
 }

@@ -17,6 +17,7 @@ const BASE = [
   'dn-settings',
   'recording-name',
   'sound-file',
+  'consent-tone',
   'errors',
   'log',
   'log-destination',

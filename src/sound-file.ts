@@ -25,6 +25,11 @@ export interface SoundFile {
   bytes: Buffer;
 }
 
+/** Milliseconds. */
+export function soundMs({ encoding, bytes }: SoundFile): number {
+  return Math.round((bytes.length / (encoding === 'PCM16' ? 2 : 1) / RATE) * 1000);
+}
+
 /** @throws GrecError SOUND_UNUSABLE */
 export function loadSound(file: string): SoundFile {
   try {

@@ -1,5 +1,5 @@
-// What [recording] says of recordings, with real daemons and phones: keys are kept out of them, and heard by the other party.
-import { readdirSync, readFileSync } from 'node:fs';
+// What [recording] says of recordings, with real daemons and phones: keys and the consent tone are heard, and in no recording.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openCapture } from '../../src/spool/capture-file.ts';
@@ -9,6 +9,7 @@ import { findAudio } from '../../src/testing/compare.ts';
 import { toLinear } from '../../src/testing/dialogue.ts';
 import { buildRtpPacket, readRtpPacket } from '../../src/testing/packets.ts';
 import type { PhoneCall } from '../../src/testing/phone.ts';
+import { buildWav, chirp } from '../../src/testing/wav.ts';
 import { install, readChannels } from './installation.ts';
 import { noise } from './noise.ts';
 import { connect, newPhone } from './phones.ts';
@@ -17,7 +18,14 @@ import { connect, newPhone } from './phones.ts';
 const EVENT_TYPE = 101;
 const KEYS = 12;
 
-const installation = await install({ toml: '[recording]\ndtmf = "drop"' });
+/** Of the tone: 600 ms. */
+const { pcm, mulaw } = chirp(4800);
+const SILENCE = 0xff;
+
+const installation = await install({
+  toml: '[recording]\ndtmf = "drop"\n[recording.consent-tone]\nfile = "tone.wav"\nparties = "customer"',
+  prepare: (directory) => writeFileSync(join(directory, 'tone.wav'), buildWav({ data: pcm })),
+});
 t.teardown(() => installation.stop());
 t.jobs = 3;
 
@@ -85,3 +93,38 @@ t.test('a key is heard by the other party, and stands in no capture', { timeout:
   t.match(findAudio(right, toLinear(a)), { exact: true });
   t.match(JSON.parse(metadata).quality, [{ lost: 0 }, { lost: 0 }]);
 });
+
+t.test('the customer hears the tone, the recording has what was said', { timeout: 60_000 }, async (t) => {
+  const { out, into, ended } = await recordedCall(t);
+  const said = noise('customer of the tone', 2);
+  await Promise.all([out.speak(said), into.speak(Buffer.alloc(said.length, SILENCE))]);
+  await Promise.all([into.media.receiver.until(100), out.media.receiver.until(100)]);
+  t.match(findAudio(out.media.receiver.audio(), toLinear(mulaw)), { exact: true }, 'within silence');
+  t.match(findAudio(into.media.receiver.audio(), toLinear(said)), { exact: true }, 'not the agent');
+  const { left, right } = await ended();
+  t.ok(
+    left.every((sample) => sample === 0),
+    'the agent said nothing',
+  );
+  t.match(findAudio(right, toLinear(said)), { exact: true });
+});
+
+t.test(
+  'a tone that cannot be read again leaves the one there is in force',
+  { timeout: 60_000 },
+  async (t) => {
+    const { ask, configFile, log } = installation;
+    const before = readFileSync(configFile, 'utf8');
+    t.teardown(() => writeFileSync(configFile, before));
+    writeFileSync(configFile, before.replace('tone.wav', 'none.wav'));
+    const { pid } = await ask<{ pid: number }>('grec-mediad', 'GET', '/status');
+    process.kill(pid, 'SIGHUP');
+    await installation.until(
+      'the mistake is told',
+      async () =>
+        log.some((line) =>
+          /reload failed: .*consent-tone\.file: cannot read the sound .*none\.wav/.test(line),
+        ) || undefined,
+    );
+  },
+);

@@ -35,6 +35,23 @@ t.test('check: every mistake, with line and key', async (t) => {
   t.equal((await grec(state, ['config', 'check', '/nonexistent', '--json'])).code, 78);
 });
 
+t.test('check: a consent tone that cannot be played', async (t) => {
+  const state = emptyState(t);
+  const file = join(state.directory, 'tone.toml');
+  writeFileSync(file, '[recording.consent-tone]\nfile = "tone.wav"\n');
+  writeFileSync(join(state.directory, 'tone.wav'), 'noise');
+  const { code, err } = await grec(state, ['config', 'check', file]);
+  t.equal(code, 78);
+  t.match(
+    err,
+    /tone\.toml: recording\.consent-tone\.file: cannot play the sound .*tone\.wav: it is no WAV file/,
+  );
+  t.match(err, 'ffmpeg');
+  const json = await grec(state, ['config', 'check', file, '--json']);
+  t.equal(json.code, 78);
+  t.match(JSON.parse(json.out), { valid: false, problems: [{ key: 'recording.consent-tone.file' }] });
+});
+
 t.test('every other command refuses a bad configuration with the same words', async (t) => {
   const state = emptyState(t);
   writeFileSync(state.configFile, 'x = 1\n');

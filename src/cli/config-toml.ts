@@ -31,7 +31,7 @@ export function printConfig(config: Config): string {
       ng: showHostPort(mediad.ng),
       ports: `${mediad.ports.first}-${mediad.ports.last}`,
     },
-    recording,
+    recording: { ...recording, ...toneOf(config) },
     archive: { ...archive, directory: config.paths.archive },
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),
@@ -41,6 +41,12 @@ export function printConfig(config: Config): string {
 /** TOML has no word for what is not there. */
 function defined(values: object | undefined): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values ?? {}).filter(([, value]) => value !== undefined));
+}
+
+/** A tone that is not named cannot be described either. */
+function toneOf({ recording, paths }: Config): { 'consent-tone': object | undefined } {
+  const file = paths.consentTone;
+  return { 'consent-tone': file === undefined ? undefined : { ...recording['consent-tone'], file } };
 }
 
 /** A file that is named must exist. */

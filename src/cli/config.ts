@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { checkConfig, loadConfig } from '../config.ts';
+import { loadConsentTone, readConsentTone } from '../consent-tone.ts';
 import { printConfig, showHostPort } from './config-toml.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
@@ -18,6 +19,13 @@ export async function configCheck(context: CliContext, file: string | undefined)
     }
   }
   const config = loadConfig({ file: named });
+  const tone = readConsentTone(config);
+  if (context.json && tone !== undefined && 'message' in tone) {
+    const { key, message } = tone;
+    context.printJson({ valid: false, file: config.file ?? null, problems: [{ key, message }] });
+    return EXIT.config;
+  }
+  loadConsentTone(config);
   if (context.json) {
     context.printJson({ valid: true, file: config.file ?? null, problems: [], paths: config.paths });
     return EXIT.ok;

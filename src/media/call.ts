@@ -5,6 +5,7 @@ import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { NgEvent, NgOk } from '../ng/reply.ts';
 import type { NgAnswer, NgOffer, NgPlayMedia, NgStopMedia } from '../ng/request.ts';
+import { soundMs } from '../sound-file.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { Format, Party, RecordingMetadata, Stream } from '../spool/segment.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type RecordingContext,
   readMetadata,
 } from './call-recording.ts';
+import type { Announced, ConsentTones, ReadyTone } from './consent-tones.ts';
 import { CopiedTypes } from './copied-types.ts';
 import { CryptoExchange } from './crypto-exchange.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
@@ -21,7 +23,7 @@ import { describeForeign, type ForeignNotes, readForeignNotes } from './foreign.
 import type { Leg, PacketEngine, Shard } from './io/engine.ts';
 import { playbackFor, requestedSound } from './play-media.ts';
 import type { PortPool } from './port-pool.ts';
-import { durationMs } from './sound.ts';
+import { tonePlayback } from './tone-playback.ts';
 import { outgoingProtocol } from './transport-protocol.ts';
 
 const FEATURE_CODE = /^[0-9A-D*#]{1,8}$/;
@@ -32,6 +34,8 @@ export interface CallContext extends RecordingContext {
   /** Our media addresses, bound and shown in SDP: one, or one of each family. The first is the preferred one. */
   addresses: readonly [string, ...string[]];
   ports: PortPool;
+  /** Tells the parties that they are recorded. */
+  consent: ConsentTones;
   /** Whether recordings that begin now are to be without DTMF. */
   isDtmfDropped(): boolean;
   log: Logger;
@@ -50,6 +54,8 @@ export interface CallParty {
   codes?: readonly string[];
   /** Its telephone events go no further, and into no recording. */
   isDtmfBlocked?: boolean;
+  /** The consent tone cannot be played to it, which has been told. */
+  isToneRefused?: boolean;
   /** Of what it sends: for recordings without DTMF. */
   copied: CopiedTypes;
   /** Its keys, as it describes them. */
@@ -58,7 +64,7 @@ export interface CallParty {
   created: number;
 }
 
-export class Call {
+export class Call implements Announced {
   readonly id: string;
   /** Seconds since 1970. */
   readonly created = secondsNow();
@@ -137,6 +143,7 @@ export class Call {
     offerer.leg.protect(offerer.crypto.protection);
     this.#adopt(party, description);
     this.recording?.update(this.#streams());
+    this.#announceRecording();
     await this.#shard?.settled();
     const { protocol } = offerer.description.audio;
     return {
@@ -151,7 +158,9 @@ export class Call {
     if (this.parties.length < 2 || shard === undefined) throw refused('the call has no media yet');
     this.#adoptMetadata(metadata);
     this.recording?.resume();
-    await this.#record(shard).opened();
+    const recording = this.#record(shard);
+    this.#announceRecording();
+    await recording.opened();
     await shard.settled();
     return { result: 'ok' };
   }
@@ -159,6 +168,7 @@ export class Call {
   /** When this resolves, no packet that comes is copied until it is started again. */
   async pauseRecording(): Promise<void> {
     this.recording?.pause();
+    this.#endTone();
     await this.#shard?.settled();
   }
 
@@ -176,6 +186,44 @@ export class Call {
     await this.#shard?.settled();
   }
 
+  /** As soon as it is known how each party can be told. */
+  #announceRecording(): void {
+    const isKnown = this.parties.every(({ description }) => description !== undefined);
+    if (isKnown && this.recording?.isPaused === false) this.#context.consent.begin(this);
+  }
+
+  #endTone(): void {
+    this.#context.consent.end(this);
+    for (const { leg } of this.parties) leg.sound(undefined);
+  }
+
+  /** Its parties, or those that are to, hear the consent tone once. */
+  announce(tone: ReadyTone): void {
+    for (const party of this.parties) {
+      if (tone.parties !== 'all' && tone.parties !== this.#roleOf(party)) continue;
+      const takes = party.description?.formats ?? [];
+      const others = this.#otherThan(party).description?.formats ?? [];
+      const playback = tonePlayback({ takes, others }, tone);
+      if (playback !== undefined) party.leg.sound(playback);
+      else this.#warnOfNoTone(party);
+    }
+  }
+
+  #roleOf(party: CallParty): Party['role'] | undefined {
+    const label = this.#labelOf(party);
+    return (this.#metadata?.parties ?? this.#strangers()).find((one) => one.label === label)?.role;
+  }
+
+  #warnOfNoTone(party: CallParty): void {
+    if (party.isToneRefused) return;
+    party.isToneRefused = true;
+    const takes = party.description?.formats.map(({ encoding }) => encoding);
+    this.#log.error(
+      { alarm: 'consent-tone', tag: party.tag, takes, hint: 'offer it PCMU or PCMA' },
+      'a party that is recorded cannot be played the consent tone: it takes no G.711',
+    );
+  }
+
   /** Plays to whom the request names, each as it hears. @throws GrecError NG_REFUSED, SOUND_UNUSABLE: then to nobody */
   async playMedia(request: NgPlayMedia): Promise<NgOk> {
     const sound = requestedSound(request);
@@ -186,7 +234,7 @@ export class Call {
     });
     for (const { leg, playback } of playbacks) leg.play(playback);
     await this.#shard?.settled();
-    return { result: 'ok', duration: durationMs(sound) };
+    return { result: 'ok', duration: soundMs(sound) };
   }
 
   async stopMedia(request: NgStopMedia): Promise<void> {
@@ -217,6 +265,7 @@ export class Call {
     const { recording } = this;
     this.recording = undefined;
     recording?.end(reason);
+    this.#endTone();
     if (recording !== undefined) await this.#shard?.settled();
   }
 
@@ -286,6 +335,8 @@ export class Call {
     if (free === undefined) {
       replaced.crypto = new CryptoExchange();
       for (const party of this.parties) party.copied = new CopiedTypes();
+      // Nor has it heard that it is recorded.
+      this.#context.consent.end(this);
     }
     replaced.tag = tag;
     return replaced;

@@ -4,6 +4,7 @@ import t from 'tap';
 import { silentLogger } from '../log.ts';
 import { openJournal } from '../spool/journal.ts';
 import { createCalls } from './calls.ts';
+import { ConsentTones } from './consent-tones.ts';
 import { createDgramEngine } from './io/dgram-io.ts';
 import { createPortPool } from './port-pool.ts';
 
@@ -21,6 +22,7 @@ t.test('a step of two hours ends no call', async (t) => {
     engine,
     ports: createPortPool({ first, last: first + 3 }),
     isDtmfDropped: () => false,
+    consent: new ConsentTones(undefined),
     addresses: ['127.0.0.1'],
     spool: directory,
     host: 'here',

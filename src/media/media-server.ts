@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { type Config, machineName } from '../config.ts';
+import { loadConsentTone } from '../consent-tone.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import { createNgServer, type NgServer } from '../ng/server.ts';
@@ -11,6 +12,7 @@ import { openJournal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import type { CallContext } from './call.ts';
 import { type Calls, createCalls, PONG } from './calls.ts';
+import { ConsentTones } from './consent-tones.ts';
 import type { PacketEngine } from './io/engine.ts';
 import { startWorkerEngine, type WorkerEngineOptions } from './io/worker-engine.ts';
 import { createPortPool } from './port-pool.ts';
@@ -22,7 +24,7 @@ const MOST_DEFAULT_WORKERS = 4;
 /**
  * Starts the media server, and the repair of what an earlier life left in the spool.
  * @param startEngine what relays; relay workers as a rule
- * @throws GrecError STATE_UNUSABLE, PORT_IN_USE, PORT_UNUSABLE, ENGINE_UNUSABLE
+ * @throws GrecError CONFIG_INVALID, STATE_UNUSABLE, PORT_IN_USE, PORT_UNUSABLE, ENGINE_UNUSABLE
  */
 export async function startMediaServer(
   { config, log }: DaemonContext,
@@ -30,6 +32,7 @@ export async function startMediaServer(
 ): Promise<RunningDaemon> {
   const { mediad, paths } = config;
   let { recording } = config;
+  const consent = new ConsentTones(loadConsentTone(config));
   prepareSpool(paths.spool);
   const journal = openJournal({ directory: paths.journal, daemon: 'grec-mediad', log });
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
@@ -65,6 +68,7 @@ export async function startMediaServer(
   const context: CallContext = {
     engine,
     ports: createPortPool(mediad.ports),
+    consent,
     isDtmfDropped: () => recording.dtmf === 'drop',
     addresses: ownAddresses(mediad),
     spool: paths.spool,
@@ -106,9 +110,11 @@ export async function startMediaServer(
       };
     },
     reload(read) {
+      consent.use(loadConsentTone(read));
       recording = read.recording;
     },
     async stop() {
+      consent.stop();
       health.stop();
       await ng.close();
       await calls.close('shutdown');

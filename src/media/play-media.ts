@@ -2,10 +2,10 @@
 import { isAbsolute } from 'node:path';
 import { GrecError } from '../errors.ts';
 import type { NgPlayMedia } from '../ng/request.ts';
-import { loadSound, readSound, type SoundFile } from '../sound-file.ts';
+import { loadSound, readSound, type SoundFile, soundMs } from '../sound-file.ts';
 import type { Format } from '../spool/segment.ts';
 import type { Playback } from './io/player.ts';
-import { BYTES_PER_MS, compand, durationMs, LAWS, type Law } from './sound.ts';
+import { BYTES_PER_MS, compand, LAWS, type Law } from './sound.ts';
 
 /** What was asked for, read. @throws GrecError NG_REFUSED, SOUND_UNUSABLE */
 export function requestedSound({ file, blob, 'db-id': id }: NgPlayMedia): SoundFile {
@@ -32,7 +32,7 @@ export function playbackFor(listener: Listener, sound: SoundFile, request: NgPla
   const companded = compand(sound, format.law);
   const startAt = (request['start-pos'] ?? 0) * BYTES_PER_MS;
   if (startAt >= companded.bytes.length)
-    throw refused(`start-pos is ${request['start-pos']} ms, and the sound lasts ${durationMs(sound)} ms`);
+    throw refused(`start-pos is ${request['start-pos']} ms, and the sound lasts ${soundMs(sound)} ms`);
   const { payloadType } = format;
   return { sound: companded, payloadType, startAt, times: Math.max(1, request['repeat-times'] ?? 1) };
 }

@@ -27,7 +27,3 @@ export function compand({ encoding, bytes }: SoundFile, law: Law): Sound {
   }
   return { law, bytes: companded };
 }
-
-export function durationMs({ encoding, bytes }: SoundFile): number {
-  return Math.round(bytes.length / (encoding === 'PCM16' ? 2 : 1) / BYTES_PER_MS);
-}

@@ -51,7 +51,7 @@ export function rtpHeaderLength(bytes: Uint8Array, start = 0): number {
 }
 
 /** The offset after the payload, that is before any padding; -1 when header and padding do not fit. */
-function rtpPayloadEnd(bytes: Uint8Array, start: number, end: number): number {
+export function rtpPayloadEnd(bytes: Uint8Array, start: number, end: number): number {
   const payload = start + rtpHeaderLength(bytes, start);
   if (payload > end) return -1;
   if (((bytes[start] ?? 0) & PADDING) === 0) return end;

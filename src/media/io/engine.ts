@@ -3,6 +3,7 @@
 import type { SrtpSuiteName } from '../../rtp/srtp-suite.ts';
 import type { Endpoint } from '../../spool/pcap.ts';
 import type { Playback } from './player.ts';
+import type { TonePlayback } from './tone.ts';
 
 /** Where a party's media is expected from and sent to, as its SDP says. */
 export interface Remote {
@@ -118,6 +119,8 @@ export interface Leg extends LegState {
    * ends it.
    */
   play(playback: Playback | undefined): void;
+  /** Adds a tone to what the party hears (see tone.ts); what there was of another ends. undefined ends it. */
+  sound(tone: TonePlayback | undefined): void;
   /** Lets RTP with these payload types neither through nor into the copies; undefined ends that. Feature codes are heard. */
   blockEvents(payloadTypes: readonly number[] | undefined): void;
   /** Frees both ports; its state is the last one then. Never rejects. */

@@ -8,6 +8,7 @@ import { type Playback, Player } from './player.ts';
 import type { Port } from './port.ts';
 import { LegSrtp } from './protection.ts';
 import { ChunkTap } from './tap.ts';
+import { Tone, type TonePlayback } from './tone.ts';
 
 export class LocalLeg implements Leg {
   readonly address: string;
@@ -130,10 +131,23 @@ export class LocalLeg implements Leg {
     return new Player(playback, this.#own, put, () => this.play(undefined));
   }
 
+  sound(tone: TonePlayback | undefined): void {
+    if (this.#rtp.tone !== undefined) this.#pacer.remove(this.#rtp.tone);
+    this.#rtp.tone = tone && this.#newTone(tone);
+    if (this.#rtp.tone !== undefined) this.#pacer.add(this.#rtp.tone);
+  }
+
+  #newTone(tone: TonePlayback): Tone {
+    this.#own ??= new OwnStream();
+    const put = (packet: Buffer) => this.#rtp.putTone(packet);
+    return new Tone(tone, this.#own, put, () => this.sound(undefined));
+  }
+
   async close(): Promise<void> {
     this.#rtp.gate?.end();
     this.#rtp.gate = undefined;
     this.play(undefined);
+    this.sound(undefined);
     this.relayTo(undefined);
     this.copyTo(undefined, 0);
     this.protect(undefined);

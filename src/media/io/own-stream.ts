@@ -6,11 +6,16 @@
 import { randomBytes } from 'node:crypto';
 import { RTP_HEADER_BYTES } from '../../rtp/header.ts';
 import { writeRtpHeader } from '../../rtp/write-header.ts';
-import { BYTES_PER_MS } from '../sound.ts';
+import { BYTES_PER_MS, type Law } from '../sound.ts';
 
 /** Of one packet (RFC 3551 section 4.2). */
 export const PACKET_MS = 20;
 export const PACKET_BYTES = PACKET_MS * BYTES_PER_MS;
+
+/** Who is later than this with a packet was held up, and goes on from there: a burst would be of no use. In milliseconds. */
+export const MOST_LATE_MS = 200;
+/** The byte of a sample of 0. */
+export const SILENCE: Record<Law, number> = { PCMU: 0xff, PCMA: 0xd5 };
 
 export class OwnStream {
   readonly packet: Buffer = Buffer.alloc(RTP_HEADER_BYTES + PACKET_BYTES);

@@ -1,13 +1,8 @@
 // A sound on its way to one party, packet by packet, in place of what the other one says.
 import { RTP_HEADER_BYTES } from '../../rtp/header.ts';
-import type { Law, Sound } from '../sound.ts';
-import { type OwnStream, PACKET_BYTES, PACKET_MS } from './own-stream.ts';
+import type { Sound } from '../sound.ts';
+import { MOST_LATE_MS, type OwnStream, PACKET_BYTES, PACKET_MS, SILENCE } from './own-stream.ts';
 import type { Playing } from './pacer.ts';
-
-/** Who is later than this with a packet was held up, and goes on from there: a burst would be of no use. In milliseconds. */
-const MOST_LATE_MS = 200;
-/** The byte of a sample of 0. */
-const SILENCE: Record<Law, number> = { PCMU: 0xff, PCMA: 0xd5 };
 
 /** What is to be played. */
 export interface Playback {

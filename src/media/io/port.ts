@@ -6,6 +6,7 @@ import type { DtmfGate } from '../dtmf-gate.ts';
 import type { EngineCounters, PortCounters, TapChannel } from './engine.ts';
 import { type Expected, Latch } from './latch.ts';
 import type { ChunkTap } from './tap.ts';
+import { mixed, type Tone, UNTOUCHED } from './tone.ts';
 import type { DatagramReceiver, DatagramSocket, PacketClock } from './udp-io.ts';
 
 /** Packets kept while it is not known whose they are: over a second of one source. */
@@ -50,6 +51,8 @@ export class Port implements DatagramReceiver {
   blocked: ReadonlySet<number> | undefined;
   /** Of an RTP port: the only payload types that are copied. */
   copied: ReadonlySet<number> | undefined;
+  /** Of an RTP port: what is added to what the party hears. */
+  tone: Tone | undefined;
   /** Of an RTP port: the party hears something else than its peer. */
   isReplaced = false;
   inbound: PacketRewrite | undefined;
@@ -221,15 +224,39 @@ export class Port implements DatagramReceiver {
       this.#counters.dropped.blocked += 1;
       return;
     }
-    if (this.#tap !== undefined && this.#flow !== undefined) {
-      if (type === 'rtp' && this.copied?.has(rtpPayloadType(bytes, start)) === false)
-        this.#tap.leaveOut(this.#channel);
-      else this.#tap.copy(this.#channel, seconds, micros, this.#flow, bytes, start, end);
-    }
     const peer = type === this.#type ? this.peer : this.peer?.sibling;
+    if (peer?.tone !== undefined && type === 'rtp' && !peer.isReplaced) {
+      this.#passWith(peer.tone, peer, bytes, start, end, seconds, micros);
+      return;
+    }
+    this.#copy(bytes, start, end, seconds, micros, type);
     if (peer === undefined) this.#counters.dropped['no-destination'] += 1;
     else if (peer.isReplaced && type === 'rtp') this.#counters.dropped.replaced += 1;
     else peer.#send(bytes, start, end, type);
+  }
+
+  #copy(bytes: Buffer, start: number, end: number, seconds: number, micros: number, type: PacketType): void {
+    if (this.#tap === undefined || this.#flow === undefined) return;
+    if (type === 'rtp' && this.copied?.has(rtpPayloadType(bytes, start)) === false)
+      this.#tap.leaveOut(this.#channel);
+    else this.#tap.copy(this.#channel, seconds, micros, this.#flow, bytes, start, end);
+  }
+
+  #passWith(
+    tone: Tone,
+    peer: Port,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    seconds: number,
+    micros: number,
+  ): void {
+    const length = tone.mix(bytes, start, end);
+    if (length > 0 && tone.isRecorded) this.#copy(mixed, 0, length, seconds, micros, 'rtp');
+    else this.#copy(bytes, start, end, seconds, micros, 'rtp');
+    if (length > 0) peer.#send(mixed, 0, length, 'rtp');
+    else if (length === UNTOUCHED) peer.#send(bytes, start, end, 'rtp');
+    else this.#counters.dropped.replaced += 1;
   }
 
   #send(bytes: Buffer, start: number, end: number, type: PacketType): void {
@@ -241,10 +268,27 @@ export class Port implements DatagramReceiver {
     if (!this.#emit(this.#socket, bytes, start, end, type)) this.onSendFailed();
   }
 
-  /** Sends the party a packet of our own. */
+  /** Sends the party a packet of our own, with the tone that there may be. */
   put(packet: Buffer): void {
+    const length = this.tone?.mix(packet, 0, packet.length) ?? UNTOUCHED;
+    if (length > 0) this.#putOwn(mixed, length);
+    else this.#putOwn(packet, packet.length);
+  }
+
+  /** Sends the party a packet of a tone, which may be for the copies too, as if its peer had sent it. */
+  putTone(packet: Buffer): void {
+    this.#putOwn(packet, packet.length);
+    if (this.tone?.isRecorded === true && this.peer !== undefined) this.peer.#copyNow(packet);
+  }
+
+  #copyNow(packet: Buffer): void {
+    this.#clock.tick();
+    this.#copy(packet, 0, packet.length, this.#clock.seconds, this.#clock.micros, 'rtp');
+  }
+
+  #putOwn(packet: Buffer, length: number): void {
     if (this.#destination === undefined || this.#socket === undefined) return;
-    if (this.#emit(this.#socket, packet, 0, packet.length, 'rtp')) this.#counters.played += 1;
+    if (this.#emit(this.#socket, packet, 0, length, 'rtp')) this.#counters.played += 1;
     else this.received.errors += 1;
   }
 

@@ -11,8 +11,9 @@ import type {
   TapEnd,
 } from './engine.ts';
 import type { Playback } from './player.ts';
+import type { TonePlayback } from './tone.ts';
 import type { WorkerProcess } from './worker-process.ts';
-import type { ToldPlayback } from './worker-protocol.ts';
+import type { ToldPlayback, ToldTone } from './worker-protocol.ts';
 
 const none = (): PortCounters => ({ packets: 0, bytes: 0, errors: 0, lastAt: 0 });
 
@@ -117,6 +118,16 @@ export class RemoteLeg implements Leg {
 
   play(playback: Playback | undefined): void {
     this.#worker.post({ do: 'play', leg: this.number, playback: playback && told(playback) });
+  }
+
+  sound(tone: TonePlayback | undefined): void {
+    this.#worker.post({ do: 'sound', leg: this.number, tone: tone && this.#toldTone(tone) });
+  }
+
+  #toldTone({ sound, ...rest }: TonePlayback): ToldTone {
+    const { number, isNew } = this.#worker.numberOf(sound);
+    const bytes = isNew ? { bytes: sound.bytes.toString('base64') } : {};
+    return { ...rest, sound: { law: sound.law, number, ...bytes } };
   }
 
   async close(): Promise<void> {

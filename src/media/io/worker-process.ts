@@ -35,6 +35,8 @@ export class WorkerProcess {
   readonly #events: WorkerEvents;
   readonly #pending = new Map<number, Pending>();
   #orders: Order[] = [];
+  /** Those that it knows. */
+  readonly #sounds = new WeakMap<object, number>();
   #serial = 0;
 
   constructor(settings: WorkerSettings, events: WorkerEvents) {
@@ -55,6 +57,15 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** What it calls this sound, and whether it has yet to be told it. */
+  numberOf(sound: object): { number: number; isNew: boolean } {
+    const known = this.#sounds.get(sound);
+    if (known !== undefined) return { number: known, isNew: false };
+    this.#serial += 1;
+    this.#sounds.set(sound, this.#serial);
+    return { number: this.#serial, isNew: true };
   }
 
   /** Tells it something that wants no answer. */

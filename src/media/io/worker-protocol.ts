@@ -4,6 +4,7 @@
 import type { Law } from '../sound.ts';
 import type { EngineCounters, LegProtection, LegState, Remote, TapChannel, TapEnd } from './engine.ts';
 import type { Playback } from './player.ts';
+import type { TonePlayback } from './tone.ts';
 
 /** The engines that may be asked for, best first. */
 export const ENGINES = ['io_uring', 'epoll', 'dgram'] as const;
@@ -20,6 +21,7 @@ export type Command =
   | { do: 'watch'; leg: number; codes: readonly string[]; payloadTypes: readonly number[] }
   | { do: 'block'; leg: number; payloadTypes: readonly number[] | undefined }
   | { do: 'play'; leg: number; playback: ToldPlayback | undefined }
+  | { do: 'sound'; leg: number; tone: ToldTone | undefined }
   | { do: 'look'; leg: number }
   | { do: 'close'; leg: number }
   | { do: 'tap'; tap: number }
@@ -31,6 +33,9 @@ export type Command =
 
 /** A playback in a message: its sound in Base64. */
 export type ToldPlayback = Omit<Playback, 'sound'> & { sound: { law: Law; bytes: string } };
+
+/** A tone in a message: its sound by number, and in Base64 when the worker does not know it yet. */
+export type ToldTone = Omit<TonePlayback, 'sound'> & { sound: { law: Law; number: number; bytes?: string } };
 
 /** What a command is answered with; those that are not named are answered with nothing. */
 export interface Answers {

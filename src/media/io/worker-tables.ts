@@ -1,15 +1,21 @@
 // The legs and taps of a relay worker by their numbers, and what each command does to them.
+import type { Sound } from '../sound.ts';
 import type { Leg, LegState, Tap } from './engine.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { LocalLeg } from './local-leg.ts';
 import type { Playback } from './player.ts';
-import type { Command, Report, ToldPlayback } from './worker-protocol.ts';
+import type { TonePlayback } from './tone.ts';
+import type { Command, Report, ToldPlayback, ToldTone } from './worker-protocol.ts';
+
+/** The tone in both laws, and the one before it. */
+const MOST_SOUNDS = 4;
 
 export class WorkerTables {
   readonly #engine: LocalEngine;
   readonly #report: (report: Report) => void;
   readonly #legs = new Map<number, LocalLeg>();
   readonly #taps = new Map<number, Tap>();
+  readonly #sounds = new Map<number, Sound>();
 
   constructor(engine: LocalEngine, report: (report: Report) => void) {
     this.#engine = engine;
@@ -38,6 +44,8 @@ export class WorkerTables {
         return this.#legs.get(command.leg)?.blockEvents(command.payloadTypes);
       case 'play':
         return this.#legs.get(command.leg)?.play(command.playback && heard(command.playback));
+      case 'sound':
+        return this.#legs.get(command.leg)?.sound(command.tone && this.#toneOf(command.tone));
       case 'look':
         return this.#legs.get(command.leg)?.state;
       case 'close':
@@ -55,6 +63,19 @@ export class WorkerTables {
       case 'settle':
         return;
     }
+  }
+
+  /** Who tells of a sound by its number alone has told it before, and of no newer one since. */
+  #toneOf({ sound: { number, law, bytes }, ...rest }: ToldTone): TonePlayback | undefined {
+    if (bytes !== undefined) this.#keep(number, { law, bytes: Buffer.from(bytes, 'base64') });
+    const sound = this.#sounds.get(number);
+    return sound && { ...rest, sound };
+  }
+
+  #keep(number: number, sound: Sound): void {
+    const [oldest] = this.#sounds.keys();
+    if (this.#sounds.size >= MOST_SOUNDS && oldest !== undefined) this.#sounds.delete(oldest);
+    this.#sounds.set(number, sound);
   }
 
   #legOf(number: number | undefined): Leg | undefined {
