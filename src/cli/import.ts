@@ -62,6 +62,7 @@ async function read(
       known,
       stateOf: catalogStates(context),
       isDryRun,
+      isDtmfDropped: context.config.recording.dtmf === 'drop',
       signal,
       onBytes: (count) => {
         done += count;

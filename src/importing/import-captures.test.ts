@@ -19,6 +19,9 @@ import { silentLogger } from '../log.ts';
 import { channelOf, tone } from '../processing/fixtures/segments.ts';
 import { startProcessor } from '../processing/processor.ts';
 import { MULAW_TO_LINEAR } from '../rtp/g711.ts';
+import { openCapture } from '../spool/capture-file.ts';
+import { CAPTURE_FILE } from '../spool/segment.ts';
+import { buildRtpPacket, readRtpPacket } from '../testing/packets.ts';
 import { type CallOptions, callPackets, host, overUdp, sipMessage, speech, T0 } from './fixtures/calls.ts';
 import { type ImportOptions, type ImportReport, importCaptures } from './import-captures.ts';
 
@@ -91,6 +94,28 @@ async function importOne(
   const report = await state.read([state.save(captureFile(packets, format))], more);
   return { ...state, report, made: await state.process() };
 }
+
+t.test('keys that are to be in no recording are in none that is imported', async (t) => {
+  const [from, to] = [host('192.0.2.1', 4000), host('192.0.2.2', 5000)];
+  const keys = Array.from({ length: 6 }, (_, index): Captured => {
+    const fields = { payloadType: 101, ssrc: 100, sequenceNumber: 44 + index, timestamp: 8000 };
+    const packet = buildRtpPacket({ ...fields, payload: Buffer.from([5, 10, 0, index]) });
+    return { at: T0 + 2_010_000 + index * 1000, ip: udpPacket(from, to, packet) };
+  });
+  const packets = [...overUdp(), ...keys].sort((one, other) => one.at - other.at);
+  for (const isDtmfDropped of [true, false]) {
+    const state = prepare(t);
+    const report = await state.read([state.save(captureFile(packets, PLAIN))], { isDtmfDropped });
+    t.match(report.recordings, [{ result: 'imported', packets: { a: isDtmfDropped ? 50 : 56, b: 50 } }]);
+    const [segment = ''] = readdirSync(state.config.paths.spool);
+    const captured = [...openCapture(join(state.config.paths.spool, segment, CAPTURE_FILE))];
+    const events = captured.filter(({ payload }) => readRtpPacket(payload)?.payloadType === 101);
+    t.equal(events.length, isDtmfDropped ? 0 : 6);
+    const [made] = await state.process();
+    t.match(made?.metadata?.quality, [{ lost: 0 }, { lost: 0 }]);
+    t.equal(made?.row.state, 'complete');
+  }
+});
 
 t.test('every frame and file format gives the same recording', async (t) => {
   const formats: FileFormat[] = [

@@ -73,7 +73,7 @@ async function takeMedia(
     const flows = new MediaFlows<Target>();
     const works = planned.map((one) => ({
       planned: one,
-      works: prepare(one, flows, staging, isThere(one.recording)),
+      works: prepare(one, flows, staging, isThere(one.recording), options.isDtmfDropped),
     }));
     await readAll(options, (packet) => takePacket(packet, flows, staging));
     for (const recording of works) {

@@ -15,6 +15,8 @@ export interface ImportOptions {
   /** What is known of a recording already; undefined when nothing is. */
   stateOf(recording: string): string | undefined;
   isDryRun: boolean;
+  /** No keys are to be in the recordings. */
+  isDtmfDropped?: boolean;
   /** Bytes read since the last call; all files are read twice. */
   onBytes(count: number): void;
   signal: AbortSignal;

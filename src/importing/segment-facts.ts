@@ -18,6 +18,8 @@ export interface FoundMedia {
   /** The leg on which each party's packets were taken. */
   seenOn: Record<Side, 'a' | 'b'>;
   packets: Record<Side, number>;
+  /** Packets that were not to be in it. */
+  leftOut: Record<Side, number>;
   /** Of the last packet, microseconds since 1970. */
   lastAt: number;
 }
@@ -57,7 +59,8 @@ export function segmentFacts({ planned, segment, found, imported, host }: FactsO
   }
   const at = Math.max(start, Number.isFinite(end) ? end : found.lastAt);
   const reason = Number.isFinite(end) ? 'stopped' : 'capture-ended';
-  facts.push({ type: 'closed', at, reason, packets: { ...found.packets }, lost: 0 });
+  const leftOut = found.leftOut.a + found.leftOut.b === 0 ? {} : { leftOut: { ...found.leftOut } };
+  facts.push({ type: 'closed', at, reason, packets: { ...found.packets }, ...leftOut, lost: 0 });
   return facts;
 }
 

@@ -7,6 +7,7 @@ import type { NgEvent, NgOk } from '../ng/reply.ts';
 import type { NgAnswer, NgOffer, NgPlayMedia, NgStopMedia } from '../ng/request.ts';
 import { soundMs } from '../sound-file.ts';
 import { microsNow } from '../spool/clock.ts';
+import { CopiedTypes } from '../spool/copied-types.ts';
 import type { Format, Party, RecordingMetadata, Stream } from '../spool/segment.ts';
 import {
   CallRecording,
@@ -16,7 +17,6 @@ import {
   readMetadata,
 } from './call-recording.ts';
 import type { Announced, ConsentTones, ReadyTone } from './consent-tones.ts';
-import { CopiedTypes } from './copied-types.ts';
 import { CryptoExchange } from './crypto-exchange.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
 import { describeForeign, type ForeignNotes, readForeignNotes } from './foreign.ts';

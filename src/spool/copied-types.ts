@@ -3,7 +3,7 @@
 // DTMF travels as telephone events or tones (RFC 4733), or as redundant copies of those (RFC 2198). What no description names
 // could be any of them, and nobody could decode it. A payload type means the same for as long as a session lasts (RFC 3264
 // section 8.3.2), so what was once an event stays one: packets of the description before may still be under way.
-import type { Format } from '../spool/segment.ts';
+import type { Format } from './segment.ts';
 
 const EVENTS = new Set(['TELEPHONE-EVENT', 'TONE']);
 /** Payload types with an encoding of their own, which needs no description (RFC 3551 table 4). */

@@ -1,7 +1,7 @@
 // What is copied when keys are kept out of recordings.
 import t from 'tap';
-import type { Format } from '../spool/segment.ts';
 import { CopiedTypes } from './copied-types.ts';
+import type { Format } from './segment.ts';
 
 const format = (payloadType: number, encoding: string, fmtp?: string): Format => {
   return { payloadType, encoding, clockRate: 8000, channels: 1, ...(fmtp === undefined ? {} : { fmtp }) };
