@@ -12,6 +12,7 @@ import type { PhoneCall } from '../../src/testing/phone.ts';
 import { buildWav, chirp } from '../../src/testing/wav.ts';
 import { install, readChannels } from './installation.ts';
 import { noise } from './noise.ts';
+import { openParty } from './party.ts';
 import { connect, newPhone } from './phones.ts';
 
 /** As the test phones bind it. */
@@ -92,6 +93,27 @@ t.test('a key is heard by the other party, and stands in no capture', { timeout:
   t.match(findAudio(left, toLinear(b)), { exact: true });
   t.match(findAudio(right, toLinear(a)), { exact: true });
   t.match(JSON.parse(metadata).quality, [{ lost: 0 }, { lost: 0 }]);
+});
+
+t.test('a key that is sent as INFO is kept nowhere', { timeout: 60_000 }, async (t) => {
+  const caller = await openParty(installation, '7390');
+  t.teardown(() => caller.close());
+  const agent = await newPhone(t, installation, { record: true });
+  const { dialog } = await caller.call(agent.number);
+  const body = { type: 'application/dtmf-relay', bytes: 'Signal=7\r\nDuration=167\r\n' };
+  await dialog?.request('INFO', { body });
+  await dialog?.bye();
+  await installation.until('the call is listed', async () =>
+    (await installation.recordings(0)).find(({ dn }) => dn === agent.number),
+  );
+  const { state } = installation.config.paths;
+  const files = readdirSync(state, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  t.ok(files.length > 10);
+  for (const { parentPath, name } of files)
+    t.notOk(readFileSync(join(parentPath, name)).includes('Signal='), name);
+  t.notOk(installation.log.some((line) => line.includes('Signal=')));
 });
 
 t.test('the customer hears the tone, the recording has what was said', { timeout: 60_000 }, async (t) => {

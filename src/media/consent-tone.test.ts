@@ -166,6 +166,19 @@ t.test('not before the recording, nor while it is paused, nor after it', async (
   t.equal((await end()).packets.length, 2);
 });
 
+t.test('another party that joins is told at once', async (t) => {
+  const { server, a, b, start } = await recorded(t);
+  await start();
+  await Promise.all([a, b].map((party) => party.until({ rtp: PACKETS })));
+  const c = await openParty(t);
+  const ids = { ...call, 'from-tag': 'tag-c', 'to-tag': 'tag-b' };
+  await server.ng.request({ command: 'offer', ...ids, sdp: c.sdp() });
+  await server.ng.request({ command: 'answer', ...ids, sdp: b.sdp() });
+  await Promise.all([c.until({ rtp: PACKETS }), b.until({ rtp: 2 * PACKETS })]);
+  t.match(findAudio(audio(c.rtp), tone), { exact: true });
+  t.equal(a.rtp.length, PACKETS, 'who has left hears nothing');
+});
+
 t.test('in the recording too, where that is wanted: as the other party was heard', async (t) => {
   const { a, b, forA, start, end } = await recorded(t, { record: true, parties: 'agent' });
   await start();

@@ -25,6 +25,7 @@ export class RemoteLeg implements Leg {
   onCode: (code: string) => void = () => undefined;
   readonly #worker: WorkerProcess;
   readonly #onClose: () => void;
+  #hasTone = false;
   #state: LegState = {
     rtp: none(),
     rtcp: none(),
@@ -121,6 +122,9 @@ export class RemoteLeg implements Leg {
   }
 
   sound(tone: TonePlayback | undefined): void {
+    // What was never begun need not be ended: most calls that end have no tone.
+    if (tone === undefined && !this.#hasTone) return;
+    this.#hasTone = tone !== undefined;
     this.#worker.post({ do: 'sound', leg: this.number, tone: tone && this.#toldTone(tone) });
   }
 
