@@ -5,7 +5,6 @@ import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { NgEvent, NgOk } from '../ng/reply.ts';
 import type { NgAnswer, NgOffer, NgPlayMedia, NgStopMedia } from '../ng/request.ts';
-import { soundMs } from '../sound-file.ts';
 import { microsNow } from '../spool/clock.ts';
 import { CopiedTypes } from '../spool/copied-types.ts';
 import type { Format, Party, RecordingMetadata, Stream } from '../spool/segment.ts';
@@ -16,14 +15,13 @@ import {
   type RecordingContext,
   readMetadata,
 } from './call-recording.ts';
+import { announceTo, type Hearing, playTo } from './call-sounds.ts';
 import type { Announced, ConsentTones, ReadyTone } from './consent-tones.ts';
 import { CryptoExchange } from './crypto-exchange.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
 import { describeForeign, type ForeignNotes, readForeignNotes } from './foreign.ts';
 import type { Leg, PacketEngine, Shard } from './io/engine.ts';
-import { playbackFor, requestedSound } from './play-media.ts';
 import type { PortPool } from './port-pool.ts';
-import { tonePlayback } from './tone-playback.ts';
 import { outgoingProtocol } from './transport-protocol.ts';
 
 const FEATURE_CODE = /^[0-9A-D*#]{1,8}$/;
@@ -199,42 +197,20 @@ export class Call implements Announced {
 
   /** Its parties, or those that are to, hear the consent tone once. */
   announce(tone: ReadyTone): void {
-    for (const party of this.parties) {
-      if (tone.parties !== 'all' && tone.parties !== this.#roleOf(party)) continue;
-      const takes = party.description?.formats ?? [];
-      const others = this.#otherThan(party).description?.formats ?? [];
-      const playback = tonePlayback({ takes, others }, tone);
-      if (playback !== undefined) party.leg.sound(playback);
-      else this.#warnOfNoTone(party);
-    }
+    const parties = this.#metadata?.parties ?? this.#strangers();
+    const roleOf = (party: CallParty) => parties.find(({ label }) => label === this.#labelOf(party))?.role;
+    announceTo(this.#hearings(this.parties), tone, roleOf, this.#log);
   }
 
-  #roleOf(party: CallParty): Party['role'] | undefined {
-    const label = this.#labelOf(party);
-    return (this.#metadata?.parties ?? this.#strangers()).find((one) => one.label === label)?.role;
-  }
-
-  #warnOfNoTone(party: CallParty): void {
-    if (party.isToneRefused) return;
-    party.isToneRefused = true;
-    const takes = party.description?.formats.map(({ encoding }) => encoding);
-    this.#log.error(
-      { alarm: 'consent-tone', tag: party.tag, takes, hint: 'offer it PCMU or PCMA' },
-      'a party that is recorded cannot be played the consent tone: it takes no G.711',
-    );
+  #hearings(parties: readonly CallParty[]): Hearing[] {
+    return parties.map((party) => ({ party, other: this.#otherThan(party) }));
   }
 
   /** Plays to whom the request names, each as it hears. @throws GrecError NG_REFUSED, SOUND_UNUSABLE: then to nobody */
   async playMedia(request: NgPlayMedia): Promise<NgOk> {
-    const sound = requestedSound(request);
-    const playbacks = this.#listeners(request).map((party) => {
-      const takes = party.description?.formats ?? [];
-      const others = this.#otherThan(party).description?.formats ?? [];
-      return { leg: party.leg, playback: playbackFor({ tag: party.tag, takes, others }, sound, request) };
-    });
-    for (const { leg, playback } of playbacks) leg.play(playback);
+    const reply = playTo(this.#hearings(this.#listeners(request)), request);
     await this.#shard?.settled();
-    return { result: 'ok', duration: soundMs(sound) };
+    return reply;
   }
 
   async stopMedia(request: NgStopMedia): Promise<void> {
