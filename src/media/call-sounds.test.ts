@@ -17,12 +17,14 @@ const format = (payloadType: number, encoding: string): Format => {
   return { payloadType, encoding, clockRate: encoding === 'OPUS' ? 48_000 : 8000, channels: 1 };
 };
 
-function setUp(takes: Format[], others: Format[]) {
+function setUp(takes: Format[], others: Format[], direction = 'sendrecv') {
+  const audio = { attributes: [{ name: direction }] };
+  const sdp = { attributes: [] };
   const heard: (TonePlayback | undefined)[] = [];
   const warned: object[] = [];
   const leg = { sound: (tone?: TonePlayback) => heard.push(tone) };
-  const party = { tag: 'a', leg, description: { formats: takes } } as unknown as CallParty;
-  const other = { tag: 'b', leg, description: { formats: others } } as unknown as CallParty;
+  const party = { tag: 'a', leg, description: { formats: takes, audio, sdp } } as unknown as CallParty;
+  const other = { tag: 'b', leg, description: { formats: others, audio, sdp } } as unknown as CallParty;
   const log = Object.assign(silentLogger(), { error: (facts: object) => void warned.push(facts) });
   const announce = (tone = TONE) => announceTo([{ party, other }], tone, () => 'agent', log);
   return { announce, heard, warned };
@@ -58,6 +60,19 @@ t.test('who takes no G.711 cannot be told, which is alarmed once', async (t) => 
   announce();
   t.same(heard, []);
   t.match(warned, [{ alarm: 'consent-tone', tag: 'a', takes: ['OPUS'], hint: String }]);
+});
+
+t.test('who does not want to receive is sent nothing', async (t) => {
+  for (const [direction, count] of [
+    ['sendonly', 0],
+    ['inactive', 0],
+    ['recvonly', 1],
+  ] as const) {
+    const { announce, heard, warned } = setUp([format(0, 'PCMU')], [], direction);
+    announce();
+    t.equal(heard.length, count, direction);
+    t.same(warned, []);
+  }
 });
 
 t.test('who is not meant hears nothing', async (t) => {

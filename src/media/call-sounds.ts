@@ -2,6 +2,7 @@
 import type { Logger } from '../log.ts';
 import type { NgOk } from '../ng/reply.ts';
 import type { NgPlayMedia } from '../ng/request.ts';
+import { directionOf } from '../sdp/offer-answer.ts';
 import { soundMs } from '../sound-file.ts';
 import type { Party } from '../spool/segment.ts';
 import type { CallParty } from './call.ts';
@@ -33,10 +34,18 @@ export function announceTo(
   for (const hearing of hearings) {
     const { party } = hearing;
     if (tone.parties !== 'all' && tone.parties !== roleOf(party)) continue;
+    if (!isListening(party)) continue;
     const playback = tonePlayback(listenerOf(hearing), tone);
     if (playback !== undefined) party.leg.sound(playback);
     else warnOfNoTone(party, log);
   }
+}
+
+/** Who holds the other party, or has stopped all media, is sent nothing (RFC 3264 section 8.4): its turn comes again. */
+function isListening({ description }: CallParty): boolean {
+  if (description === undefined) return false;
+  const direction = directionOf(description.audio, description.sdp);
+  return direction === 'sendrecv' || direction === 'recvonly';
 }
 
 /** Once for each party: it is recorded, and is not told. */
