@@ -16,8 +16,8 @@ const REQUESTS = 1024;
 const COMPLETIONS = 16384;
 /** What may arrive in one nap, twice over. */
 const BUFFERS = 1024;
-/** With header and source of the datagram; no voice packet is as long. */
-const BUFFER_BYTES = 2048;
+/** With header and source of the datagram: 20 ms of uncompressed stereo (L16/48000/2), which are 3,852 bytes, must fit. */
+const BUFFER_BYTES = 4096;
 /** struct io_uring_recvmsg_out, then the source address. */
 const SOURCE_AT = 16;
 const PAYLOAD_AT = SOURCE_AT + SOCKADDR_BYTES;
