@@ -1,8 +1,9 @@
 // More datagrams from elsewhere than an engine has places for, sent in one turn: each leaves as it was, and in order.
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, Socket } from 'node:dgram';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { type TestedEngine, testedEngines } from '../fixtures/engines.ts';
+import { createDgramIo } from './dgram-io.ts';
 import type { DatagramSocket, UdpIo } from './udp-io.ts';
 
 const SOCKETS = 60;
@@ -76,3 +77,27 @@ async function sendsAll(t: Test, { createIo }: TestedEngine): Promise<void> {
 }
 
 for (const tested of await testedEngines()) t.test(tested.name, (t) => sendsAll(t, tested));
+
+t.test('what Node lets wait, because the kernel is busy, is not written over', async (t) => {
+  const { socket, came } = await sink(t);
+  const from = await socketTo(createDgramIo(), { socket }, false, () => undefined);
+  t.teardown(() => from.close());
+  const waiting: (() => void)[] = [];
+  const { send } = Socket.prototype;
+  t.intercept(Socket.prototype, 'send', {
+    value(this: Socket, ...given: Parameters<typeof send>) {
+      waiting.push(() => send.apply(this, given));
+    },
+  });
+  const memory = Buffer.alloc(2 * BYTES);
+  for (const n of [1, 2]) {
+    fill(memory, n);
+    t.ok(from.send(memory, 0, BYTES));
+  }
+  for (const go of waiting) go();
+  while (came.length < 2) await once(socket, 'message');
+  t.same(
+    came.map((bytes) => bytes.readUInt32LE()),
+    [1, 2],
+  );
+});
