@@ -12,6 +12,17 @@ const MODULES = [
   '/usr/local/lib/baresip/modules',
 ].find(existsSync);
 const WAIT_MS = 20_000;
+const CODECS = 'pcmu/8000/1';
+/** Whose codecs are not those of g711. */
+const MODULE_OF: Record<string, string | undefined> = {
+  g722: 'g722',
+  opus: 'opus',
+  l16: 'l16',
+  amr: 'amr',
+  'amr-wb': 'amr',
+  gsm: 'gsm',
+  'g726-32': 'g726',
+};
 
 /** False, or the reason to skip a test. */
 export const noBaresip: string | false =
@@ -34,6 +45,8 @@ export interface BaresipOptions {
   srtp?: 'srtp' | 'srtp-mand';
   /** Its own numeric address. */
   host?: string;
+  /** A folder for WAVs of what it hears (`dump-…-dec.wav`) and says, as its codec has them. */
+  heard?: string;
 }
 
 interface BaresipEvent {
@@ -95,7 +108,7 @@ function send(socket: Socket, command: string, params: string): void {
 }
 
 function configuration(options: BaresipOptions, control: number): string {
-  const { source, host = '127.0.0.1', authority } = options;
+  const { source, host = '127.0.0.1', authority, heard } = options;
   const trust = authority === undefined ? '' : `sip_cafile ${authority}\nsip_verify_server yes`;
   return `
 poll_method epoll
@@ -103,13 +116,16 @@ sip_listen ${host.includes(':') ? `[${host}]` : host}:0
 net_interface ${host}
 ${trust}
 audio_source aufile,${source}
+ausrc_srate 8000
+ausrc_channels 1
 audio_level no
 audio_buffer 20-160
 rtp_tos 184
 rtp_ports 20000-29998
 module_path ${MODULES}
-module g711.so
+${modulesOf(options).join('\n')}
 module aufile.so
+${heard === undefined ? '' : `module sndfile.so\nsnd_path ${heard}`}
 module srtp.so
 module_tmp uuid.so
 module_tmp account.so
@@ -119,8 +135,14 @@ ctrl_tcp_listen 127.0.0.1:${control}
 `;
 }
 
+/** Those that have its codecs. */
+function modulesOf({ codecs = CODECS }: BaresipOptions): string[] {
+  const names = codecs.split(',').map((codec) => MODULE_OF[codec.split('/')[0]?.toLowerCase() ?? '']);
+  return [...new Set(names)].map((name) => `module ${name ?? 'g711'}.so`);
+}
+
 function account(options: BaresipOptions): string {
-  const { number, password, registrar, transport, codecs = 'pcmu/8000/1', srtp } = options;
+  const { number, password, registrar, transport, codecs = CODECS, srtp } = options;
   const encryption = srtp === undefined ? '' : `;mediaenc=${srtp}`;
   const { host, port } = registrar;
   return `<sip:${number}@${host}:${port};transport=${transport}>;auth_pass=${password};answermode=auto;regint=120;audio_codecs=${codecs}${encryption}\n`;

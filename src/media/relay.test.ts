@@ -218,6 +218,43 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
     t.strictSame(b.rtcp, [report]);
   });
 
+  t.test('who offers RTP and RTCP on one port is shown two, and is heard on either (RFC 5761)', async (t) => {
+    const server = await startServer(t, { engine });
+    const [a, b, muxed] = [await openParty(t), await openParty(t), await openParty(t)];
+    const offers = (party: typeof a, rtcpPort: number) =>
+      `${party.sdp().replace(/a=rtcp:\d+/, `a=rtcp:${rtcpPort}`)}a=rtcp-mux\r\n`;
+    const toB = await server.ng.request({ command: 'offer', ...ids, sdp: offers(a, a.rtcpPort) });
+    const toA = await server.ng.request({ command: 'answer', ...ids, sdp: b.sdp() });
+    t.notMatch(`${toB.sdp}${toA.sdp}`, /rtcp-mux/, 'so that RTCP has the port after that of RTP');
+    const [forA, forB] = [audioPort(toA.sdp), audioPort(toB.sdp)];
+    const report = (n: number) =>
+      buildSenderReport({ ssrc: n, at: 0, rtpTimestamp: 0, packetCount: 0, octetCount: 0 });
+    a.sendRtp(forA, 1);
+    await b.until({ rtp: 1 });
+    a.sendRaw(forA, report(1));
+    await b.until({ rtcp: 1 });
+    a.sendRtcp(forA + 1, report(2));
+    await b.until({ rtcp: 2 });
+    b.sendRtcp(forB + 1, report(3));
+    await a.until({ rtcp: 1 });
+    t.strictSame([b.rtcp, a.rtcp, a.rtp], [[report(1), report(2)], [report(3)], []]);
+    // One that has a single port names it for both.
+    const again = { command: 'offer', ...ids } as const;
+    await server.ng.request({ ...again, sdp: offers(muxed, muxed.rtpPort) });
+    await server.ng.request({ command: 'answer', ...ids, sdp: b.sdp() });
+    muxed.sendRaw(forA, numberedPacket(muxed.rtpPort, 1));
+    await b.until({ rtp: 2 });
+    muxed.sendRaw(forA, report(4));
+    await b.until({ rtcp: 3 });
+    muxed.sendRaw(forA + 1, report(5));
+    await b.until({ rtcp: 4 });
+    b.sendRtp(forB, 1);
+    b.sendRtcp(forB + 1, report(6));
+    await muxed.until({ rtp: 2 });
+    t.strictSame(b.rtcp.slice(2), [report(4), report(5)]);
+    t.strictSame(hexOf(muxed.rtp).sort(), [...sentBy(b, 1), report(6).toString('hex')].sort());
+  });
+
   t.test('IPv6 parties are relayed and recorded too', async (t) => {
     const server = await startServer(t, { engine, address: '::1' }).catch(() => undefined);
     if (server === undefined) return t.pass('no IPv6 loopback here', { skip: 'no IPv6 loopback' });

@@ -147,11 +147,12 @@ class Server implements NgServer {
   }
 
   async #serve(cookie: string, request: NgRequest, from: RemoteInfo): Promise<void> {
-    const key = `${from.address} ${from.port} ${cookie}`;
+    // Joined it is one string; a template would be kept in its parts.
+    const key = [from.address, from.port, cookie].join(' ');
     const known = this.#cache.find(key);
     if (known !== undefined) {
       this.counters.retransmissions++;
-      if (known.reply !== undefined) this.#send(known.reply, from);
+      if (known.reply !== undefined) this.#send(Buffer.from(known.reply, 'latin1'), from);
       return;
     }
     const entry = this.#cache.open(key);

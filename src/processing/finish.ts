@@ -8,6 +8,7 @@ import { eventOf, type PendingCall } from './consolidate.ts';
 import { bindChannels, channelRemarks, describeRecording, isPartial, PARTIAL } from './describe.ts';
 import { type Mixdown, mixDown } from './mixdown.ts';
 import type { SegmentEntry } from './spool-scan.ts';
+import { UNNAMED } from './stream-map.ts';
 
 /** A segment whose facts are known. */
 export type FinishableSegment = SegmentEntry & { facts: SegmentFacts };
@@ -120,7 +121,7 @@ function partialReasons({ partial, segments }: FinishTask, mixdown: Mixdown): st
     ...partial,
     ...mixdown.unreadable.values(),
     ...mixdown.problems,
-    ...(hasSilencedChannel(mixdown) ? ['one channel cannot be decoded'] : []),
+    ...undecodableReasons(mixdown),
     ...segments.flatMap(({ facts }) => closingProblems(facts)),
   ];
 }
@@ -141,11 +142,23 @@ function closingProblems({ opened, closed }: SegmentFacts): string[] {
   ];
 }
 
-function hasSilencedChannel({ channels }: Mixdown): boolean {
-  return channels.some(({ decoded, undecodable }) => decoded.size === 0 && undecodable.size > 0);
+/** Packets of a payload type that SDP never named: a digit or two, or noise; more of them may be a voice. */
+const STRAY_PACKETS = 50;
+
+/** Why what a party said is not, or not all, in the audio. */
+function undecodableReasons({ channels }: Mixdown): string[] {
+  if (channels.some(({ decoded, undecodable }) => decoded.size === 0 && undecodable.size > 0))
+    return ['one channel cannot be decoded'];
+  return channels.some(hasUndecodedSpeech) ? ['part of one channel cannot be decoded'] : [];
+}
+
+function hasUndecodedSpeech({ undecodable }: Mixdown['channels'][number]): boolean {
+  return [...undecodable].some(
+    ([encoding, packets]) => packets >= STRAY_PACKETS || !encoding.startsWith(UNNAMED),
+  );
 }
 
 function toSetAside(segments: readonly FinishableSegment[], mixdown: Mixdown): string[] {
-  if (hasSilencedChannel(mixdown)) return segments.map(({ id }) => id);
+  if (undecodableReasons(mixdown).length > 0) return segments.map(({ id }) => id);
   return segments.flatMap(({ id, facts }) => (mixdown.unreadable.has(facts.opened.segment) ? [id] : []));
 }

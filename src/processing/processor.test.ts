@@ -206,6 +206,36 @@ t.test('one channel without decoder: partial, with an alarm, and the segment is 
   t.same(it.spool(), ['failed']);
 });
 
+t.test('a codec that changes to one without decoder: partial, and the segment is kept', async (t) => {
+  const it = bench(t);
+  const both = [
+    { payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1 },
+    { payloadType: 9, encoding: 'G722', clockRate: 8000, channels: 1 },
+  ];
+  it.state.append('grec-sipd', T0, ...callBegins(CALL, RECORDING), ...callEnds(CALL, RECORDING));
+  const capture = captureOf([
+    ...talk({ label: 'a' }),
+    ...talk({ label: 'b', packets: 25 }),
+    ...talk({ label: 'b', packets: 25, payloadType: 9, at: T0 + 500_000, sequenceNumber: 1025 }),
+  ]);
+  it.state.writeSegment('seg-1', { ...known, streams: [streamOf('a'), streamOf('b', both)] }, capture);
+  await it.sync(await it.start());
+  t.match(it.rows(), [{ state: 'partial', reason: /part of one channel cannot be decoded/ }]);
+  t.match(it.alarms(), [{ message: /part of one channel/ }]);
+  t.ok(existsSync(join(it.config.paths.spool, 'failed/seg-1/capture.pcap')));
+});
+
+t.test('a few packets of a type that nobody described take nothing from a recording', async (t) => {
+  const it = bench(t);
+  it.state.append('grec-sipd', T0, ...callBegins(CALL, RECORDING), ...callEnds(CALL, RECORDING));
+  const stray = talk({ label: 'b', packets: 5, payloadType: 101, at: T0 + 500_000, sequenceNumber: 1050 });
+  const capture = captureOf([...talk({ label: 'a' }), ...talk({ label: 'b' }), ...stray]);
+  it.state.writeSegment('seg-1', known, capture);
+  await it.sync(await it.start());
+  t.match(it.rows(), [{ state: 'complete', reason: null }]);
+  t.same(it.spool(), []);
+});
+
 t.test('broken captures and facts fail with a reason and are kept', async (t) => {
   const it = bench(t);
   tellStory(it, Buffer.from('this is no pcap at all, sorry'));

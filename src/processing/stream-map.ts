@@ -12,6 +12,8 @@ export type PayloadKind =
   /** An encoding that grec cannot decode, or a payload type that SDP never named. */
   | { kind: 'undecodable'; encoding: string; clockRate?: number };
 
+/** How the encoding of a payload type begins that SDP never named. */
+export const UNNAMED = 'payload type ';
 const SAMPLE_RATE = 8000;
 const TABLES: Record<string, Int16Array | undefined> = { PCMU: MULAW_TO_LINEAR, PCMA: ALAW_TO_LINEAR };
 const SILENT = new Set(['CN', 'TELEPHONE-EVENT']);
@@ -58,7 +60,7 @@ export class StreamMap {
   kindOf(label: Label, payloadType: number): PayloadKind {
     return (
       this.#nearest((epoch) => epoch.kinds.get(label)?.get(payloadType)) ??
-      staticKind(payloadType) ?? { kind: 'undecodable', encoding: `payload type ${payloadType}` }
+      staticKind(payloadType) ?? { kind: 'undecodable', encoding: `${UNNAMED}${payloadType}` }
     );
   }
 

@@ -1,6 +1,9 @@
 // What becomes of calls whose media server is lost, and of recordings that wait for one.
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
+import { GrecError } from '../errors.ts';
 import { fakeResponse } from '../testing/fake-user-agent.ts';
+import type { Call } from './call.ts';
 import { answered, settle } from './call-fixture.ts';
 import { directMedia } from './call-media.ts';
 import type { CallPlan } from './call-model.ts';
@@ -74,6 +77,42 @@ t.test(
     t.notOk(events.some(({ type }) => type === 'recording.failed'));
   },
 );
+
+t.test('a media server that lives and does not take the call yet is asked again', async (t) => {
+  const { call, events } = await talking();
+  const { anchor } = call.context;
+  let refusals = 0;
+  call.context.anchor = (id, legs) => {
+    const place = anchor(id, legs);
+    const offer = async () => {
+      refusals += 1;
+      throw new GrecError('NG_TIMEOUT', 'no reply within 3000 ms');
+    };
+    return refusals < 3 ? { ...place, offer } : place;
+  };
+  const context = { isLost: ({ media }: Call) => media.anchored && refusals < 3, isServed: () => true };
+  await rescueCalls([call], { ...context, retryMs: 1 }, 'lost');
+  t.equal(call.recording?.state, 'interrupted');
+  while (call.recording?.state !== 'recording') await settle();
+  t.ok(call.media.anchored);
+  t.equal(refusals, 3);
+  t.notOk(events.some(({ type }) => type === 'recording.failed'));
+});
+
+t.test('a party that refuses to be moved is not asked again and again', async (t) => {
+  const { call, invite } = await talking();
+  let asked = 0;
+  invite.dialog.answerTo = () => {
+    asked += 1;
+    return fakeResponse(488);
+  };
+  await rescueCalls([call], { ...without, isServed: () => true, retryMs: 1 }, 'lost');
+  const before = asked;
+  // A timer that was set later, and for longer, fires later.
+  await delay(5);
+  await settle();
+  t.equal(asked, before);
+});
 
 t.test('a recording that has failed meanwhile is not written on', async (t) => {
   const { call, media, invite } = await talking();

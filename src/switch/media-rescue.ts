@@ -1,18 +1,23 @@
 // The calls of a media server that is lost: their media is moved to another one, or set direct; their recordings go on.
 import { isIPv6 } from 'node:net';
-import { messageOf } from '../errors.ts';
+import { GrecError, messageOf } from '../errors.ts';
 import type { Call } from './call.ts';
 import { type CallMedia, directMedia } from './call-media.ts';
 import { moveMedia } from './move-media.ts';
 
 /** Calls that are moved at the same time: two re-INVITEs each. */
 const AT_ONCE = 50;
+/** A media server that lives and did not do it, as one that is still starting, is asked again: doubled each time, up to the longest. */
+const RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 32_000;
 
 export interface RescueContext {
   /** The media of this call is lost with its server. */
   isLost(call: Call): boolean;
   /** A media server lives. */
   isServed(): boolean;
+  /** Before the first retry; a second when left out. */
+  retryMs?: number;
 }
 
 /**
@@ -63,21 +68,40 @@ function placeFor(call: Call, context: RescueContext): CallMedia | undefined {
   return anchored ? directMedia : undefined;
 }
 
-async function rescue(call: Call, context: RescueContext): Promise<void> {
+async function rescue(call: Call, context: RescueContext, attempt = 1): Promise<void> {
   const { recording } = call;
   try {
     if (!call.media.anchored || context.isLost(call)) await moveOrSetDirect(call, context);
     if (recording?.state === 'interrupted' && call.media.anchored && !context.isLost(call))
       await recording.goOn(call.media);
   } catch (thrown) {
-    call.log.error(
-      { alarm: 'media-not-moved' },
-      `the media of the call could not be moved: ${messageOf(thrown)}`,
-    );
+    const why = `the media of the call could not be moved: ${messageOf(thrown)}`;
+    if (attempt === 1) call.log.error({ alarm: 'media-not-moved' }, why);
+    else call.log.warn({ attempt }, why);
+    // A party that has refused would be asked in vain.
+    if (!(thrown instanceof GrecError && thrown.code === 'MEDIA_NOT_MOVED'))
+      retryLater(call, context, attempt);
   }
   // No recording, no call.
   if (call.plan.decision.mandatory && recording?.state === 'interrupted')
     recording.fail('no media server could take over');
+}
+
+const retried = new WeakSet<Call>();
+
+/** Nobody else would: that a server is found is told once. */
+function retryLater(call: Call, context: RescueContext, attempt: number): void {
+  if (retried.has(call)) return;
+  retried.add(call);
+  const retry = () => {
+    retried.delete(call);
+    if (call.state === 'answered' && context.isServed() && waits(call, context))
+      void rescue(call, context, attempt + 1);
+  };
+  setTimeout(
+    retry,
+    Math.min(LONGEST_RETRY_MS, (context.retryMs ?? RETRY_MS) * 2 ** Math.min(attempt - 1, 16)),
+  ).unref();
 }
 
 /** A media server that lives may refuse all the same: then the parties hear each other without it. */

@@ -33,8 +33,9 @@ export function numberedPacket(rtpPort: number, n: number): Buffer {
   });
 }
 
-/** @param address a loopback address */
+/** @param address a loopback address; the ports that it sends to are of the family's first one */
 export async function openUdpParty(address = '127.0.0.1'): Promise<UdpParty> {
+  const server = address.includes(':') ? '::1' : '127.0.0.1';
   const rtpSocket = await bind(address);
   const rtcpSocket = await bind(address);
   const rtp: Buffer[] = [];
@@ -60,9 +61,9 @@ export async function openUdpParty(address = '127.0.0.1'): Promise<UdpParty> {
     rtp,
     rtcp,
     sdp: (stated = {}) => describe(stated.address ?? address, stated.port ?? rtpPort, rtcpPort, stated),
-    sendRtp: (port, n) => rtpSocket.send(numberedPacket(rtpPort, n), port, address),
-    sendRaw: (port, bytes) => rtpSocket.send(bytes, port, address),
-    sendRtcp: (port, bytes) => rtcpSocket.send(bytes, port, address),
+    sendRtp: (port, n) => rtpSocket.send(numberedPacket(rtpPort, n), port, server),
+    sendRaw: (port, bytes) => rtpSocket.send(bytes, port, server),
+    sendRtcp: (port, bytes) => rtcpSocket.send(bytes, port, server),
     until: (count) =>
       new Promise((resolve) => {
         waiting.push(() => {

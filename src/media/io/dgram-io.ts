@@ -81,10 +81,12 @@ class BoundSocket implements DatagramSocket {
   send(bytes: Buffer, start: number, end: number): boolean {
     const destination = this.#destination;
     if (destination === undefined || this.#isClosed) return false;
+    // Node waits with what the kernel does not take at once, and copies nothing: memory that is written over must not be in its queue.
+    const isWhole = start === 0 && end === bytes.length;
+    const datagram = isWhole ? bytes : Buffer.from(bytes.subarray(start, end));
     try {
-      const length = end - start;
-      if (this.#isConnected) this.#socket.send(bytes, start, length);
-      else this.#socket.send(bytes, start, length, destination.port, destination.address);
+      if (this.#isConnected) this.#socket.send(datagram);
+      else this.#socket.send(datagram, destination.port, destination.address);
       return true;
     } catch {
       // The connection that was asked for did not come about, or the address is one that nothing can be sent to.

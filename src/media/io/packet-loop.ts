@@ -11,7 +11,7 @@ const IDLE_TURNS = 60;
 export interface LoopWork {
   /** Readable when there is work, while the loop sleeps. */
   fd: number;
-  /** Does all there is. @returns whether there was any */
+  /** Does all there is; it is never called from within itself. @returns whether there was any */
   work(): number;
   /** From now on the descriptor must tell. */
   arm?(): void;
@@ -25,6 +25,7 @@ export class PacketLoop {
   readonly #wake = () => this.wake();
   #timer: NodeJS.Timeout | undefined;
   #idle = 0;
+  #isWorking = false;
   #isClosed = false;
 
   constructor(kernel: Kernel, work: LoopWork) {
@@ -33,17 +34,29 @@ export class PacketLoop {
     this.#sleep();
   }
 
+  /** What is to be done is done at once, or, in the middle of work, at the end of it or in the next turn. */
   wake(): void {
     if (this.#timer !== undefined || this.#isClosed) return;
     this.#watch.stop();
     this.#work.disarm?.();
     this.#idle = 0;
     this.#timer = setInterval(() => this.#turn(), NAP_MS);
-    this.#work.work();
+    this.#run();
+  }
+
+  /** What is sent while it falls asleep wakes it: begun again then, the work would read again what it is reading. */
+  #run(): number {
+    if (this.#isWorking) return 0;
+    this.#isWorking = true;
+    try {
+      return this.#work.work();
+    } finally {
+      this.#isWorking = false;
+    }
   }
 
   #turn(): void {
-    this.#idle = this.#work.work() > 0 ? 0 : this.#idle + 1;
+    this.#idle = this.#run() > 0 ? 0 : this.#idle + 1;
     if (this.#idle < IDLE_TURNS) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -54,7 +67,7 @@ export class PacketLoop {
     this.#work.arm?.();
     this.#watch.start(this.#wake);
     // What came just before would not be told.
-    if (this.#work.work() > 0) this.wake();
+    if (this.#run() > 0) this.wake();
   }
 
   close(): void {

@@ -11,7 +11,7 @@ import type { DatagramReceiver, DatagramSocket, PacketClock } from './udp-io.ts'
 
 /** Packets kept while it is not known whose they are: over a second of one source. */
 const MOST_HELD = 64;
-/** No voice packet is larger; larger ones are not kept, so that strangers cannot fill the memory. */
+/** Larger ones, uncompressed stereo, are not kept, so that strangers cannot fill the memory. */
 const LARGEST_HELD_BYTES = 2048;
 /** What a rewritten packet may be longer by. */
 const REWRITE_ROOM_BYTES = 128;

@@ -36,7 +36,10 @@ export interface DatagramSocket {
    * @param isAlone nothing is to be heard from anywhere else: the socket is connected
    */
   aim(destination: Endpoint | undefined, isAlone: boolean): void;
-  /** Sends to where it is aimed. @returns false when that cannot be */
+  /**
+   * Sends to where it is aimed. A part of a larger Buffer of the caller's may be written over as soon as this returns; a datagram that was received, or
+   * a Buffer of its own, must not be changed any more. @returns false when that cannot be
+   */
   send(bytes: Buffer, start: number, end: number): boolean;
   close(): Promise<void>;
 }
