@@ -7,6 +7,8 @@ import type { AlarmRow, RecordingFilter, RecordingRow } from './rows.ts';
 export interface CatalogReader {
   /** Newest first; 50 when the filter has no limit. */
   list(filter?: RecordingFilter): RecordingRow[];
+  /** All that began at this time (milliseconds since 1970) or later, oldest first, one after the other. */
+  since(time: number): Iterable<RecordingRow>;
   /**
    * One recording by its UUID, by any part of it with at least 4 hex characters (dashes do not count), or the newest
    * by `last`.
@@ -27,12 +29,15 @@ const COLUMNS = `id, session_id AS sessionId, state, reason, direction, start_ti
   callee, dn, path, size`;
 const NEWEST_FIRST = 'ORDER BY start_time DESC, id DESC';
 const CANDIDATES_SHOWN = 8;
+/** Rows that are read at a time. */
+const PIECE = 500;
 
 /** The questions over an open database; `file` is its name in messages. */
 export function catalogReader(db: Database, file: string): CatalogReader {
   const guard = <T>(work: () => T): T => guarded(file, work);
   return {
     list: (filter = {}) => guard(() => listRecordings(db, filter)),
+    since: (time) => recordingsSince(db, file, time),
     find: (idOrPart) => guard(() => findRecording(db, idOrPart)),
     get: (id) => guard(() => getRecording(db, id)),
     alarms: (limit = 50) => guard(() => listAlarms(db, limit)),
@@ -72,6 +77,21 @@ function listRecordings(db: Database, filter: RecordingFilter): RecordingRow[] {
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
   const sql = `SELECT ${COLUMNS} FROM recordings ${where} ${NEWEST_FIRST} LIMIT @limit`;
   return db.prepare<[object], RecordingRow>(sql).all({ ...filter, limit: filter.limit ?? 50 });
+}
+
+/** In pieces, so that no transaction stays open while each is looked at: the writer's log could not be checked in. */
+function* recordingsSince(db: Database, file: string, time: number): Generator<RecordingRow> {
+  const sql = `SELECT ${COLUMNS} FROM recordings WHERE (start_time, id) > (?, ?) ORDER BY start_time, id LIMIT ?`;
+  let [at, id] = [time - 1, '\uffff'];
+  for (;;) {
+    const rows = guarded(file, () =>
+      db.prepare<[number, string, number], RecordingRow>(sql).all(at, id, PIECE),
+    );
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    [at, id] = [last.startTime, last.id];
+  }
 }
 
 function getRecording(db: Database, id: string): RecordingRow | undefined {

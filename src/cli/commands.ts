@@ -12,6 +12,7 @@ import type { ExportOptions } from './export.ts';
 import type { ImportCommandOptions } from './import.ts';
 import type { LsOptions } from './ls.ts';
 import type { PlayOptions } from './play.ts';
+import type { ReconcileOptions } from './reconcile.ts';
 import type { StrategyTestOptions } from './strategy.ts';
 import type { UpOptions } from './up.ts';
 
@@ -243,6 +244,14 @@ function addRecordingCommands(program: Command, lazily: Lazily): void {
     )
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[string]>> => (await import('./why.ts')).why));
+  program
+    .command('reconcile')
+    .description('compare the calls that had to be recorded with the recordings that can be played')
+    .option('--since <time>', 'calls and recordings that began then or later: 2026-01-31, today, 2h, 7d')
+    .option('--json', 'print JSON')
+    .action(
+      lazily(async (): Promise<Action<[ReconcileOptions]>> => (await import('./reconcile.ts')).reconcile),
+    );
   program
     .command('play <id>')
     .description('hear a recording')

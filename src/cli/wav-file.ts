@@ -24,12 +24,26 @@ export function readWav(
   onFormat: (format: WavFormat) => void,
   onFrames: (samples: Int16Array, format: WavFormat) => void,
 ): void {
-  let fd: number | undefined;
-  try {
-    fd = openSync(file, 'r');
+  withFile(file, (fd) => {
     const { dataAt, ...format } = findData(fd);
     onFormat(format);
     readFrames(fd, dataAt, format, onFrames);
+  });
+}
+
+/** What the header of the file says. @throws GrecError RECORDING_UNREADABLE */
+export function wavFormat(file: string): WavFormat {
+  return withFile(file, (fd) => {
+    const { dataAt: _, ...format } = findData(fd);
+    return format;
+  });
+}
+
+function withFile<T>(file: string, read: (fd: number) => T): T {
+  let fd: number | undefined;
+  try {
+    fd = openSync(file, 'r');
+    return read(fd);
   } catch (thrown) {
     throw new GrecError('RECORDING_UNREADABLE', `cannot read ${file}: ${messageOf(thrown)}`, {
       cause: thrown,

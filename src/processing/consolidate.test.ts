@@ -1,6 +1,7 @@
 // What is decided depends on what is known, never on the order in which it came.
 import fc from 'fast-check';
 import t from 'tap';
+import { recordingIdOf, recordingIdOfCall, recordingIdOfSegment } from '../archive/ids.ts';
 import type { EventBody, JournalEvent } from '../spool/events.ts';
 import {
   CALL_GRACE_US,
@@ -14,7 +15,6 @@ import {
   type SpoolSegment,
 } from './consolidate.ts';
 import { callBegins, callEnds } from './fixtures/segments.ts';
-import { recordingIdOf, recordingIdOfCall, recordingIdOfSegment } from './ids.ts';
 
 const CALL = 'call-1';
 const RECORDING = '019aa000-0000-7000-8000-00001a2b3c4d';

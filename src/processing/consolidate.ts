@@ -2,8 +2,9 @@
 //
 // It looks at all that is known at once and never at what came last, so that the order in which the journals, the
 // spool and a restart bring the facts makes no difference, and doing it twice does no harm.
+
+import { recordingIdOf, recordingIdOfCall, recordingIdOfSegment } from '../archive/ids.ts';
 import type { JournalEvent } from '../spool/events.ts';
-import { recordingIdOf, recordingIdOfCall, recordingIdOfSegment } from './ids.ts';
 
 /** A call that is not settled: its events, in order of time. */
 export interface PendingCall {

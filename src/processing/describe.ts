@@ -1,10 +1,11 @@
 // The metadata of a recording, from what the journals, the segments and the mixdown tell of it.
+
+import { recordingIdOf } from '../archive/ids.ts';
 import { type ArchivedParty, AUDIO_FILE, type ChannelQuality, type Metadata } from '../archive/metadata.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import type { Party, SegmentFacts, Stream } from '../spool/segment.ts';
 import { VERSION } from '../version.ts';
 import { eventOf, type PendingCall } from './consolidate.ts';
-import { recordingIdOf } from './ids.ts';
 import { type Mixdown, type MixdownChannel, SAMPLE_RATE } from './mixdown.ts';
 import type { Label } from './stream-map.ts';
 

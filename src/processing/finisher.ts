@@ -1,6 +1,8 @@
 // The finisher: makes the recordings that were decided, a few at a time, and enters what came of it in the catalog.
 //
 // The order is always archive, catalog, spool: a crash in between leaves work to do, never a loss.
+
+import { recordingIdOfSegment } from '../archive/ids.ts';
 import type { Metadata } from '../archive/metadata.ts';
 import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
@@ -9,7 +11,6 @@ import type { Logger } from '../log.ts';
 import type { Decision, PendingCall } from './consolidate.ts';
 import { failedRow, isPartial, rowOfMetadata } from './describe.ts';
 import { type FinishableSegment, type Finished, findArchived, type finishRecording } from './finish.ts';
-import { recordingIdOfSegment } from './ids.ts';
 import { importedCall } from './imported-call.ts';
 import type { SegmentEntry, SpoolScan } from './spool-scan.ts';
 

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { recordingIdOfSegment } from '../archive/ids.ts';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
 import { openCatalogReader } from '../catalog/catalog.ts';
 import type { AlarmRow, RecordingRow } from '../catalog/rows.ts';
@@ -32,7 +33,6 @@ import {
   T0,
   talk,
 } from './fixtures/segments.ts';
-import { recordingIdOfSegment } from './ids.ts';
 import { type ProcessorOptions, startProcessor } from './processor.ts';
 
 const CALL = '019aa000-0000-7000-8000-0000000000ca';

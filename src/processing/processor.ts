@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { recordingIdOf } from '../archive/ids.ts';
 import { removeLeftovers } from '../archive/write.ts';
 import type { CatalogWriter } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
@@ -18,7 +19,6 @@ import type { SegmentFacts } from '../spool/segment.ts';
 import { decide, type SpoolSegment } from './consolidate.ts';
 import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
-import { recordingIdOf } from './ids.ts';
 import { JOURNALS, Journals } from './journals.ts';
 import { type Listeners, openListeners } from './listening.ts';
 import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
