@@ -49,6 +49,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'ls',
     'show',
     'why',
+    'reconcile',
     'play',
     'export',
     'import',
