@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { askDaemon } from '../src/control.ts';
-import { silentLogger } from '../src/log.ts';
-import { createNgClient } from '../src/ng/client.ts';
-import { openCapture } from '../src/spool/capture-file.ts';
-import { createJournalReader } from '../src/spool/journal.ts';
-import { CAPTURE_FILE, FACTS_FILE, parseFacts } from '../src/spool/segment.ts';
-import { numberedPacket, openUdpParty } from '../src/testing/udp-party.ts';
+import { askDaemon } from '../../src/control.ts';
+import { silentLogger } from '../../src/log.ts';
+import { createNgClient } from '../../src/ng/client.ts';
+import { openCapture } from '../../src/spool/capture-file.ts';
+import { createJournalReader } from '../../src/spool/journal.ts';
+import { CAPTURE_FILE, FACTS_FILE, parseFacts } from '../../src/spool/segment.ts';
+import { numberedPacket, openUdpParty } from '../../src/testing/udp-party.ts';
 
-const program = fileURLToPath(new URL('./grec-mediad.ts', import.meta.url));
+const program = fileURLToPath(new URL('../grec-mediad.ts', import.meta.url));
 const firstPort = 44000 + (process.pid % 200) * 20;
 
 /** A state directory with a short path: the control socket has to fit. */

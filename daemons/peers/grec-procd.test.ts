@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { verifyFiles } from '../src/archive/read.ts';
-import { openCatalogReader } from '../src/catalog/catalog.ts';
-import { type Config, loadConfig } from '../src/config.ts';
-import { askDaemon } from '../src/control.ts';
+import { verifyFiles } from '../../src/archive/read.ts';
+import { openCatalogReader } from '../../src/catalog/catalog.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
+import { askDaemon } from '../../src/control.ts';
 import {
   callBegins,
   callEnds,
@@ -19,9 +19,9 @@ import {
   metadataOf,
   T0,
   talk,
-} from '../src/processing/fixtures/segments.ts';
+} from '../../src/processing/fixtures/segments.ts';
 
-const PROGRAM = fileURLToPath(new URL('grec-procd.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../grec-procd.ts', import.meta.url));
 
 /** A state directory short enough for its sockets. */
 function prepare(t: Test): { file: string; config: Config; state: FakeState } {
