@@ -1,7 +1,10 @@
 // Who guesses passwords is logged for fail2ban, and soon not answered; a phone beside it registers all the same.
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { silentLogger } from '../../src/log.ts';
+import { authorize } from '../../src/sip/digest.ts';
 import { createUserAgent } from '../../src/sip/user-agent.ts';
 import { createPhone } from '../../src/testing/phone.ts';
 import { freePort, install } from './installation.ts';
@@ -89,3 +92,51 @@ t.test(
     t.match(await run.result, { code: 0, errors: '' });
   },
 );
+
+t.test('credentials that somebody has overheard are good for nothing', { timeout: 60_000 }, async (t) => {
+  const installation = await install({ digest: ['SHA-256'] });
+  t.teardown(() => installation.stop());
+  await installation.addDn('7001', 'secret');
+  const { host, port } = installation.sip;
+  const uri = `sip:${host}:${port}`;
+  /** A REGISTER from a socket of its own. @returns status, and the challenge of a 401 */
+  const register = async (from: string, contact: string, authorization?: string) => {
+    const socket = createSocket('udp4').bind(0, from);
+    await once(socket, 'listening');
+    const id = `${from} ${contact} ${Math.random()}`.replaceAll(/[^\w]/g, '');
+    const lines = [
+      `REGISTER ${uri} SIP/2.0`,
+      `Via: SIP/2.0/UDP ${from}:${socket.address().port};branch=z9hG4bK${id}`,
+      ...[`From: <sip:7001@${host}>;tag=1`, `To: <sip:7001@${host}>`, `Call-ID: ${id}`, 'CSeq: 1 REGISTER'],
+      ...[`Contact: <sip:7001@${contact}>`, 'Max-Forwards: 70', 'Content-Length: 0'],
+      ...(authorization === undefined ? [] : [`Authorization: ${authorization}`]),
+    ];
+    socket.send([...lines, '', ''].join('\r\n'), port, host);
+    const [answer] = (await once(socket, 'message')) as [Buffer];
+    socket.close();
+    const [, parameters = ''] = /^WWW-Authenticate: *Digest (.*)\r$/im.exec(answer.toString()) ?? [];
+    const pairs = [...parameters.matchAll(/(\w+)=("[^"]*"|[^,\s]+)/g)].map(([, name = '', value]) => [
+      name,
+      value,
+    ]);
+    return { status: Number(answer.toString().slice(8, 11)), challenge: Object.fromEntries(pairs) };
+  };
+  const { challenge } = await register('127.0.0.4', '127.0.0.4:5070');
+  const credentials = { username: '7001', password: 'secret' };
+  const own = { credentials, method: 'REGISTER', uri, cnonce: 'c' };
+  const authorization = authorize({ ...own, challenge: { scheme: 'Digest', ...challenge }, nc: 1 });
+  t.match(authorization, /algorithm=SHA-256/);
+  t.equal((await register('127.0.0.4', '127.0.0.4:5070', authorization)).status, 200);
+  const replayed = await register('127.0.0.9', '127.0.0.9:5070', authorization);
+  t.equal(replayed.status, 401);
+  t.not(replayed.challenge.nonce, challenge.nonce, 'it is asked anew');
+  const { registrations } = await installation.ask<{ registrations: { contact: string }[] }>(
+    'grec-sipd',
+    'GET',
+    '/dns/7001',
+  );
+  t.same(
+    registrations.map(({ contact }) => contact),
+    ['sip:7001@127.0.0.4:5070'],
+  );
+});

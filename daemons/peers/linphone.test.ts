@@ -26,13 +26,14 @@ async function newLinphone(
   transport: 'udp' | 'tcp',
   record: boolean,
   file = source,
+  at = installation,
 ): Promise<Linphone & { number: string }> {
   const number = `${numbers++}`;
-  await installation.addDn(number, `secret-${number}`, { record });
-  const account = { number, password: `secret-${number}`, registrar: installation.sip };
+  await at.addDn(number, `secret-${number}`, { record });
+  const account = { number, password: `secret-${number}`, registrar: at.sip };
   const linphone = await startLinphone({ ...account, transport, source: file });
   t.teardown(() => linphone.quit());
-  await installation.registered(number);
+  await at.registered(number);
   return { ...linphone, number };
 }
 
@@ -117,3 +118,16 @@ for (const transport of ['udp', 'tcp'] as const)
     t.ok(spoken > 1500, `${spoken} ms of it are there`);
     t.ok(left.length / 8 - spoken > 800, 'and none of the pause');
   });
+
+t.test('a digest of SHA-256 alone: registers, and calls', options, async (t) => {
+  const strict = await install({ digest: ['SHA-256'] });
+  t.teardown(() => strict.stop());
+  const linphone = await newLinphone(t, 'udp', false, source, strict);
+  const callee = await newPhone(t, strict);
+  linphone.say(`call ${callee.number}`);
+  const into = await callee.nextCall();
+  t.match(await into.outcome, { answered: true });
+  await linphone.speaks();
+  await into.hangup();
+  await linphone.prints(/ended/);
+});

@@ -73,6 +73,7 @@ for (const [what, caller, callee, transport] of [
   ['CANCEL that comes too late', 'uac-cancel', 'uas-answers-late', 'udp'],
   ['422 of the callee', 'uac-bye', 'uas-timer', 'udp'],
   ['early media', 'uac-early', 'uas-early', 'udp'],
+  ['several early dialogs', 'uac-forked', 'uas-forks', 'udp'],
   ['rport', 'uac-rport', 'uas-answer', 'udp'],
   ['a route that leads nowhere', 'uac-lost-route', 'uas-hangs-up', 'udp'],
   ['a large message over TCP', 'uac-large', 'uas-answer', 'tcp'],
