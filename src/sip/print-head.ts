@@ -65,12 +65,19 @@ function writeHead(message: SipMessage): boolean {
 function write(text: string): boolean {
   const { length } = text;
   if (used + length > room.length) enlarge(length);
+  // In variables of its own: what belongs to the module would be looked up and written back for each byte.
+  const bytes = room;
+  let to = used;
   for (let at = 0; at < length; at++) {
     const code = text.charCodeAt(at);
-    if (code > 127) return writeWide(text, at);
+    if (code > 127) {
+      used = to;
+      return writeWide(text, at);
+    }
     if (code < 14 && (code === 0 || code === 10 || code === 13)) return false;
-    room[used++] = code;
+    bytes[to++] = code;
   }
+  used = to;
   return true;
 }
 
@@ -88,7 +95,10 @@ function writeWide(text: string, from: number): boolean {
 function writeOurs(text: string): true {
   const { length } = text;
   if (used + length > room.length) enlarge(length);
-  for (let at = 0; at < length; at++) room[used++] = text.charCodeAt(at);
+  const bytes = room;
+  let to = used;
+  for (let at = 0; at < length; at++) bytes[to++] = text.charCodeAt(at);
+  used = to;
   return true;
 }
 
