@@ -2,7 +2,7 @@
 import t from 'tap';
 import { silentLogger } from '../log.ts';
 import type { Format } from '../spool/segment.ts';
-import type { CallParty } from './call.ts';
+import type { CallParty } from './call-party.ts';
 import { announceTo } from './call-sounds.ts';
 import type { ReadyTone } from './consent-tones.ts';
 import type { TonePlayback } from './io/tone.ts';

@@ -5,7 +5,7 @@ import type { NgPlayMedia } from '../ng/request.ts';
 import { directionOf } from '../sdp/offer-answer.ts';
 import { soundMs } from '../sound-file.ts';
 import type { Party } from '../spool/segment.ts';
-import type { CallParty } from './call.ts';
+import type { CallParty } from './call-party.ts';
 import type { ReadyTone } from './consent-tones.ts';
 import { type Listener, playbackFor, requestedSound } from './play-media.ts';
 import { tonePlayback } from './tone-playback.ts';

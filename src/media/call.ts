@@ -1,25 +1,27 @@
 // One call on the media server: two parties, each with its own ports for the life of the call, and its recording.
 import { isIPv6 } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { NgEvent, NgOk } from '../ng/reply.ts';
 import type { NgAnswer, NgOffer, NgPlayMedia, NgStopMedia } from '../ng/request.ts';
-import { microsNow } from '../spool/clock.ts';
 import { CopiedTypes } from '../spool/copied-types.ts';
-import type { Format, Party, RecordingMetadata, Stream } from '../spool/segment.ts';
+import { CallNaming } from './call-naming.ts';
 import {
-  CallRecording,
-  type EndReason,
-  type Label,
-  type RecordingContext,
-  readMetadata,
-} from './call-recording.ts';
+  type CallParty,
+  eventTypesOf,
+  formatsSentBy,
+  newParty,
+  otherOf,
+  refused,
+  refuseOtherFamily,
+  secondsNow,
+  warnOfSilence,
+} from './call-party.ts';
+import { CallRecording, type EndReason, type RecordingContext } from './call-recording.ts';
 import { announceTo, type Hearing, playTo } from './call-sounds.ts';
 import type { Announced, ConsentTones, ReadyTone } from './consent-tones.ts';
 import { CryptoExchange } from './crypto-exchange.ts';
 import { addressFor, type Description, describeFor, readDescription } from './description.ts';
-import { describeForeign, type ForeignNotes, readForeignNotes } from './foreign.ts';
 import type { Leg, PacketEngine, Shard } from './io/engine.ts';
 import type { PortPool } from './port-pool.ts';
 import { outgoingProtocol } from './transport-protocol.ts';
@@ -42,26 +44,6 @@ export interface CallContext extends RecordingContext {
 /** Tells the controller of a call something that it has not asked for. */
 export type Tell = (event: NgEvent) => void;
 
-/** A party, which the ng protocol knows by its tag. Its packets arrive at its own leg, whoever else comes and goes. */
-export interface CallParty {
-  /** Empty until the party has answered, when the offer did not name it. */
-  tag: string;
-  leg: Leg;
-  description: Description | undefined;
-  /** The feature codes that it may dial. */
-  codes?: readonly string[];
-  /** Its telephone events go no further, and into no recording. */
-  isDtmfBlocked?: boolean;
-  /** The consent tone cannot be played to it, which has been told. */
-  isToneRefused?: boolean;
-  /** Of what it sends: for recordings without DTMF. */
-  copied: CopiedTypes;
-  /** Its keys, as it describes them. */
-  crypto: CryptoExchange;
-  /** Seconds since 1970. */
-  created: number;
-}
-
 export class Call implements Announced {
   readonly id: string;
   /** Seconds since 1970. */
@@ -75,9 +57,7 @@ export class Call implements Announced {
   #isRecordedWhenAnswered = false;
   /** The recording is one without DTMF. */
   #isDtmfDropped = false;
-  #metadata: RecordingMetadata | undefined;
-  /** What a controller told that gave no metadata of ours. */
-  #notes: ForeignNotes | undefined;
+  readonly #naming = new CallNaming();
   #shard: Shard | undefined;
   readonly #onLost: (call: Call, reason: string) => void;
   #tell: Tell = () => undefined;
@@ -107,7 +87,7 @@ export class Call implements Announced {
     const description = readDescription(request, this.#context.addresses);
     await this.#openParties(request, description);
     const party = this.#party(request['from-tag'], request['to-tag']);
-    const other = this.#otherThan(party);
+    const other = otherOf(this.parties, party);
     const { protocol, kind, suites } = outgoingProtocol(request, description.audio);
     party.crypto.takeOffer(description.audio);
     this.#adopt(party, description);
@@ -129,7 +109,7 @@ export class Call implements Announced {
     const offerer = this.parties.find(({ tag }) => tag === request['from-tag']);
     if (offerer?.description === undefined) throw refused(`no offer from tag ${request['from-tag']}`);
     const description = readDescription(request, this.#context.addresses);
-    const party = this.#otherThan(offerer);
+    const party = otherOf(this.parties, offerer);
     if (party.tag !== request['to-tag']) party.tag = request['to-tag'];
     party.crypto.takeAnswer(description.audio);
     this.#noteWish(request);
@@ -140,7 +120,7 @@ export class Call implements Announced {
     const attributes = offerer.crypto.answer();
     offerer.leg.protect(offerer.crypto.protection);
     this.#adopt(party, description);
-    this.recording?.update(this.#streams());
+    this.recording?.update(this.#naming.streams(this.parties));
     this.#announceRecording();
     await this.#shard?.settled();
     const { protocol } = offerer.description.audio;
@@ -154,7 +134,7 @@ export class Call implements Announced {
   async startRecording(metadata: string | undefined): Promise<NgOk> {
     const shard = this.#shard;
     if (this.parties.length < 2 || shard === undefined) throw refused('the call has no media yet');
-    this.#adoptMetadata(metadata);
+    this.#naming.adopt(metadata);
     this.recording?.resume();
     const recording = this.#record(shard);
     this.#announceRecording();
@@ -173,7 +153,7 @@ export class Call implements Announced {
   /** @param tag of the party whose media goes no further, or does again; both when left out */
   async blockMedia(isBlocked: boolean, tag: string | undefined): Promise<void> {
     for (const party of this.#meant(tag))
-      party.leg.relayTo(isBlocked ? undefined : this.#otherThan(party).leg);
+      party.leg.relayTo(isBlocked ? undefined : otherOf(this.parties, party).leg);
     await this.#shard?.settled();
   }
 
@@ -197,13 +177,12 @@ export class Call implements Announced {
 
   /** Its parties, or those that are to, hear the consent tone once. */
   announce(tone: ReadyTone): void {
-    const parties = this.#metadata?.parties ?? this.#strangers();
-    const roleOf = (party: CallParty) => parties.find(({ label }) => label === this.#labelOf(party))?.role;
+    const roleOf = (party: CallParty) => this.#naming.roleOf(party, this.parties);
     announceTo(this.#hearings(this.parties), tone, roleOf, this.#log);
   }
 
   #hearings(parties: readonly CallParty[]): Hearing[] {
-    return parties.map((party) => ({ party, other: this.#otherThan(party) }));
+    return parties.map((party) => ({ party, other: otherOf(this.parties, party) }));
   }
 
   /** Plays to whom the request names, each as it hears. @throws GrecError NG_REFUSED, SOUND_UNUSABLE: then to nobody */
@@ -222,9 +201,8 @@ export class Call implements Announced {
     return this.#meant(flags.includes('all') || all !== undefined ? undefined : tag);
   }
 
-  /** By what the descriptions of the time call telephone events. */
   #blockEvents(): void {
-    const types = this.parties.flatMap(({ description }) => eventTypes(description));
+    const types = eventTypesOf(this.parties);
     for (const { leg, isDtmfBlocked } of this.parties)
       if (isDtmfBlocked !== undefined) leg.blockEvents(isDtmfBlocked ? types : undefined);
   }
@@ -255,7 +233,7 @@ export class Call implements Announced {
     this.parties = [];
     await Promise.all(parties.map(({ leg }) => leg.close()));
     for (const { leg } of parties) this.#context.ports.release(leg.rtpPort);
-    this.#warnOfSilence(parties);
+    warnOfSilence(parties, this.#log);
     this.#shard?.release();
     this.#shard = undefined;
   }
@@ -283,12 +261,16 @@ export class Call implements Announced {
     const isV6 = isIPv6(remote.address);
     this.#shard ??= await this.#context.engine.shard((reason) => this.#onLost(this, reason));
     const shard = this.#shard;
-    const first = await this.#open(shard, isV6);
-    const from = { tag: fromTag, leg: first, description: undefined, ...newcomer() };
-    this.parties = [from];
-    const leg = await this.#open(shard, family === undefined ? isV6 : family === 'IP6');
-    const to = { tag: toTag, leg, description: undefined, ...newcomer() };
-    this.parties = [from, to];
+    const opened = await Promise.allSettled([
+      this.#open(shard, isV6),
+      this.#open(shard, family === undefined ? isV6 : family === 'IP6'),
+    ]);
+    // What was opened is closed with the call.
+    this.parties = opened.flatMap((leg, index) =>
+      leg.status === 'fulfilled' ? [newParty(index === 0 ? fromTag : toTag, leg.value)] : [],
+    );
+    const [from, to] = this.parties;
+    if (from === undefined || to === undefined) throw reasonOf(opened);
     from.leg.relayTo(to.leg);
     to.leg.relayTo(from.leg);
   }
@@ -318,12 +300,6 @@ export class Call implements Announced {
     return replaced;
   }
 
-  #otherThan(party: CallParty): CallParty {
-    const other = this.parties.find((one) => one !== party);
-    if (other === undefined) throw new GrecError('INTERNAL', 'a call has one party only');
-    return other;
-  }
-
   #adopt(party: CallParty, description: Description): void {
     this.#refuseLoop(description);
     refuseOtherFamily(party.leg, description);
@@ -335,7 +311,7 @@ export class Call implements Announced {
   /** Before its packets are let in by what it says. */
   #describe(party: CallParty, description: Description): void {
     party.description = description;
-    for (const one of this.parties) one.copied.note(this.#formatsSentBy(one));
+    for (const one of this.parties) one.copied.note(formatsSentBy(one, otherOf(this.parties, one)));
     this.#keepKeysOut();
   }
 
@@ -350,7 +326,7 @@ export class Call implements Announced {
       .slice(0, MOST_CODES);
     if (codes.length > 0) party.codes ??= codes;
     this.#blockEvents();
-    const types = this.parties.flatMap(({ description }) => eventTypes(description));
+    const types = eventTypesOf(this.parties);
     for (const one of this.parties) {
       const onCode = (code: string) => tell({ event: 'dtmf', 'call-id': this.id, tag: one.tag, code });
       if (one.codes !== undefined) one.leg.watchCodes(one.codes, types, onCode);
@@ -369,12 +345,7 @@ export class Call implements Announced {
   #noteWish(request: NgOffer | NgAnswer): void {
     const wish = request['record call'];
     if (wish !== undefined) this.#isRecordedWhenAnswered = wish === 'yes' || wish === 'on';
-    this.#adoptMetadata(request.metadata);
-  }
-
-  #adoptMetadata(text: string | undefined): void {
-    this.#metadata = readMetadata(text) ?? this.#metadata;
-    this.#notes = readForeignNotes(text) ?? this.#notes;
+    this.#naming.adopt(request.metadata);
   }
 
   #record(shard: Shard): CallRecording {
@@ -384,92 +355,24 @@ export class Call implements Announced {
     this.#isDtmfDropped = this.#context.isDtmfDropped();
     if (wasDtmfDropped) for (const { leg } of this.parties) leg.copyOnly(undefined);
     this.#keepKeysOut();
+    const { metadata } = this.#naming;
     const recording = new CallRecording(this.#context, {
       ngCallId: this.id,
       shard,
-      metadata: this.#metadata,
-      parties: this.#metadata === undefined ? this.#strangers() : undefined,
-      streams: this.#streams(),
-      legs: this.parties.map((party) => ({ label: this.#labelOf(party), leg: party.leg })),
-      log: this.#log.child({ call: this.#metadata?.call, recording: this.#metadata?.recording }),
+      metadata,
+      parties: metadata === undefined ? this.#naming.strangers(this.parties) : undefined,
+      streams: this.#naming.streams(this.parties),
+      legs: this.parties.map((party) => ({
+        label: this.#naming.labelOf(party, this.parties),
+        leg: party.leg,
+      })),
+      log: this.#log.child({ call: metadata?.call, recording: metadata?.recording }),
     });
     this.recording = recording;
     return recording;
   }
-
-  #strangers(): Party[] {
-    const parties = this.parties.map((party) => ({
-      label: this.#labelOf(party),
-      tag: party.tag,
-      address: party.description?.remote.address,
-    }));
-    return describeForeign(parties, this.#notes);
-  }
-
-  /** By the tags that the switch named, so that nothing else can decide whose audio it is. */
-  #labelOf(party: CallParty): Label {
-    const named = this.#metadata?.parties.find(({ tag }) => tag === party.tag)?.label;
-    if (named !== undefined) return named;
-    const other = this.#metadata?.parties.find(({ tag }) => tag === this.#otherThan(party).tag)?.label;
-    if (other !== undefined) return other === 'a' ? 'b' : 'a';
-    return party === this.parties[0] ? 'a' : 'b';
-  }
-
-  #streams(): Stream[] {
-    return this.parties.map((party) => ({
-      label: this.#labelOf(party),
-      tag: party.tag,
-      address: party.leg.address,
-      rtpPort: party.leg.rtpPort,
-      rtcpPort: party.leg.rtcpPort,
-      formats: this.#formatsSentBy(party),
-    }));
-  }
-
-  /** A party sends what the other one's description binds (RFC 3264 section 6.1); its own stands in for the rest. */
-  #formatsSentBy(party: CallParty): Format[] {
-    const wanted = this.#otherThan(party).description?.formats ?? [];
-    const own = party.description?.formats ?? [];
-    const types = new Set(wanted.map(({ payloadType }) => payloadType));
-    return [...wanted, ...own.filter(({ payloadType }) => !types.has(payloadType))];
-  }
-
-  /** One-way audio that looks like an address that cannot be right is worth a line. */
-  #warnOfSilence(parties: CallParty[]): void {
-    for (const { tag, leg, description } of parties) {
-      if (leg.strangers === 0 || leg.rtp.packets > 0) continue;
-      this.#log.warn(
-        { tag, strangers: leg.strangers, expected: description?.remote.address },
-        'no packet came from where the description said, and some from elsewhere',
-      );
-    }
-  }
 }
 
-function newcomer(): Pick<CallParty, 'copied' | 'crypto' | 'created'> {
-  return { copied: new CopiedTypes(), crypto: new CryptoExchange(), created: secondsNow() };
-}
-
-/** Its ports were shown to the party when the call began, and nothing of the other family comes to them. */
-function refuseOtherFamily({ address }: Leg, { remote }: Description): void {
-  const isHold = /^[0.:]+$/.test(remote.address);
-  if (!isHold && isIPv6(address) !== isIPv6(remote.address))
-    throw refused(`the party was shown ${address}, and names ${remote.address}: different families`);
-}
-
-/** Payload types of telephone events. */
-function eventTypes(description: Description | undefined): number[] {
-  const formats = description?.formats ?? [];
-  return formats.flatMap(({ encoding, payloadType }) =>
-    encoding === 'TELEPHONE-EVENT' ? [payloadType] : [],
-  );
-}
-
-/** Seconds since 1970, by the clock of the packets: a wall clock that is set must not make calls look silent for an hour. */
-export function secondsNow(): number {
-  return Math.floor(microsNow() / 1e6);
-}
-
-function refused(message: string): GrecError {
-  return new GrecError('NG_REFUSED', message);
+function reasonOf(results: readonly PromiseSettledResult<unknown>[]): unknown {
+  return results.find((result) => result.status === 'rejected')?.reason;
 }

@@ -2,7 +2,8 @@
 import { isIPv6 } from 'node:net';
 import type { NgEndpoint, NgOk, NgStats, NgStream, NgTag } from '../ng/reply.ts';
 import type { Endpoint } from '../spool/pcap.ts';
-import type { Call, CallParty } from './call.ts';
+import type { Call } from './call.ts';
+import type { CallParty } from './call-party.ts';
 import type { PortCounters } from './io/engine.ts';
 
 /** What a call is and what it has carried. */
