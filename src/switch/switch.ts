@@ -1,31 +1,23 @@
 // The SIP Server: what arrives at its user agent becomes registrations and calls.
 import { setTimeout } from 'node:timers/promises';
-import { v7 as uuidv7 } from 'uuid';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
 import type { NgEvent } from '../ng/reply.ts';
-import { replacedBy } from '../sip/replaces.ts';
-import { reasonPhrase } from '../sip/response.ts';
-import {
-  createUserAgent,
-  type IncomingInvite,
-  type IncomingRequest,
-  type UserAgent,
-} from '../sip/user-agent.ts';
+import { createUserAgent, type IncomingRequest, type UserAgent } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
 import type { Journal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
-import { agentCodeOf, doAgentCode } from './agent-codes.ts';
 import { Agents } from './agents.ts';
-import { Call, type CallContext } from './call.ts';
-import { callerOf, decideForNewcomer, planCall, type Ruling } from './call-plan.ts';
+import type { Call, CallContext } from './call.ts';
+import { decideForNewcomer } from './call-plan.ts';
 import type { CallStore } from './call-store.ts';
 import type { Certificate } from './certificate.ts';
 import { Contacts } from './contacts.ts';
 import type { DnStore } from './dn-store.ts';
-import { type Caller, Gate } from './gate.ts';
-import { dialledBy, Identifier, userOf } from './identity.ts';
+import { Gate } from './gate.ts';
+import { Identifier, userOf } from './identity.ts';
 import { ALLOW_IN_CALL } from './in-dialog.ts';
+import { IncomingCalls } from './incoming-calls.ts';
 import { LiveDecisions } from './live-decisions.ts';
 import { LiveEvents } from './live-events.ts';
 import { type RescueContext, rescueCalls, resumeInterrupted } from './media-rescue.ts';
@@ -33,10 +25,7 @@ import { callOfName, type MediaServer, MediaServers, type MediaServersOptions } 
 import { OpenCalls } from './open-calls.ts';
 import { takeFeatureCode } from './phone-requests.ts';
 import { routeRedirected } from './redirection.ts';
-import { takePlace } from './replaced-party.ts';
-import type { RefusedRoute, RouteOptions } from './route.ts';
-import { hasForeignBody } from './sdp-body.ts';
-import { Sparingly } from './sparingly.ts';
+import type { RouteOptions } from './route.ts';
 import { srtpSaidOf } from './srtp-policy.ts';
 import { storeCall } from './stored-call.ts';
 import type { Strategist } from './strategist.ts';
@@ -44,7 +33,6 @@ import { type Settings, settingsOf } from './switch-settings.ts';
 import { takeUpCalls } from './take-up-calls.ts';
 import { planFor, type TransferPlanOptions } from './transfer-plan.ts';
 import type { Trunks } from './trunks.ts';
-import { unavailable } from './unavailable.ts';
 
 /** A call whose party has vanished ends within this and the half minute that its silence takes. */
 const PROBE_MS = 90_000;
@@ -73,7 +61,7 @@ export class Switch {
   readonly mediaServers: MediaServers;
   readonly #callStore: CallStore;
   readonly #log: Logger;
-  readonly #alarms = new Sparingly(1);
+  readonly #incoming: IncomingCalls;
   readonly #rescue: RescueContext = {
     isLost: ({ media }) => this.mediaServers.isLost(media),
     isServed: () => this.mediaServers.living !== undefined,
@@ -135,6 +123,21 @@ export class Switch {
       log: parts.log,
       count: (name) => this.#count(name),
     });
+    this.#incoming = new IncomingCalls({
+      gate: this.#gate,
+      strategist: parts.strategist,
+      store: parts.store,
+      agents: this.agents,
+      openCalls: this.openCalls,
+      log: parts.log,
+      settings: () => this.#settings,
+      isDraining: () => this.#isDraining,
+      userAgent: () => this.#userAgent,
+      routing: () => this.#routing(),
+      context: () => this.#context(),
+      journal: (event) => this.#journalEvent(event),
+      count: (name) => this.#count(name),
+    });
   }
 
   async listen(config: Config): Promise<void> {
@@ -149,7 +152,7 @@ export class Switch {
       restMs: REST_MS,
       limits: { messageBytes: config.sip.limits['message-size'] },
       admit: (request, flow) => this.#gate.admit(request, flow),
-      onInvite: (invite) => this.#onInvite(invite),
+      onInvite: (invite) => this.#incoming.receive(invite),
       onRequest: (request) => this.#onRegister(request),
       mayAlias: ({ peer }) => this.trunks.hasHost(peer.address),
       successorOf: (flow, uri) => this.contacts.successorOf(flow, userOf(uri) ?? ''),
@@ -240,69 +243,6 @@ export class Switch {
     this.contacts.register(request, number, this.#settings);
   }
 
-  #onInvite(invite: IncomingInvite): void {
-    const { headers } = invite.message;
-    if (this.#isDraining) return invite.respond(503, { headers: { 'retry-after': '10' } });
-    if (hasForeignBody(invite.message))
-      return invite.respond(415, { headers: { accept: 'application/sdp' } });
-    if (headers['max-forwards'] === 0) return invite.respond(483);
-    if (this.calls.size >= this.#settings.mostCalls) return this.#refuseBusy(invite);
-    const caller = this.#gate.callerOf(invite.message);
-    if (caller === undefined) return invite.respond(403);
-    if (headers['replaces'] !== undefined) return this.#replace(invite, caller);
-    if (this.#isAgentCode(invite, caller)) return;
-    const ruling = this.strategist.rule(invite, caller);
-    if (ruling instanceof Promise) void this.#placeLater(invite, caller, ruling);
-    else this.#place(invite, caller, ruling);
-  }
-
-  /** True when it was no call, but something that the switch is to do. A DN of the same number goes before. */
-  #isAgentCode(invite: IncomingInvite, caller: Caller): boolean {
-    const dialled = userOf(invite.message.uri) ?? '';
-    const code = caller.kind === 'dn' ? agentCodeOf(dialled, this.#settings.agentCodes) : undefined;
-    if (code === undefined || caller.kind !== 'dn' || this.store.dn(dialled) !== undefined) return false;
-    doAgentCode(invite, caller.dn.number, code, this.agents);
-    return true;
-  }
-
-  /** Somebody wants the place of a party in a call (RFC 3891). */
-  #replace(invite: IncomingInvite, caller: Caller): void {
-    const { message } = invite;
-    const replaced = replacedBy(message, (...name) => this.#userAgent?.findDialog(...name));
-    if (replaced.kind === 'refused')
-      return invite.respond(
-        replaced.status,
-        replaced.reason === undefined ? {} : { reason: replaced.reason },
-      );
-    const found = replaced.kind === 'dialog' ? this.openCalls.ofDialog(replaced.dialog) : undefined;
-    if (found === undefined) return invite.respond(481);
-    void takePlace(found.call, found.label, invite, callerOf(invite, caller));
-  }
-
-  /** An external strategy decides: others' calls go on, and the caller may give up. */
-  async #placeLater(invite: IncomingInvite, caller: Caller, ruling: Promise<Ruling>): Promise<void> {
-    let isCancelled = false;
-    invite.onCancel = () => {
-      isCancelled = true;
-    };
-    try {
-      const decided = await ruling;
-      if (isCancelled) return;
-      if (this.#isDraining) return invite.respond(503, { headers: { 'retry-after': '10' } });
-      this.#place(invite, caller, decided);
-    } catch (thrown) {
-      this.#log.error({ err: thrown }, 'call could not be placed');
-      invite.respond(500);
-    }
-  }
-
-  #place(invite: IncomingInvite, caller: Caller, ruling: Ruling): void {
-    const plan = planCall(invite, caller, this.#routing(), ruling);
-    if (plan.kind === 'refused') return this.#refuseCall(invite, caller, ruling, plan);
-    if (this.openCalls.isLoop(plan.plan)) return this.#refuseLoop(invite);
-    this.#begin(new Call({ invite, plan: plan.plan }, this.#context()));
-  }
-
   #planning(): TransferPlanOptions {
     const [local = NOWHERE] = this.#userAgent?.listening ?? [];
     return { routing: this.#routing(), strategist: this.strategist, local };
@@ -325,31 +265,11 @@ export class Switch {
     };
   }
 
-  #refuseCall(invite: IncomingInvite, caller: Caller, ruling: Ruling, refused: RefusedRoute): void {
-    const { sessionId, decision } = ruling;
-    const { status, reason } = refused;
-    const rule = decision.rules.length === 0 ? undefined : decision.rules.join(' / ');
-    const dialled = dialledBy(invite.message, caller) ?? '';
-    const said = { status, reason: reason ?? reasonPhrase(status), rule };
-    const from = callerOf(invite, caller);
-    this.#journalEvent({ type: 'call.refused', call: uuidv7(), sessionId, from, dialled, ...said });
-    invite.respond(status, { reason });
-  }
-
   #journalEvent(event: EventBody): void {
     const isUrgent = isOfRecording(event);
     const journaled = isUrgent ? this.#journal.append(event) : this.#journal.appendSoon(event);
     this.decisions.note(journaled);
     this.events.tell(journaled);
-  }
-
-  #begin(call: Call): void {
-    this.openCalls.add(call);
-    this.#count('calls');
-    call.begin().catch((thrown: unknown) => {
-      this.#log.error({ err: thrown, call: call.id }, 'call could not begin');
-      call.release('switch', 500, 'internal error');
-    });
   }
 
   #context(): CallContext {
@@ -405,20 +325,6 @@ export class Switch {
   #onMediaServerLost({ name }: MediaServer, reason: string): void {
     this.#count('mediaServersLost');
     void rescueCalls(this.calls.values(), this.#rescue, `media server ${name} is lost: ${reason}`);
-  }
-
-  #refuseLoop(invite: IncomingInvite): void {
-    this.#count('refused-loop');
-    invite.respond(482);
-  }
-
-  #refuseBusy(invite: IncomingInvite): void {
-    this.#count('refused-busy');
-    this.#alarms.say(() =>
-      this.#log.error({ alarm: 'calls-exhausted', calls: this.calls.size }, 'no more calls'),
-    );
-    const { status, ...options } = unavailable();
-    invite.respond(status, options);
   }
 
   #count(name: string): void {
