@@ -184,8 +184,14 @@ class KillRun {
     for (const flow of histories)
       accountFor(flow, this.#kills, flushIntervalMs + this.#options.graceMs, account);
     const { problems: unaccounted, ...packets } = account;
-    const sent = histories.flatMap((flow) => flow.sent.filter((time) => !Number.isNaN(time)));
-    const lengthMs = Math.max(...sent) - Math.min(...sent) + PACKET_MS;
+    // Of a long run there are more than a call of Math.max() takes.
+    let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const time of histories.flatMap((flow) => flow.sent)) {
+      // What has not been sent yet is no number, and neither less nor more than one.
+      if (time < first) first = time;
+      if (time > last) last = time;
+    }
+    const lengthMs = last - first + PACKET_MS;
     return {
       ...this.#options,
       daemonKills: this.#kills.length - this.#workerKills,
