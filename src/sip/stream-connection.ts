@@ -62,7 +62,12 @@ export class StreamConnection {
     this.#events = events;
     this.#turns = turns;
     socket.setTimeout(limits.idleMs, () => this.#drop('connection-idle'));
-    socket.on('error', () => events.count('connection-error'));
+    // TLS tells of its own errors and lives on; of its connection's it may tell twice, where it reads and where it writes.
+    socket.on('error', () => undefined);
+    socket.once('error', () => {
+      events.count('connection-error');
+      socket.destroy();
+    });
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.once('close', () => clearTimeout(this.#deadline));
     this.#isOpening = isOpening;

@@ -168,7 +168,7 @@ t.test('each connection is known by its own address', async (t) => {
   for (const [{ raw }] of peers) t.equal(from.get(`from-${raw.localPort}`), raw.localPort);
 });
 
-t.test('a peer that reads nothing is dropped, one that resets is counted', async (t) => {
+t.test('a peer that reads nothing, that resets, or whose records are none: counted once', async (t) => {
   const { agent, port } = await newAgent(t, {
     protocol: 'tls',
     tls: IDENTITY,
@@ -190,6 +190,11 @@ t.test('a peer that reads nothing is dropped, one that resets is counted', async
   await eventually(() => agent.counters['connection-error'] !== undefined);
   for (let count = 0; count < 5; count++) await turn();
   t.equal(agent.counters['connection-error'], 1);
+  const [liar] = await RecordPeer.open(t, port);
+  const dropped = new Promise((resolve) => liar.raw.once('close', resolve));
+  liar.raw.write(Buffer.from([23, 3, 3, 0, 40, ...Buffer.alloc(40)]));
+  await dropped;
+  t.equal(agent.counters['connection-error'], 2, 'what nobody can decrypt');
 });
 
 t.test('a handshake that its peer ends has failed at once', async (t) => {
