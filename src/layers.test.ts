@@ -85,6 +85,7 @@ const LIVE = new Set([
   'sip/stream-connection.ts',
   'sip/tls.ts',
   'sip/tls-door.ts',
+  'sip/tls-gate.ts',
   'ng/client.ts',
   'ng/server.ts',
 ]);

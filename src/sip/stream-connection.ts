@@ -29,6 +29,12 @@ export interface ConnectionEvents {
   count(reason: string): void;
 }
 
+export interface OwnSocket {
+  socket: Socket;
+  /** Nobody has answered yet, or the handshake is under way. */
+  isOpening: boolean;
+}
+
 export class StreamConnection {
   readonly flow: Flow;
   /** Resolves when it is open, false when it never will be. */
@@ -42,7 +48,13 @@ export class StreamConnection {
   #isWaiting = false;
   #isOpening: boolean;
 
-  constructor(socket: Socket, flow: Flow, limits: ConnectionLimits, events: ConnectionEvents, turns: Turns) {
+  constructor(
+    { socket, isOpening }: OwnSocket,
+    flow: Flow,
+    limits: ConnectionLimits,
+    events: ConnectionEvents,
+    turns: Turns,
+  ) {
     this.flow = flow;
     this.#socket = socket;
     this.#limits = limits;
@@ -50,12 +62,17 @@ export class StreamConnection {
     this.#events = events;
     this.#turns = turns;
     socket.setTimeout(limits.idleMs, () => this.#drop('connection-idle'));
-    socket.on('error', () => events.count('connection-error'));
+    // TLS tells of its own errors and lives on; of its connection's it may tell twice, where it reads and where it writes.
+    socket.on('error', () => undefined);
+    socket.once('error', () => {
+      events.count('connection-error');
+      socket.destroy();
+    });
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.once('close', () => clearTimeout(this.#deadline));
-    this.#isOpening = socket.connecting;
-    this.opened = socket.connecting ? this.#connectWithin() : Promise.resolve(true);
-    if (!socket.connecting) this.#expectMessage();
+    this.#isOpening = isOpening;
+    this.opened = isOpening ? this.#connectWithin() : Promise.resolve(true);
+    if (!isOpening) this.#expectMessage();
   }
 
   /** False once either side has ended it. */
@@ -166,7 +183,7 @@ export class StreamConnection {
         clearTimeout(linger);
         resolve();
       });
-      if (this.#socket.connecting) this.#socket.destroy();
+      if (this.#isOpening) this.#socket.destroy();
       else this.#socket.destroySoon();
     });
   }

@@ -1,7 +1,7 @@
 // The door of a TLS port: lets in who begins a handshake, one in each turn of the event loop, and nobody for ever.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { socketName } from './tls.ts';
+import type { Enter } from './tls.ts';
 
 /** The content type of a handshake record (RFC 8446 section 5.1). */
 const HANDSHAKE = 22;
@@ -11,35 +11,36 @@ interface Guest {
   /** Why it is turned away, once that is known. */
   reason: string;
   deadline: NodeJS.Timeout;
-  enter(socket: TLSSocket): void;
+  enter: Enter;
 }
 
 export class TlsDoor {
   readonly #limitMs: number;
   readonly #count: (reason: string) => void;
-  readonly #shake: (socket: Socket) => void;
-  readonly #guests = new Map<string, Guest>();
+  readonly #shake: (socket: Socket, entered: Enter) => void;
+  readonly #guests = new Set<Guest>();
   #waiting: Guest[] = [];
 
-  /** @param shake begins the handshake; {@link entered} is called when it has succeeded */
-  constructor(limitMs: number, count: (reason: string) => void, shake: (socket: Socket) => void) {
+  /** @param shake begins the handshake, and says when it has succeeded */
+  constructor(
+    limitMs: number,
+    count: (reason: string) => void,
+    shake: (socket: Socket, entered: Enter) => void,
+  ) {
     this.#limitMs = limitMs;
     this.#count = count;
     this.#shake = shake;
   }
 
   /** @param enter gets the connection when its handshake is done; a socket that fails is counted and destroyed */
-  receive(socket: Socket, enter: (socket: TLSSocket) => void): void {
-    const name = socketName(socket);
+  receive(socket: Socket, enter: Enter): void {
     const deadline = setTimeout(() => turnAway(guest, 'tls-handshake-slow'), this.#limitMs);
     const guest: Guest = { socket, reason: 'tls-handshake-failed', deadline, enter };
-    this.#guests.set(name, guest);
+    this.#guests.add(guest);
     socket.on('error', () => undefined);
     socket.once('close', () => {
       clearTimeout(deadline);
-      if (this.#guests.get(name) !== guest) return;
-      this.#guests.delete(name);
-      this.#count(guest.reason);
+      if (this.#guests.delete(guest)) this.#count(guest.reason);
     });
     socket.once('readable', () => this.#knock(guest));
   }
@@ -56,21 +57,19 @@ export class TlsDoor {
   /** A handshake costs a signature, about a millisecond with RSA: one a turn. */
   #letIn(): void {
     const next = this.#waiting.shift();
-    if (next !== undefined && !next.socket.destroyed) this.#shake(next.socket);
+    if (next !== undefined && !next.socket.destroyed)
+      this.#shake(next.socket, (secure) => this.#entered(next, secure));
     if (this.#waiting.length > 0) setImmediate(() => this.#letIn());
   }
 
-  entered(socket: TLSSocket): void {
-    const name = socketName(socket);
-    const guest = this.#guests.get(name);
-    if (guest === undefined) return void socket.destroy();
-    this.#guests.delete(name);
+  #entered(guest: Guest, secure: TLSSocket): void {
+    if (!this.#guests.delete(guest)) return void secure.destroy();
     clearTimeout(guest.deadline);
-    guest.enter(socket);
+    guest.enter(secure);
   }
 
   close(): void {
-    for (const guest of this.#guests.values()) turnAway(guest, 'closed');
+    for (const guest of this.#guests) turnAway(guest, 'closed');
   }
 }
 

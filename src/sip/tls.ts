@@ -1,5 +1,5 @@
 // TLS for SIP: our certificate, and the certificates of others (RFC 3261 section 26.3.1, RFC 5922; TLS 1.2 at least, RFC 8996).
-import { isIP, type Socket } from 'node:net';
+import { isIP } from 'node:net';
 import {
   checkServerIdentity,
   connect,
@@ -10,26 +10,24 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import { GrecError, messageOf } from '../errors.ts';
+import type { TlsGate } from './tls-gate.ts';
 import type { Peer, TlsIdentity } from './user-agent-types.ts';
 
 const OLDEST_VERSION = 'TLSv1.2';
 
-/** The names of sockets under way: both ends of one connection have no other. */
-export function socketName({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
-  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
-}
+/** Gets a connection whose handshake as server has succeeded. */
+export type Enter = (socket: TLSSocket) => void;
 
 /** One certificate in use. Connections that were made with it outlive it. */
 export class TlsEndpoint {
   readonly #server: Server;
   readonly #context: SecureContext;
   readonly #verifiesServers: boolean;
+  /** Of the connection whose bytes TLS has before it. */
+  #enter: Enter | undefined;
 
-  /**
-   * @param onSecure gets each connection whose handshake as server has succeeded
-   * @throws GrecError TLS_UNUSABLE when certificate, key or CA cannot be read, or do not belong together
-   */
-  constructor(identity: TlsIdentity, onSecure: (socket: TLSSocket) => void) {
+  /** @throws GrecError TLS_UNUSABLE when certificate, key or CA cannot be read, or do not belong together */
+  constructor(identity: TlsIdentity) {
     const { certificate, key, ca, verifyClients, verifyServers } = identity;
     const material = {
       cert: certificate,
@@ -49,26 +47,46 @@ export class TlsEndpoint {
       throw unusable(thrown);
     }
     this.#verifiesServers = verifyServers;
-    this.#server.on('secureConnection', onSecure);
+    this.#server.on('secureConnection', (socket) => {
+      if (this.#enter === undefined) socket.destroy();
+      else this.#enter(socket);
+    });
   }
 
-  /** The server's part of a handshake; a socket with which it fails is destroyed. */
-  accept(socket: Socket): void {
-    this.#server.emit('connection', socket);
+  /**
+   * The server's part of a handshake; a connection with which it fails is destroyed. Who has come through says nothing of
+   * where it came from, so that is known by whose bytes the handshake has ended with: it ends while they are handed on.
+   */
+  accept(gate: TlsGate, enter: Enter): void {
+    const before = () => {
+      this.#enter = (socket) => {
+        gate.secure = socket;
+        gate.off('data', before).off('data', after);
+        this.#enter = undefined;
+        enter(socket);
+      };
+    };
+    const after = () => {
+      this.#enter = undefined;
+    };
+    gate.on('data', before);
+    this.#server.emit('connection', gate);
+    gate.on('data', after);
   }
 
   /** The client's part. What is written waits for the handshake; the socket fails unless the certificate shows the peer's name. */
-  connect(peer: Peer, bindTo: string | undefined): TLSSocket {
+  connect(peer: Peer, gate: TlsGate): TLSSocket {
     const name = peer.name ?? peer.address;
-    return connect({
+    gate.secure = connect({
+      socket: gate,
       host: peer.address,
       port: peer.port,
-      ...(bindTo === undefined ? {} : { localAddress: bindTo }),
       ...(isIP(name) === 0 ? { servername: name } : {}),
       secureContext: this.#context,
       rejectUnauthorized: this.#verifiesServers,
       checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
     });
+    return gate.secure;
   }
 }
 

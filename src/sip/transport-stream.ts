@@ -5,8 +5,9 @@ import { type ListenAddress, listenError } from './listen-error.ts';
 import { type ConnectionEvents, type ConnectionLimits, StreamConnection } from './stream-connection.ts';
 import { TlsEndpoint } from './tls.ts';
 import { TlsDoor } from './tls-door.ts';
+import { TlsGate } from './tls-gate.ts';
 import type { Turns } from './turns.ts';
-import type { Peer, TlsIdentity } from './user-agent-types.ts';
+import type { Peer, Protocol, TlsIdentity } from './user-agent-types.ts';
 
 export interface StreamEvents extends ConnectionEvents {
   onError(reason: string): void;
@@ -16,6 +17,12 @@ export interface StreamEvents extends ConnectionEvents {
 
 /** Silence after which the kernel asks whether the peer is still there. */
 const KEEP_ALIVE_MS = 120_000;
+
+function socketOptions(protocol: Protocol) {
+  // TLS ends its half itself, with a word of its own.
+  const allowHalfOpen = protocol === 'tls';
+  return { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, allowHalfOpen };
+}
 
 /** All connections of a user agent, whoever opened them. */
 export class StreamConnections {
@@ -43,20 +50,20 @@ export class StreamConnections {
     this.#door = new TlsDoor(
       limits.handshakeMs,
       (reason) => events.count(reason),
-      (socket) => this.#tls?.accept(socket),
+      (socket, entered) => this.#tls?.accept(new TlsGate(socket, turns), entered),
     );
   }
 
   /** The certificate of every connection to come. @throws GrecError TLS_UNUSABLE, and the old one stays in use */
   useTls(identity: TlsIdentity): void {
-    this.#tls = new TlsEndpoint(identity, (socket) => this.#door.entered(socket));
+    this.#tls = new TlsEndpoint(identity);
   }
 
   /** Returns the address as bound. @throws GrecError PORT_IN_USE, PORT_UNUSABLE, TLS_UNUSABLE */
   async listen(address: ListenAddress): Promise<Peer> {
     const { protocol } = address;
     if (protocol === 'tls' && this.#tls === undefined) throw noCertificate();
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+    const server = createServer(socketOptions(protocol));
     await listening(server, address);
     const bound = server.address();
     if (bound === null || typeof bound === 'string') throw listenError(address, 'not an IP address');
@@ -99,11 +106,11 @@ export class StreamConnections {
     });
   }
 
-  #add(socket: Socket, peer: Peer, local: Peer): StreamConnection {
+  #add(socket: Socket, peer: Peer, local: Peer, isOpening = false): StreamConnection {
     const key = peerKey(peer);
     const id = `${peer.protocol}:${++this.#count}`;
     const connection = new StreamConnection(
-      socket,
+      { socket, isOpening },
       { peer, local, id },
       this.#limits,
       this.#events,
@@ -154,19 +161,18 @@ export class StreamConnections {
       if (socket === undefined) return 'there is no TLS certificate';
       this.#occupy(socket, peer.address);
       if (peer.protocol === 'tls') this.#tellFailure(socket, peer);
-      return this.#add(socket, peer, local);
+      return this.#add(socket, peer, local, true);
     } catch (thrown) {
       return messageOf(thrown);
     }
   }
 
   #dial(peer: Peer, bindTo: string | undefined): Socket | undefined {
-    const options = { host: peer.address, port: peer.port };
-    const socket =
-      peer.protocol === 'tls'
-        ? this.#tls?.connect(peer, bindTo)
-        : connect(bindTo === undefined ? options : { ...options, localAddress: bindTo });
-    return socket?.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
+    const { protocol, address: host, port } = peer;
+    if (protocol === 'tls' && this.#tls === undefined) return undefined;
+    const from = bindTo === undefined ? {} : { localAddress: bindTo };
+    const socket = connect({ host, port, ...from, ...socketOptions(protocol) });
+    return protocol === 'tls' ? this.#tls?.connect(peer, new TlsGate(socket, this.#turns)) : socket;
   }
 
   #tellFailure(socket: Socket, peer: Peer): void {
