@@ -114,6 +114,27 @@ t.test('a party that refuses to be moved is not asked again and again', async (t
   t.equal(asked, before);
 });
 
+t.test('a rescue that has failed does not undo another one that has not', async (t) => {
+  const { call } = await talking();
+  const { anchor, media: gone } = { anchor: call.context.anchor, media: call.media };
+  let offers = 0;
+  call.context.anchor = (id, legs) => {
+    const place = { ...anchor(id, legs) };
+    const { offer } = place;
+    place.offer = (...of) => {
+      offers += 1;
+      return offers === 1 ? Promise.reject(new Error('nothing listens')) : offer.apply(place, of);
+    };
+    return place;
+  };
+  const context = { isLost: ({ media }: Call) => media === gone, isServed: () => true };
+  // The loss is told while a retry is under way.
+  await Promise.all([rescueCalls([call], context, 'lost'), resumeInterrupted([call], context)]);
+  t.equal(offers, 2);
+  t.ok(call.media.anchored);
+  t.equal(call.recording?.state, 'recording');
+});
+
 t.test('a recording that has failed meanwhile is not written on', async (t) => {
   const { call, media, invite } = await talking();
   let fails = () => {};

@@ -114,7 +114,8 @@ async function moveOrSetDirect(call: Call, context: RescueContext): Promise<void
     });
   } catch (thrown) {
     if (to?.anchored !== true || !call.media.anchored || !context.isLost(call)) throw thrown;
-    await moveMedia(call, () => directMedia);
+    // When its turn comes, another rescue may have moved the call to where it can stay.
+    await moveMedia(call, () => (call.media.anchored && context.isLost(call) ? directMedia : undefined));
     throw thrown;
   }
 }
