@@ -91,7 +91,10 @@ const written = v.strictObject({
     engine: v.optional(oneOf(['auto', 'io_uring', 'epoll', 'dgram']), 'auto'),
     'spool-min-free': v.optional(within(0, 10_000_000, 'a whole number of megabytes'), 1000),
   }),
-  archive: section({ directory: v.optional(text('a directory')) }),
+  archive: section({
+    directory: v.optional(text('a directory')),
+    'signing-key': v.optional(text('the path of a signing key')),
+  }),
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
 
@@ -120,6 +123,8 @@ export interface Paths {
   spool: string;
   journal: string;
   archive: string;
+  /** The key that signs manifests; grec-procd makes it when it is missing. */
+  signingKey: string;
   catalog: string;
   /** What rtpengine records; undefined when it is not the media server. */
   recordings: string | undefined;
@@ -231,12 +236,15 @@ function placePaths(
   const state = values.state.directory === undefined ? fallback : resolve(base, values.state.directory);
   const archive =
     values.archive.directory === undefined ? join(state, 'archive') : resolve(base, values.archive.directory);
+  const key = values.archive['signing-key'];
+  const signingKey = key === undefined ? join(state, 'signing-key.pem') : resolve(base, key);
   return {
     state,
     run: join(state, 'run'),
     spool: join(state, 'spool'),
     journal: join(state, 'journal'),
     archive,
+    signingKey,
     catalog: join(state, 'catalog.db'),
     recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,
     switchDb: join(state, 'switch.db'),

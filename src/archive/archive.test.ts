@@ -6,6 +6,11 @@ import type { Metadata } from './metadata.ts';
 import { readManifest, readMetadata, verifyFiles } from './read.ts';
 import { dayFolder, findFinished, removeLeftovers, stageRecording } from './write.ts';
 
+const target = (archive: string) => ({
+  directory: archive,
+  signingKey: join(archive, '..', 'signing-key.pem'),
+});
+
 const ID = '019aa000-0000-7000-8000-00001a2b3c4d';
 const AT = Date.UTC(2026, 0, 31, 23, 59, 59, 990);
 const metadata: Metadata = {
@@ -29,7 +34,7 @@ const metadata: Metadata = {
 };
 
 async function publish(archive: string, change: Partial<Metadata> = {}): Promise<string> {
-  const staging = await stageRecording(archive, ID, AT);
+  const staging = await stageRecording(target(archive), ID, AT);
   writeFileSync(staging.audioFile, 'audio');
   return staging.publish({ ...metadata, ...change });
 }
@@ -50,24 +55,24 @@ t.test('a published recording lies in the folder of its day and is whole', async
 });
 
 t.test('until it is published there is nothing but a hidden folder', async (t) => {
-  const archive = t.testdir();
-  const staging = await stageRecording(archive, ID, AT);
+  const archive = join(t.testdir(), 'archive');
+  const staging = await stageRecording(target(archive), ID, AT);
   writeFileSync(staging.audioFile, 'half');
   t.same(readdirSync(join(archive, dayFolder(AT))), [`.${ID}.tmp`]);
   t.same(await removeLeftovers(archive, [AT, 0]), [`.${ID}.tmp`]);
   t.same(readdirSync(join(archive, dayFolder(AT))), []);
-  const again = await stageRecording(archive, ID, AT);
+  const again = await stageRecording(target(archive), ID, AT);
   await again.discard();
   t.notOk(existsSync(again.audioFile));
 });
 
 t.test('a start on the next day moves it there', async (t) => {
-  const archive = t.testdir();
+  const archive = join(t.testdir(), 'archive');
   t.equal(await publish(archive, { startTime: '2026-02-01T00:00:00.010Z' }), `2026/02/01/${ID}`);
 });
 
 t.test('what is left of a broken one is replaced', async (t) => {
-  const archive = t.testdir();
+  const archive = join(t.testdir(), 'archive');
   mkdirSync(join(archive, '2026/01/31', ID), { recursive: true });
   writeFileSync(join(archive, '2026/01/31', ID, 'audio.wav'), '');
   const path = await publish(archive);
@@ -75,7 +80,7 @@ t.test('what is left of a broken one is replaced', async (t) => {
 });
 
 t.test('every change of a file is found', async (t) => {
-  const archive = t.testdir();
+  const archive = join(t.testdir(), 'archive');
   const folder = join(archive, await publish(archive));
   writeFileSync(join(folder, 'audio.wav'), 'AUDIO');
   appendFileSync(join(folder, 'metadata.json'), ' ');
@@ -95,14 +100,14 @@ t.test('every change of a file is found', async (t) => {
 });
 
 t.test('a manifest that points outside of its recording proves nothing', async (t) => {
-  const archive = t.testdir();
+  const archive = join(t.testdir(), 'archive');
   const folder = join(archive, await publish(archive));
   const manifest = readManifest(folder);
   writeFileSync(
     join(folder, 'manifest.json'),
     JSON.stringify({ ...manifest, files: [{ path: '../x', size: 0, sha256: '' }] }),
   );
-  t.match(verifyFiles(folder).problems[0], /^..\/x: not a file of this recording/);
+  t.match(verifyFiles(folder).problems[0], /files.0.path: not a file of this recording$/);
 });
 
 t.test('metadata that is gone or damaged is reported with the next step', async (t) => {

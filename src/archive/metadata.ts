@@ -108,13 +108,3 @@ export type ChannelQuality = v.InferOutput<typeof channelQualitySchema>;
 
 export const AUDIO_FILE = 'audio.wav';
 export const METADATA_FILE = 'metadata.json';
-export const MANIFEST_FILE = 'manifest.json';
-
-/** manifest.json: every other file of the recording with its hash. */
-export const manifestSchema = v.object({
-  version: v.literal(1),
-  id: v.string(),
-  createdAt: v.string(),
-  files: v.array(v.object({ path: v.string(), size: v.number(), sha256: v.string() })),
-});
-export type Manifest = v.InferOutput<typeof manifestSchema>;

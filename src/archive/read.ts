@@ -1,17 +1,18 @@
 // Reading a finished recording: its metadata, its manifest, and whether the files still are what the manifest says.
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import {
+  LARGEST_MANIFEST_BYTES,
   MANIFEST_FILE,
   type Manifest,
-  METADATA_FILE,
-  type Metadata,
-  manifestSchema,
-  metadataSchema,
-} from './metadata.ts';
+  parseManifest,
+  SIGNATURE_FILE,
+  type UnsignedManifest,
+} from './manifest.ts';
+import { METADATA_FILE, type Metadata, metadataSchema } from './metadata.ts';
 
 const HASH_CHUNK_BYTES = 1 << 20;
 
@@ -20,20 +21,27 @@ const HASH_CHUNK_BYTES = 1 << 20;
  * @throws GrecError RECORDING_UNREADABLE
  */
 export function readMetadata(directory: string): Metadata {
-  return readJson(join(directory, METADATA_FILE), metadataSchema);
+  return readWhole(join(directory, METADATA_FILE), (bytes) =>
+    v.parse(metadataSchema, JSON.parse(bytes.toString('utf8'))),
+  );
 }
 
 /**
  * `manifest.json` of the recording in `directory`.
  * @throws GrecError RECORDING_UNREADABLE
  */
-export function readManifest(directory: string): Manifest {
-  return readJson(join(directory, MANIFEST_FILE), manifestSchema);
+export function readManifest(directory: string): Manifest | UnsignedManifest {
+  return readWhole(join(directory, MANIFEST_FILE), (bytes) => {
+    const parsed = parseManifest(bytes);
+    if ('problem' in parsed) throw new Error(parsed.problem);
+    return parsed.manifest;
+  });
 }
 
-function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): T {
+function readWhole<T>(file: string, parse: (bytes: Buffer) => T): T {
   try {
-    return v.parse(schema, JSON.parse(readFileSync(file, 'utf8')));
+    if (statSync(file).size > LARGEST_MANIFEST_BYTES) throw new Error('it is too large');
+    return parse(readFileSync(file));
   } catch (thrown) {
     const absent = systemCode(thrown) === 'ENOENT';
     throw new GrecError('RECORDING_UNREADABLE', `cannot read ${file}: ${messageOf(thrown)}`, {
@@ -52,17 +60,18 @@ export interface Verification {
 }
 
 /**
- * Compares every file of a recording with its manifest. Reads all bytes; does not throw for what it finds.
+ * Compares every file of a recording with its manifest. Reads all bytes; does not throw for what it finds. Who made the
+ * manifest, and whether it is the archive's, is another question: see verify.ts.
  */
 export function verifyFiles(directory: string): Verification {
-  let manifest: Manifest;
+  let manifest: Manifest | UnsignedManifest;
   try {
     manifest = readManifest(directory);
   } catch (thrown) {
     return { ok: false, problems: [messageOf(thrown)] };
   }
   const problems = manifest.files.flatMap((file) => checkFile(directory, file));
-  const known = new Set([MANIFEST_FILE, ...manifest.files.map(({ path }) => path)]);
+  const known = new Set([MANIFEST_FILE, SIGNATURE_FILE, ...manifest.files.map(({ path }) => path)]);
   for (const name of readdirSync(directory)) {
     if (!known.has(name)) problems.push(`${name}: not in the manifest`);
   }

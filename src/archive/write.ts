@@ -2,20 +2,41 @@
 //
 //   archive/YYYY/MM/DD/ID/    UTC date of its start
 //   archive/YYYY/MM/DD/.ID.tmp/    while it is being made
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+//   archive/YYYY/MM/DD/.ID.old/    what it replaces, for an instant
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
-import { AUDIO_FILE, MANIFEST_FILE, type Manifest, METADATA_FILE, type Metadata } from './metadata.ts';
+import { VERSION } from '../version.ts';
+import { addToChain, type NextLink } from './chain.ts';
+import { BLOCK_BYTES, digestFile, type FileDigest, sha256 } from './digest.ts';
+import {
+  type CaptureDigest,
+  encodeManifest,
+  isFileName,
+  MANIFEST_FILE,
+  parseManifest,
+  SIGNATURE_FILE,
+  supersededManifest,
+  supersededSignature,
+} from './manifest.ts';
+import { AUDIO_FILE, METADATA_FILE, type Metadata } from './metadata.ts';
+import { openSigner } from './signing-key.ts';
+import { syncFolder, syncUpTo } from './sync.ts';
 
-/** Each piece is fresh memory: an hour of audio is read quickly enough, and a short call leaves little garbage. */
-const HASH_CHUNK_BYTES = 128 << 10;
 const STAGING_NAME = /^\..+\.tmp$/;
+const REPLACED_NAME = /^\.(.+)\.old$/;
 
 /** The folder of a day's recordings, relative to the archive. @param at milliseconds since 1970 */
 export function dayFolder(at: number): string {
   return new Date(at).toISOString().slice(0, 10).replaceAll('-', '/');
+}
+
+/** Where recordings go, and what signs them. */
+export interface ArchiveTarget {
+  directory: string;
+  /** The file of the key; made when it is missing. */
+  signingKey: string;
 }
 
 /** A recording that is being made. */
@@ -23,83 +44,128 @@ export interface Staging {
   /** Where the audio is to be written and synced. */
   audioFile: string;
   /**
-   * Adds metadata and manifest and puts the recording in its place, durably.
+   * Adds metadata and manifest and puts the recording in its place, durably, as the next one of the archive's chain.
+   * @param captures what it was made of
    * @returns its directory, relative to the archive
    */
-  publish(metadata: Metadata): Promise<string>;
+  publish(metadata: Metadata, captures?: readonly CaptureDigest[]): Promise<string>;
   discard(): Promise<void>;
 }
 
 /**
- * Begins a recording; what an earlier attempt left is removed. Throws Node's system errors, as its methods do.
- * @param archive the archive directory
+ * Begins a recording; what an earlier attempt left is removed. Throws Node's system errors, as its methods do, which also
+ * throw GrecError SIGNING_KEY_UNUSABLE.
  * @param at when the recording starts, as far as is known, milliseconds since 1970
  */
-export async function stageRecording(archive: string, id: string, at: number): Promise<Staging> {
-  const staging = join(archive, dayFolder(at), `.${id}.tmp`);
+export async function stageRecording(target: ArchiveTarget, id: string, at: number): Promise<Staging> {
+  const staging = join(target.directory, dayFolder(at), `.${id}.tmp`);
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true, mode: 0o750 });
   return {
     audioFile: join(staging, AUDIO_FILE),
-    publish: (metadata) => publish(archive, staging, metadata),
+    publish: (metadata, captures = []) => publish(target, staging, metadata, captures),
     discard: () => rm(staging, { recursive: true, force: true }),
   };
 }
 
-async function publish(archive: string, staging: string, metadata: Metadata): Promise<string> {
-  await writeSynced(join(staging, METADATA_FILE), metadata);
-  await writeSynced(join(staging, MANIFEST_FILE), await createManifest(staging, metadata.id));
-  await syncFolder(staging);
-  const path = join(dayFolder(Date.parse(metadata.startTime)), metadata.id);
+async function publish(
+  { directory: archive, signingKey }: ArchiveTarget,
+  staging: string,
+  metadata: Metadata,
+  captures: readonly CaptureDigest[],
+): Promise<string> {
+  const signer = openSigner(signingKey, archive);
+  const metadataBytes = Buffer.from(`${JSON.stringify(metadata, undefined, 2)}\n`);
+  await writeSynced(join(staging, METADATA_FILE), metadataBytes);
+  const files = await digestFiles(staging);
+  const { id, startTime, stopTime } = metadata;
+  const path = join(dayFolder(Date.parse(startTime)), id);
   const target = join(archive, path);
   await mkdir(dirname(target), { recursive: true, mode: 0o750 });
-  // What stands here without being whole was not made by us, or its disk lost a part of it; the spool has it all.
-  await rm(target, { recursive: true, force: true });
-  await rename(staging, target);
-  await syncUpTo(archive, dirname(target));
+  const prepare = async ({ sequence, previous }: NextLink) => {
+    const superseded = await takeOverManifests(target, staging);
+    const manifest = encodeManifest({
+      version: 2,
+      id,
+      sequence,
+      revision: superseded.revision + 1,
+      createdAt: new Date().toISOString(),
+      startTime,
+      stopTime,
+      software: `grec ${VERSION}`,
+      key: signer.keyId,
+      previous,
+      blockSize: BLOCK_BYTES,
+      files: [...files, ...superseded.files],
+      captures: [...captures],
+    });
+    await writeSynced(join(staging, MANIFEST_FILE), manifest);
+    await writeSynced(join(staging, SIGNATURE_FILE), signer.sign(manifest));
+    await syncFolder(staging);
+    return sha256(manifest);
+  };
+  await addToChain(archive, { id, path, prepare, place: () => place(archive, staging, target) });
   return path;
 }
 
-async function createManifest(staging: string, id: string): Promise<Manifest> {
-  const files: Manifest['files'] = [];
-  for (const path of [AUDIO_FILE, METADATA_FILE]) {
-    files.push({ path, ...(await hashInPieces(join(staging, path))) });
+/** Every file that a recording is made of, so far. */
+async function digestFiles(staging: string): Promise<(FileDigest & { path: string })[]> {
+  const names = (await readdir(staging)).filter(isFileName).sort();
+  const files: (FileDigest & { path: string })[] = [];
+  for (const path of names) files.push({ path, ...(await digestFile(join(staging, path))) });
+  return files;
+}
+
+/** The manifests of a recording that is made anew are links of the chain, and stay beside the new one. */
+async function takeOverManifests(target: string, staging: string) {
+  const last = await readFile(join(target, MANIFEST_FILE)).catch(() => Buffer.alloc(0));
+  const parsed = parseManifest(last);
+  const revision = 'manifest' in parsed && parsed.manifest.version === 2 ? parsed.manifest.revision : 0;
+  const names: [from: string, to: string][] = [];
+  for (let past = 1; past < revision; past += 1)
+    names.push(
+      [supersededManifest(past), supersededManifest(past)],
+      [supersededSignature(past), supersededSignature(past)],
+    );
+  if (revision > 0)
+    names.push(
+      [MANIFEST_FILE, supersededManifest(revision)],
+      [SIGNATURE_FILE, supersededSignature(revision)],
+    );
+  const files: (FileDigest & { path: string })[] = [];
+  for (const [from, path] of names) {
+    // One that is gone shows as such: the chain misses it.
+    if (!existsSync(join(target, from))) continue;
+    await copyFile(join(target, from), join(staging, path));
+    files.push({ path, ...(await digestFile(join(staging, path))) });
   }
-  return { version: 1, id, createdAt: new Date().toISOString(), files };
+  return { revision, files };
 }
 
-/** As `hashFile` does, with other work in between: an hour of audio has 115 MB. */
-async function hashInPieces(file: string): Promise<{ size: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let size = 0;
-  for await (const chunk of createReadStream(file, {
-    highWaterMark: HASH_CHUNK_BYTES,
-  }) as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    size += chunk.length;
+/** What stands there already makes room only when it can come back: a crash in between is seen by `removeLeftovers`. */
+async function place(archive: string, staging: string, target: string): Promise<void> {
+  const replaced = replacedName(target);
+  const isReplacing = existsSync(target);
+  if (isReplacing) {
+    await rm(replaced, { recursive: true, force: true });
+    await rename(target, replaced);
   }
-  return { size, sha256: hash.digest('hex') };
-}
-
-async function writeSynced(file: string, value: unknown): Promise<void> {
-  await writeFile(file, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o640, flush: true });
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    await rename(staging, target);
+  } catch (thrown) {
+    if (isReplacing) await rename(replaced, target);
+    throw thrown;
   }
+  await syncUpTo(archive, dirname(target));
+  if (isReplacing) await rm(replaced, { recursive: true, force: true });
 }
 
-/** The day's folder may be new, and so may those above it: each name must be on the disk. */
-async function syncUpTo(archive: string, folder: string): Promise<void> {
-  for (let at = folder; !relative(archive, at).startsWith('..'); at = dirname(at)) {
-    await syncFolder(at);
-    if (at === archive) return;
-  }
+function replacedName(target: string): string {
+  return join(dirname(target), `.${basename(target)}.old`);
+}
+
+async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
+  await writeFile(file, bytes, { mode: 0o640, flush: true });
 }
 
 /**
@@ -111,21 +177,26 @@ export function findFinished(archive: string, id: string, days: readonly number[
   return candidates.find((path) => existsSync(join(archive, path, MANIFEST_FILE)));
 }
 
-/** Removes what crashes left of recordings in the making, in the folders of these days. */
+/** Removes what crashes left of recordings in the making, in the folders of these days, and puts back what they were to replace. */
 export async function removeLeftovers(archive: string, days: readonly number[]): Promise<string[]> {
   const removed: string[] = [];
   for (const folder of new Set(days.map((at) => join(archive, dayFolder(at))))) {
-    for (const name of await listStagings(folder)) {
-      await rm(join(folder, name), { recursive: true, force: true });
-      removed.push(name);
+    for (const name of await listLeftovers(folder)) {
+      const replaced = REPLACED_NAME.exec(name)?.[1];
+      if (replaced !== undefined && !existsSync(join(folder, replaced))) {
+        await rename(join(folder, name), join(folder, replaced));
+      } else {
+        await rm(join(folder, name), { recursive: true, force: true });
+        removed.push(name);
+      }
     }
   }
   return removed;
 }
 
-async function listStagings(folder: string): Promise<string[]> {
+async function listLeftovers(folder: string): Promise<string[]> {
   try {
-    return (await readdir(folder)).filter((name) => STAGING_NAME.test(name));
+    return (await readdir(folder)).filter((name) => STAGING_NAME.test(name) || REPLACED_NAME.test(name));
   } catch (thrown) {
     if (systemCode(thrown) === 'ENOENT') return [];
     throw thrown;

@@ -32,7 +32,7 @@ export function printConfig(config: Config): string {
       ports: `${mediad.ports.first}-${mediad.ports.last}`,
     },
     recording: { ...recording, ...toneOf(config) },
-    archive: { ...archive, directory: config.paths.archive },
+    archive: { ...archive, directory: config.paths.archive, 'signing-key': config.paths.signingKey },
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),
   });

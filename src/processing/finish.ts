@@ -1,5 +1,8 @@
 // Finishing: closed segments become a directory in the archive; or the reason why they cannot.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { digestFile } from '../archive/digest.ts';
+import type { CaptureDigest } from '../archive/manifest.ts';
 import type { Metadata } from '../archive/metadata.ts';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
 import { findFinished, type Staging, sizeOf, stageRecording } from '../archive/write.ts';
@@ -15,6 +18,8 @@ export type FinishableSegment = SegmentEntry & { facts: SegmentFacts };
 
 export interface FinishTask {
   archive: string;
+  /** The file of the key that signs its manifest. */
+  signingKey: string;
   recording: string;
   call: PendingCall | undefined;
   segments: readonly FinishableSegment[];
@@ -47,7 +52,11 @@ export async function finishRecording(task: FinishTask): Promise<Finished> {
     };
   }
   const startsAt = (segments[0]?.facts.opened.at ?? 0) / 1000;
-  const staging = await stageRecording(task.archive, task.recording, startsAt);
+  const staging = await stageRecording(
+    { directory: task.archive, signingKey: task.signingKey },
+    task.recording,
+    startsAt,
+  );
   try {
     return await make({ ...task, segments }, staging);
   } catch (thrown) {
@@ -99,8 +108,19 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
   const size = await sizeOf(staging.audioFile);
   const facts = segments.map((segment) => segment.facts);
   const metadata = describeRecording({ id: recording, call, segments: facts, mixdown, size, remarks });
-  const path = await staging.publish(metadata);
+  const path = await staging.publish(metadata, await digestCaptures(segments));
   return { result: 'archived', path, metadata, setAside: toSetAside(segments, mixdown) };
+}
+
+/** Of those that are there; for the others the recording has a remark. */
+async function digestCaptures(segments: readonly FinishableSegment[]): Promise<CaptureDigest[]> {
+  const digests: CaptureDigest[] = [];
+  for (const { facts, captureFile } of segments) {
+    if (!existsSync(captureFile)) continue;
+    const { size, sha256 } = await digestFile(captureFile);
+    digests.push({ segment: facts.opened.segment, size, sha256 });
+  }
+  return digests;
 }
 
 function withoutAudio(call: PendingCall | undefined, { channels, unreadable, problems }: Mixdown): Finished {

@@ -22,6 +22,7 @@ export type FinishDecision = Extract<Decision, { do: 'finish' }>;
 
 export interface FinisherContext {
   archive: string;
+  signingKey: string;
   catalog: CatalogWriter;
   spool: SpoolScan;
   log: Logger;
@@ -100,13 +101,13 @@ export class Finisher {
 
   /** Never rejects. */
   async #make(decision: FinishDecision): Promise<void> {
-    const { archive, spool, finish, log } = this.#context;
+    const { archive, signingKey, spool, finish, log } = this.#context;
     const { recording, partial, remarks } = decision;
     const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
     if (segments.length < decision.segments.length) return;
     const call = decision.call ?? importedCall(segments.map(({ facts }) => facts));
     try {
-      const task = { archive, recording, call, segments, partial, remarks };
+      const task = { archive, signingKey, recording, call, segments, partial, remarks };
       await this.#conclude({ ...decision, call }, segments, await finish(task).catch(asFailure));
       if (this.#retries.delete(recording))
         log.info({ recording }, 'the recording that had to wait is finished');

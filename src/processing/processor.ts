@@ -17,6 +17,7 @@ import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import { decide, type SpoolSegment } from './consolidate.ts';
+import { prepareEvidence } from './evidence.ts';
 import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
 import { JOURNALS, Journals } from './journals.ts';
@@ -103,7 +104,7 @@ class Processor {
     const { catalog } = following;
     const { config, log, now = microsNow, finish = finishRecording, pollMs = POLL_MS } = options;
     const { firstRetryMs = FIRST_RETRY_MS } = options;
-    const { archive, spool, journal } = config.paths;
+    const { archive, signingKey, spool, journal } = config.paths;
     this.#config = config;
     this.#log = log;
     this.#now = now;
@@ -117,6 +118,7 @@ class Processor {
     const onIdle = () => void this.round();
     this.#finisher = new Finisher({
       archive,
+      signingKey,
       catalog,
       spool: this.#spool,
       log,
@@ -154,6 +156,7 @@ class Processor {
     } catch (thrown) {
       this.#log.warn(`cannot look for half-made recordings: ${messageOf(thrown)}`);
     }
+    await prepareEvidence(this.#config.paths, this.#log);
   }
 
   /** One look at everything there is, and another one when it is asked for meanwhile. Never rejects. */

@@ -1,0 +1,203 @@
+// The chain of an archive: each manifest carries the hash of the one before, so that a missing recording shows.
+//
+// A link is made in this order, one at a time, each step synced before the next:
+//
+//   1. the manifest is written and signed, in the hidden directory of the recording
+//   2. its link is noted as pending
+//   3. the recording takes its place, by rename
+//   4. the link is added to the links, and nothing is pending any more
+//
+// A crash before 3 leaves no recording, and its number is used again; one after 3 leaves a recording with the hash that is
+// pending, whose link is added before the next one is made. A link that was added stays, whatever becomes of the recording.
+import { readFileSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { systemCode } from '../errors.ts';
+import { sha256 } from './digest.ts';
+import {
+  CHAIN_FOLDER,
+  encodeLink,
+  type Link,
+  linksFile,
+  listLinksFiles,
+  parseLink,
+  pendingFile,
+  readPending,
+} from './links.ts';
+import { MANIFEST_FILE, type Manifest, parseManifest, supersededManifest } from './manifest.ts';
+import { syncFolder } from './sync.ts';
+import { walkArchive } from './walk.ts';
+
+const END_BYTES = 4096;
+
+/** What the next manifest carries. */
+export type NextLink = Pick<Manifest, 'sequence' | 'previous'>;
+
+/** A recording on its way into the chain. */
+export interface Entry {
+  id: string;
+  /** Where it is going to be, relative to the archive. */
+  path: string;
+  /** Writes and signs the manifest; returns its SHA-256. */
+  prepare(next: NextLink): Promise<string>;
+  /** Puts the recording in its place. */
+  place(): Promise<void>;
+}
+
+/** What is under way in an archive, and the last link that this process has made: nobody makes it forget one. */
+const archives = new Map<string, { turn: Promise<unknown>; last?: Link }>();
+
+/** One after the other, for each archive. */
+function inTurn<T>(archive: string, work: (state: { last?: Link }) => Promise<T>): Promise<T> {
+  const state = archives.get(archive) ?? { turn: Promise.resolve() };
+  archives.set(archive, state);
+  const done = state.turn.then(() => work(state));
+  state.turn = done.catch(() => undefined);
+  return done;
+}
+
+/** Makes the next link. Throws Node's system errors; what was begun then is made good by the next one. */
+export function addToChain(archive: string, { id, path, prepare, place }: Entry): Promise<void> {
+  return inTurn(archive, async (state) => {
+    const head = later(await repair(archive), state.last);
+    const { sequence } = head ?? { sequence: 0 };
+    const previous = head === undefined ? null : { sequence, sha256: head.sha256 };
+    const hash = await prepare({ sequence: sequence + 1, previous });
+    const link = { sequence: sequence + 1, id, path, sha256: hash };
+    await notePending(archive, encodeLink(link));
+    await place();
+    state.last = link;
+    await append(archive, [link]);
+    await notePending(archive, '');
+  });
+}
+
+/** Makes good what a crash left half done. Throws Node's system errors. @returns the last link */
+export function repairChain(archive: string): Promise<Link | undefined> {
+  return inTurn(archive, () => repair(archive));
+}
+
+function later(one: Link | undefined, other: Link | undefined): Link | undefined {
+  return (one?.sequence ?? 0) >= (other?.sequence ?? 0) ? one : other;
+}
+
+async function repair(archive: string): Promise<Link | undefined> {
+  const files = listLinksFiles(archive);
+  const noted = files.length === 0 ? await rebuild(archive) : await lastLink(archive, files);
+  const head = noted ?? (await scan(archive)).at(-1);
+  const pending = readPending(archive);
+  if (pending === undefined || pending.sequence !== (head?.sequence ?? 0) + 1) return head;
+  if (hashOf(join(archive, pending.path)) !== pending.sha256) return head;
+  await append(archive, [pending]);
+  await notePending(archive, '');
+  return pending;
+}
+
+/** The last whole line; undefined when it is damaged, or there is none. */
+async function lastLink(archive: string, files: readonly string[]): Promise<Link | undefined> {
+  for (const file of files.toReversed()) {
+    const last = (await readEnd(join(archive, file))).text.split('\n').at(-2);
+    if (last !== undefined) return parseLink(last);
+  }
+  return undefined;
+}
+
+async function readEnd(file: string) {
+  const handle = await open(file, 'r');
+  try {
+    return await endOf(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The last kilobytes of a file, in which there are several lines, and where they begin. */
+async function endOf(handle: FileHandle): Promise<{ from: number; text: string }> {
+  const { size } = await handle.stat();
+  const from = Math.max(0, size - END_BYTES);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(END_BYTES), 0, END_BYTES, from);
+  return { from, text: buffer.toString('latin1', 0, bytesRead) };
+}
+
+/** SHA-256 of the manifest in a directory of the archive, undefined when there is none. */
+function hashOf(directory: string): string | undefined {
+  try {
+    return sha256(readFileSync(join(directory, MANIFEST_FILE)));
+  } catch (thrown) {
+    if (systemCode(thrown) === 'ENOENT') return undefined;
+    throw thrown;
+  }
+}
+
+/** The links of an archive that has lost them, or never had any. */
+async function rebuild(archive: string): Promise<Link | undefined> {
+  const links = await scan(archive);
+  await mkdir(join(archive, CHAIN_FOLDER), { recursive: true, mode: 0o750 });
+  await syncFolder(archive);
+  const files = Map.groupBy(links, ({ sequence }) => linksFile(archive, sequence));
+  for (const group of files.values()) await append(archive, group);
+  return links.at(-1);
+}
+
+/** The links that the manifests themselves tell, in order. */
+async function scan(archive: string): Promise<Link[]> {
+  const links: Link[] = [];
+  for await (const found of walkArchive(archive)) {
+    if (found.kind === 'recording') links.push(...(await linksOf(archive, found)));
+  }
+  return links.sort((one, other) => one.sequence - other.sequence);
+}
+
+async function linksOf(archive: string, { path, id }: { path: string; id: string }): Promise<Link[]> {
+  const read = async (name: string) => readFile(join(archive, path, name)).catch(() => Buffer.alloc(0));
+  const links: Link[] = [];
+  for (let name = MANIFEST_FILE, revision = 0; ; ) {
+    const bytes = await read(name);
+    const parsed = parseManifest(bytes);
+    if (!('manifest' in parsed) || parsed.manifest.version === 1) return links;
+    links.push({ sequence: parsed.manifest.sequence, id, path, sha256: sha256(bytes) });
+    revision = name === MANIFEST_FILE ? parsed.manifest.revision - 1 : revision - 1;
+    if (revision < 1) return links;
+    name = supersededManifest(revision);
+  }
+}
+
+/** Adds links that belong in one file. An unfinished line before them is a crash's trace, and makes room. */
+async function append(archive: string, links: readonly Link[]): Promise<void> {
+  const file = linksFile(archive, links[0]?.sequence ?? 1);
+  const handle = await openOrCreate(file);
+  try {
+    const { from, text } = await endOf(handle);
+    const end = from + text.lastIndexOf('\n') + 1;
+    await handle.truncate(end);
+    await handle.write(links.map(encodeLink).join(''), end);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function notePending(archive: string, text: string): Promise<void> {
+  const handle = await openOrCreate(pendingFile(archive));
+  try {
+    await handle.truncate(0);
+    await handle.write(text, 0);
+    // What is not pending any more is known by its number.
+    if (text !== '') await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openOrCreate(file: string) {
+  try {
+    return await open(file, 'r+');
+  } catch (thrown) {
+    if (systemCode(thrown) !== 'ENOENT') throw thrown;
+  }
+  await mkdir(dirname(file), { recursive: true, mode: 0o750 });
+  const handle = await open(file, 'a+', 0o640);
+  await handle.close();
+  await syncFolder(dirname(file));
+  return open(file, 'r+');
+}

@@ -1,0 +1,72 @@
+// The links of the archive's chain, as they are noted beside the recordings: which manifest has which number, and where.
+//
+//   archive/chain/000000000001.jsonl    one link a line, 10,000 a file; the name is the number of its first one
+//   archive/chain/pending               the link that is being made; empty when none is
+//
+// They are an index over the manifests: what they say can be found again from these, and grec verify compares both.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { systemCode } from '../errors.ts';
+
+export const CHAIN_FOLDER = 'chain';
+const LINKS_A_FILE = 10_000;
+const LINKS_NAME = /^\d{12}\.jsonl$/;
+/** Of a path that an index may name: nothing outside of the archive. */
+const RECORDING_PATH = /^\d{4}\/\d\d\/\d\d\/[0-9a-f-]{36}$/;
+
+const linkSchema = v.strictObject({
+  sequence: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  id: v.string(),
+  /** Of the recording's directory, relative to the archive. */
+  path: v.pipe(v.string(), v.regex(RECORDING_PATH)),
+  /** Of the bytes of its manifest. */
+  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+});
+export type Link = v.InferOutput<typeof linkSchema>;
+
+export function pendingFile(archive: string): string {
+  return join(archive, CHAIN_FOLDER, 'pending');
+}
+
+/** The file in which a link is noted. */
+export function linksFile(archive: string, sequence: number): string {
+  const first = sequence - ((sequence - 1) % LINKS_A_FILE);
+  return join(archive, CHAIN_FOLDER, `${String(first).padStart(12, '0')}.jsonl`);
+}
+
+/** The line of a link, with its line feed. */
+export function encodeLink({ sequence, id, path, sha256 }: Link): string {
+  return `${JSON.stringify({ sequence, id, path, sha256 })}\n`;
+}
+
+export function parseLink(line: string): Link | undefined {
+  try {
+    const result = v.safeParse(linkSchema, JSON.parse(line));
+    // Only one spelling of each link is ours.
+    return result.success && encodeLink(result.output) === `${line}\n` ? result.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Files of links, relative to the archive, in order. Throws Node's system errors, but for a chain that does not exist yet. */
+export function listLinksFiles(archive: string): string[] {
+  try {
+    const names = readdirSync(join(archive, CHAIN_FOLDER)).filter((name) => LINKS_NAME.test(name));
+    return names.sort().map((name) => join(CHAIN_FOLDER, name));
+  } catch (thrown) {
+    if (systemCode(thrown) === 'ENOENT') return [];
+    throw thrown;
+  }
+}
+
+/** The link that is being made, or was when a process ended. */
+export function readPending(archive: string): Link | undefined {
+  try {
+    return parseLink(readFileSync(pendingFile(archive), 'utf8').replace(/\n$/, ''));
+  } catch (thrown) {
+    if (systemCode(thrown) === 'ENOENT') return undefined;
+    throw thrown;
+  }
+}
