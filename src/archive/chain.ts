@@ -87,19 +87,34 @@ async function repair(archive: string): Promise<Link | undefined> {
   const head = noted ?? (await scan(archive)).at(-1);
   const pending = readPending(archive);
   if (pending === undefined || pending.sequence !== (head?.sequence ?? 0) + 1) return head;
-  if (hashOf(join(archive, pending.path)) !== pending.sha256) return head;
+  const placed = manifestIn(join(archive, pending.path));
+  if (placed === undefined || sha256(placed) !== pending.sha256) return head;
   await append(archive, [pending]);
   await notePending(archive, '');
   return pending;
 }
 
-/** The last whole line; undefined when it is damaged, or there is none. */
+/** What the last whole line says; undefined when it is damaged, or there is none. */
 async function lastLink(archive: string, files: readonly string[]): Promise<Link | undefined> {
   for (const file of files.toReversed()) {
-    const last = (await readEnd(join(archive, file))).text.split('\n').at(-2);
-    if (last !== undefined) return parseLink(last);
+    const [before, last] = (await readEnd(join(archive, file))).text.split('\n').slice(0, -1).slice(-2);
+    const link = parseLink(last ?? before ?? '');
+    if (link !== undefined && isPlausible(archive, link, last && before)) return link;
+    if (before !== undefined) return undefined;
   }
   return undefined;
+}
+
+/** By its recording; when that is gone or changed, by the line before. */
+function isPlausible(archive: string, link: Link, before: string | undefined): boolean {
+  const bytes = manifestIn(join(archive, link.path));
+  if (bytes !== undefined && sha256(bytes) === link.sha256) {
+    const parsed = parseManifest(bytes);
+    return (
+      'manifest' in parsed && 'sequence' in parsed.manifest && parsed.manifest.sequence === link.sequence
+    );
+  }
+  return before === undefined || (parseLink(before)?.sequence ?? link.sequence - 1) === link.sequence - 1;
 }
 
 async function readEnd(file: string) {
@@ -119,12 +134,12 @@ async function endOf(handle: FileHandle): Promise<{ from: number; text: string }
   return { from, text: buffer.toString('latin1', 0, bytesRead) };
 }
 
-/** SHA-256 of the manifest in a directory of the archive, undefined when there is none. */
-function hashOf(directory: string): string | undefined {
+/** The manifest in a directory of the archive, undefined when there is none. */
+function manifestIn(directory: string): Buffer | undefined {
   try {
-    return sha256(readFileSync(join(directory, MANIFEST_FILE)));
+    return readFileSync(join(directory, MANIFEST_FILE));
   } catch (thrown) {
-    if (systemCode(thrown) === 'ENOENT') return undefined;
+    if (systemCode(thrown) === 'ENOENT' || systemCode(thrown) === 'ENOTDIR') return undefined;
     throw thrown;
   }
 }

@@ -22,6 +22,8 @@ const ID = v.pipe(v.string(), v.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12
 export const supersededManifest = (revision: number) => `manifest.${revision}.json`;
 export const supersededSignature = (revision: number) => `manifest.${revision}.sig`;
 
+export const isSuperseded = (name: string) => /^manifest\.[1-9]\d{0,5}\.(json|sig)$/.test(name);
+
 /** A file directly in the directory of the recording: nothing else can be named. */
 export function isFileName(name: string): boolean {
   return /^[\w-][\w.-]{0,127}$/.test(name) && name !== MANIFEST_FILE && name !== SIGNATURE_FILE;
@@ -89,7 +91,7 @@ export const unsignedManifestSchema = v.object({
   version: v.literal(1),
   id: v.string(),
   createdAt: v.string(),
-  files: v.array(v.object({ path: v.string(), size: v.number(), sha256: v.string() })),
+  files: v.array(v.object({ path: v.string(), size: COUNT, sha256: v.string() })),
 });
 export type UnsignedManifest = v.InferOutput<typeof unsignedManifestSchema>;
 

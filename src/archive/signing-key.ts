@@ -87,9 +87,10 @@ export function openSigner(file: string, archive: string): Signer {
  */
 function createSigningKey(file: string): void {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
+    makeFolder(dirname(file));
     const fresh = `${file}.${process.pid}.new`;
     writeSynced(fresh, privatePem(), 0o600);
+    giveToOwnerOf(dirname(file), fresh);
     try {
       linkSync(fresh, file);
     } catch (thrown) {
@@ -118,8 +119,7 @@ export function rotateSigningKey(file: string, archive: string): Signer {
     writeSynced(fresh, privatePem(), 0o600);
     const signer = readSigner(fresh);
     publishKey(archive, signer);
-    const { uid, gid } = statSync(file);
-    if (uid !== process.getuid?.()) chownSync(fresh, uid, gid);
+    giveToOwnerOf(file, fresh);
     renameSync(fresh, file);
     syncFolderNow(dirname(file));
     return signer;
@@ -132,12 +132,26 @@ export function rotateSigningKey(file: string, archive: string): Signer {
 function publishKey(archive: string, { keyId, publicPem }: Signer): void {
   const file = publicKeyFile(archive, keyId);
   if (existsSync(file)) return;
-  mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+  makeFolder(dirname(file));
   const fresh = join(dirname(file), `.${keyId}.${process.pid}.tmp`);
   writeSynced(fresh, publicPem, 0o644);
   renameSync(fresh, file);
   syncFolderNow(dirname(file));
   syncFolderNow(archive);
+}
+
+/** What root makes here is for the daemon, which has the folder around it. */
+function giveToOwnerOf(place: string, file: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(place);
+  chownSync(file, uid, gid);
+}
+
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder, { recursive: true, mode: 0o750 });
+  giveToOwnerOf(dirname(folder), folder);
 }
 
 function writeSynced(file: string, text: string, mode: number): void {

@@ -14,6 +14,7 @@ import {
   type CaptureDigest,
   encodeManifest,
   isFileName,
+  isSuperseded,
   MANIFEST_FILE,
   parseManifest,
   SIGNATURE_FILE,
@@ -121,19 +122,11 @@ async function takeOverManifests(target: string, staging: string) {
   const last = await readFile(join(target, MANIFEST_FILE)).catch(() => Buffer.alloc(0));
   const parsed = parseManifest(last);
   const revision = 'manifest' in parsed && parsed.manifest.version === 2 ? parsed.manifest.revision : 0;
-  const names: [from: string, to: string][] = [];
-  for (let past = 1; past < revision; past += 1)
-    names.push(
-      [supersededManifest(past), supersededManifest(past)],
-      [supersededSignature(past), supersededSignature(past)],
-    );
-  if (revision > 0)
-    names.push(
-      [MANIFEST_FILE, supersededManifest(revision)],
-      [SIGNATURE_FILE, supersededSignature(revision)],
-    );
+  if (revision === 0) return { revision, files: [] };
+  const names = (await readdir(target)).filter(isSuperseded).map((name) => [name, name]);
+  names.push([MANIFEST_FILE, supersededManifest(revision)], [SIGNATURE_FILE, supersededSignature(revision)]);
   const files: (FileDigest & { path: string })[] = [];
-  for (const [from, path] of names) {
+  for (const [from = '', path = ''] of names) {
     // One that is gone shows as such: the chain misses it.
     if (!existsSync(join(target, from))) continue;
     await copyFile(join(target, from), join(staging, path));

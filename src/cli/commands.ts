@@ -15,6 +15,7 @@ import type { PlayOptions } from './play.ts';
 import type { ReconcileOptions } from './reconcile.ts';
 import type { StrategyTestOptions } from './strategy.ts';
 import type { UpOptions } from './up.ts';
+import type { VerifyCommandOptions } from './verify.ts';
 
 type Action<Args extends unknown[]> = (context: CliContext, ...args: Args) => Promise<number>;
 
@@ -36,6 +37,7 @@ export function addCommands(program: Command, run: RunAction): void {
   addStrategyCommands(program, lazily);
   addCallCommands(program, lazily);
   addRecordingCommands(program, lazily);
+  addEvidenceCommands(program, lazily);
   addOtherCommands(program, lazily);
 }
 
@@ -297,6 +299,44 @@ function addRecordingCommands(program: Command, lazily: Lazily): void {
           (await import('./import.ts')).importFiles,
       ),
     );
+}
+
+function addEvidenceCommands(program: Command, lazily: Lazily): void {
+  program.commandsGroup('Evidence:');
+  program
+    .command('verify [ids...]')
+    .description(
+      'prove that recordings are what was archived, and that none is missing; works without the daemons',
+    )
+    .option('--all', 'every recording, and the whole chain of manifests')
+    .option('--since <time>', 'the recordings of this day and later: 2026-01-31, yesterday, 7d')
+    .option('--archive <directory>', 'this archive, or copy of one (default: as configured)')
+    .option('--key <id>', 'trust this key alone; may be repeated', collect)
+    .option('--expect <link>', 'with --all: the chain must have this link, NUMBER:SHA256')
+    .option('-q, --quiet', 'print nothing but what is wrong')
+    .option('--json', 'print JSON')
+    .action(
+      lazily(
+        async (): Promise<Action<[string[], VerifyCommandOptions]>> => (await import('./verify.ts')).verify,
+      ),
+    );
+  const key = program.command('key').description('the key that signs the manifests of recordings');
+  const keyFile = () => import('./key.ts');
+  key
+    .command('show', { isDefault: true })
+    .description('show the key in use, and all keys of the archive')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await keyFile()).keyShow));
+  key
+    .command('new')
+    .description('make a key where there is none; grec-procd does so too, at its first start')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await keyFile()).keyNew));
+  key
+    .command('rotate')
+    .description('put a new key in the place of the one in use; the archive keeps the public keys of both')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await keyFile()).keyRotate));
 }
 
 function addOtherCommands(program: Command, lazily: Lazily): void {

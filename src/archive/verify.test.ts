@@ -1,0 +1,376 @@
+// Whatever is changed in an archive is found, and said where; what is as it was is not accused.
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { type Archive, DAY, emptyArchive, idOf, OLD_ID, record, recordUnsigned } from './chained-fixture.ts';
+import { BLOCK_BYTES } from './digest.ts';
+import type { Finding } from './finding.ts';
+import { readSigner, rotateSigningKey } from './signing-key.ts';
+import { type VerifyOptions, verifyArchive } from './verify.ts';
+
+const DAY_MS = 86_400_000;
+const SEED = 20_260_131;
+const FLIPS = 300;
+
+/** The same numbers for the same seed (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+async function archiveOf(t: Test, count: number): Promise<Archive> {
+  const archive = emptyArchive(t);
+  for (let number = 1; number <= count; number += 1) await record(archive, number);
+  return archive;
+}
+
+async function findingsOf(archive: Archive, options: Partial<VerifyOptions> = {}): Promise<Finding[]> {
+  return (await verifyArchive({ archive: archive.directory, ...options })).findings;
+}
+
+const folderOf = (archive: Archive, number: number) => join(archive.directory, `2026/01/31/${idOf(number)}`);
+const notesOf = (archive: Archive) => join(archive.directory, 'chain', '000000000001.jsonl');
+const codes = (findings: Finding[]) => findings.map(({ code }) => code).sort();
+
+t.test('one bit flipped anywhere is found, in the file in which it is', async (t) => {
+  const archive = await archiveOf(t, 3);
+  await record(archive, 2, { audio: Buffer.from('made again') });
+  recordUnsigned(archive, DAY - DAY_MS);
+  t.same(await findingsOf(archive), []);
+  const files = readdirSync(archive.directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'pending')
+    .map((entry) => join(entry.parentPath, entry.name))
+    // Nothing proves a manifest from before they were signed.
+    .filter((file) => !file.endsWith(`${OLD_ID}/manifest.json`));
+  t.equal(files.length, 18);
+  const random = seeded(SEED);
+  const missed: string[] = [];
+  for (const file of files) {
+    const bytes = readFileSync(file);
+    const picked = Array.from({ length: Math.ceil(FLIPS / files.length) }, () =>
+      Math.floor(random() * bytes.length),
+    );
+    for (const at of new Set([0, bytes.length - 1, ...picked])) {
+      const bit = Math.floor(random() * 8);
+      const changed = Buffer.from(bytes);
+      changed[at] = (changed[at] ?? 0) ^ (1 << bit);
+      writeFileSync(file, changed);
+      const found = (await findingsOf(archive)).map((one) =>
+        join(archive.directory, one.path ?? '', one.file ?? ''),
+      );
+      // A signature and its manifest are one: which of the two was changed cannot be told.
+      const places = [file, file.replace(/\.sig$/, '.json')];
+      if (!found.some((place) => places.includes(place)))
+        missed.push(`${file} byte ${at} bit ${bit}: ${found}`);
+    }
+    writeFileSync(file, bytes);
+  }
+  t.same(missed, []);
+  t.same(await findingsOf(archive), []);
+});
+
+t.test('a change in a large file is placed by its block of 1 MiB', async (t) => {
+  const archive = emptyArchive(t);
+  const audio = Buffer.alloc(3 * BLOCK_BYTES + 5, 7);
+  await record(archive, 1, { audio });
+  t.same(await findingsOf(archive), []);
+  const file = join(folderOf(archive, 1), 'audio.wav');
+  const changed = Buffer.from(audio);
+  changed[BLOCK_BYTES] = 8;
+  changed[3 * BLOCK_BYTES + 4] = 8;
+  writeFileSync(file, changed);
+  t.match(await findingsOf(archive), [
+    {
+      code: 'file-changed',
+      file: 'audio.wav',
+      message: 'it has been changed: in bytes 1048576 to 2097151, 3145728 to 3145732',
+      ranges: [
+        { first: BLOCK_BYTES, last: 2 * BLOCK_BYTES - 1 },
+        { first: 3 * BLOCK_BYTES, last: 3 * BLOCK_BYTES + 4 },
+      ],
+    },
+  ]);
+  writeFileSync(file, audio);
+  truncateSync(file, BLOCK_BYTES);
+  t.match(await findingsOf(archive), [
+    { code: 'file-size', ranges: [{ first: BLOCK_BYTES, last: 3 * BLOCK_BYTES + 4 }] },
+  ]);
+  writeFileSync(file, Buffer.concat([audio, Buffer.from('more')]));
+  t.match(await findingsOf(archive), [
+    { code: 'file-size', ranges: [{ first: 3 * BLOCK_BYTES + 5, last: 3 * BLOCK_BYTES + 8 }] },
+  ]);
+});
+
+t.test('a recording that is deleted is named', async (t) => {
+  const archive = await archiveOf(t, 4);
+  rmSync(folderOf(archive, 2), { recursive: true });
+  const gone = [{ code: 'recording-missing', id: idOf(2), sequence: 2 }];
+  t.match(await findingsOf(archive), gone);
+  t.match(await findingsOf(archive, { ids: [idOf(2)] }), gone, 'also when it is asked for');
+  t.match(await findingsOf(archive, { ids: [idOf(3)] }), gone, 'and when the one after it is');
+  t.same(await findingsOf(archive, { ids: [idOf(4)] }), []);
+  t.match(await findingsOf(archive, { since: DAY }), gone);
+});
+
+t.test('a recording that is deleted together with its note leaves a gap', async (t) => {
+  const archive = await archiveOf(t, 4);
+  rmSync(folderOf(archive, 2), { recursive: true });
+  const lines = readFileSync(notesOf(archive), 'utf8').split('\n');
+  writeFileSync(notesOf(archive), lines.filter((line) => !line.includes(idOf(2))).join('\n'));
+  t.match(await findingsOf(archive), [
+    { code: 'link-missing', message: 'link 2 is missing: no recording and no note has the number' },
+  ]);
+});
+
+t.test('a manifest or a signature that is deleted is missed, and files too', async (t) => {
+  const archive = await archiveOf(t, 3);
+  rmSync(join(folderOf(archive, 1), 'manifest.json'));
+  rmSync(join(folderOf(archive, 2), 'manifest.sig'));
+  rmSync(join(folderOf(archive, 3), 'audio.wav'));
+  t.match(await findingsOf(archive), [
+    { code: 'manifest-missing', id: idOf(1) },
+    { code: 'signature-missing', id: idOf(2), file: 'manifest.sig' },
+    { code: 'file-missing', id: idOf(3), file: 'audio.wav' },
+  ]);
+});
+
+t.test('two recordings that are swapped are found, each by its name', async (t) => {
+  const archive = await archiveOf(t, 3);
+  const [one, two] = [folderOf(archive, 1), folderOf(archive, 2)];
+  renameSync(one, `${one}x`);
+  renameSync(two, one);
+  renameSync(`${one}x`, two);
+  const findings = await findingsOf(archive);
+  t.match(findings, [
+    { code: 'misplaced', id: idOf(1), message: `it is the manifest of recording ${idOf(2)}` },
+    { code: 'misplaced', id: idOf(2) },
+  ]);
+  t.ok(codes(findings).includes('links-damaged'), 'their notes say otherwise');
+});
+
+t.test('manifests that are swapped with their signatures are found', async (t) => {
+  const archive = await archiveOf(t, 2);
+  for (const name of ['manifest.json', 'manifest.sig']) {
+    const [one, two] = [join(folderOf(archive, 1), name), join(folderOf(archive, 2), name)];
+    const bytes = readFileSync(one);
+    cpSync(two, one);
+    writeFileSync(two, bytes);
+  }
+  t.ok(codes(await findingsOf(archive)).filter((code) => code === 'misplaced').length === 2);
+});
+
+t.test('an older manifest in the place of a newer one is found', async (t) => {
+  const archive = await archiveOf(t, 1);
+  const old = join(archive.directory, '..', 'old');
+  cpSync(folderOf(archive, 1), old, { recursive: true });
+  await record(archive, 1, { audio: Buffer.from('made again') });
+  rmSync(folderOf(archive, 1), { recursive: true });
+  renameSync(old, folderOf(archive, 1));
+  t.match(await findingsOf(archive), [{ code: 'recording-missing', sequence: 2 }]);
+});
+
+t.test(
+  'the end of the chain that is cut off shows as long as its notes, or a link noted elsewhere, are there',
+  async (t) => {
+    const archive = await archiveOf(t, 4);
+    const { head } = await verifyArchive({ archive: archive.directory });
+    t.match(head, { sequence: 4, sha256: /^[0-9a-f]{64}$/ });
+    rmSync(folderOf(archive, 4), { recursive: true });
+    t.match(await findingsOf(archive), [{ code: 'recording-missing', sequence: 4 }]);
+    const lines = readFileSync(notesOf(archive), 'utf8').split('\n');
+    writeFileSync(notesOf(archive), `${lines.slice(0, 3).join('\n')}\n`);
+    t.same(await findingsOf(archive), [], 'this cannot be seen');
+    t.match(await findingsOf(archive, { expected: head ?? { sequence: 0, sha256: '' } }), [
+      { code: 'link-missing', sequence: 4, message: /was expected, is missing/ },
+    ]);
+    t.match(await findingsOf(archive, { expected: { sequence: 3, sha256: '0'.repeat(64) } }), [
+      { code: 'link-broken', sequence: 3 },
+    ]);
+  },
+);
+
+t.test('notes that are gone are told, whole or in part', async (t) => {
+  const archive = await archiveOf(t, 3);
+  const lines = readFileSync(notesOf(archive), 'utf8').split('\n');
+  writeFileSync(notesOf(archive), `${lines.slice(0, 2).join('\n')}\n`);
+  t.match(await findingsOf(archive), [{ code: 'links-missing', sequence: 3 }]);
+  rmSync(join(archive.directory, 'chain'), { recursive: true });
+  t.match(await findingsOf(archive), [{ code: 'links-missing', path: 'chain' }]);
+  t.same(await findingsOf(archive, { ids: [idOf(1)] }), [], 'one recording of a copy is proved without');
+});
+
+t.test('what was archived before manifests were signed is named, and is no forgery', async (t) => {
+  const archive = emptyArchive(t);
+  const path = recordUnsigned(archive, DAY - DAY_MS);
+  t.match(await verifyArchive({ archive: archive.directory }), { findings: [], recordings: 1, unsigned: 1 });
+  await record(archive, 1);
+  t.match(await verifyArchive({ archive: archive.directory }), { findings: [], recordings: 2, unsigned: 1 });
+  t.match(await verifyArchive({ archive: archive.directory, ids: [OLD_ID] }), {
+    findings: [],
+    asked: [{ id: OLD_ID, state: 'unsigned' }],
+  });
+  appendFileSync(join(archive.directory, path, 'audio.wav'), 'x');
+  t.match(await findingsOf(archive), [{ code: 'file-size', id: OLD_ID }]);
+});
+
+t.test('who puts an unsigned recording among signed ones, or takes a signature away, is found', async (t) => {
+  const archive = await archiveOf(t, 2);
+  const later = '00000000-0000-4000-8000-00000000002d';
+  recordUnsigned(archive, Date.now() + DAY_MS, later);
+  rmSync(folderOf(archive, 2), { recursive: true });
+  recordUnsigned(archive, DAY, idOf(2));
+  const findings = await findingsOf(archive);
+  t.match(findings, [
+    { code: 'recording-missing', id: idOf(2) },
+    { code: 'unsigned', id: later },
+  ]);
+  t.equal(findings.length, 2);
+  t.match(await findingsOf(archive, { ids: [idOf(2)] }), [{ code: 'recording-missing', id: idOf(2) }]);
+});
+
+t.test('who signs with a key of their own is not believed when a key is named', async (t) => {
+  const archive = await archiveOf(t, 1);
+  const { keyId } = readSigner(archive.signingKey);
+  const fresh = rotateSigningKey(archive.signingKey, archive.directory);
+  t.not(fresh.keyId, keyId);
+  await record(archive, 2);
+  t.same(await findingsOf(archive), [], 'several keys are known, each by its id');
+  t.match(await findingsOf(archive, { trusted: [keyId] }), [{ code: 'key-untrusted', id: idOf(2) }]);
+  t.same(await findingsOf(archive, { trusted: [keyId, fresh.keyId] }), []);
+  rmSync(join(archive.directory, 'keys', `${keyId}.pem`));
+  t.match(await findingsOf(archive), [
+    { code: 'key-missing', id: idOf(1), message: /is not in the archive's keys/ },
+  ]);
+});
+
+t.test('a copy is verified without its private key, wherever it lies', async (t) => {
+  const archive = await archiveOf(t, 3);
+  const copy = join(archive.directory, '..', 'copy');
+  cpSync(archive.directory, copy, { recursive: true });
+  rmSync(archive.directory, { recursive: true });
+  rmSync(archive.signingKey);
+  t.match(await verifyArchive({ archive: copy }), { findings: [], recordings: 3, head: { sequence: 3 } });
+});
+
+t.test('ids: any part, the last one, an unknown one, an ambiguous one', async (t) => {
+  const archive = await archiveOf(t, 3);
+  const verified = async (...ids: string[]) =>
+    (await verifyArchive({ archive: archive.directory, ids })).asked;
+  t.match(await verified('000000000002'), [{ id: idOf(2), state: 'signed' }]);
+  t.match(await verified('last', idOf(1), idOf(1)), [{ id: idOf(3) }, { id: idOf(1) }]);
+  await t.rejects(verified('7000-8000'), { code: 'RECORDING_AMBIGUOUS' });
+  await t.rejects(verified('beef'), { code: 'RECORDING_UNKNOWN', hint: /at least 4 hex digits/ });
+  await t.rejects(verified('../../etc'), { code: 'RECORDING_UNKNOWN' });
+  await t.rejects(verifyArchive({ archive: join(archive.directory, 'none') }), {
+    code: 'ARCHIVE_UNREADABLE',
+  });
+});
+
+t.test('hostile manifests are findings: nothing outside is read, nothing grows, nothing hangs', async (t) => {
+  const archive = await archiveOf(t, 2);
+  const file = join(folderOf(archive, 1), 'manifest.json');
+  const good = JSON.parse(readFileSync(file, 'utf8'));
+  const [audio, ...others] = good.files;
+  const hostile: [string, string | Buffer][] = [
+    ['a path outside', JSON.stringify({ ...good, files: [{ ...audio, path: '../../../../../etc/passwd' }] })],
+    ['an absolute path', JSON.stringify({ ...good, files: [{ ...audio, path: '/etc/passwd' }] })],
+    ['a path twice', JSON.stringify({ ...good, files: [audio, audio, ...others] })],
+    ['itself', JSON.stringify({ ...good, files: [{ ...audio, path: 'manifest.json' }] })],
+    ['a size without end', JSON.stringify({ ...good, files: [{ ...audio, size: 1e308 }] })],
+    ['a size below nothing', JSON.stringify({ ...good, files: [{ ...audio, size: -1 }] })],
+    ['a size without its blocks', JSON.stringify({ ...good, files: [{ ...audio, size: 9e15 }] })],
+    ['an endless number', JSON.stringify({ ...good, sequence: 9e15, revision: 9e15 })],
+    ['a number that cannot be', readFileSync(file, 'utf8').replace('"sequence": 1', '"sequence": 1e999')],
+    ['depth', `${'['.repeat(1e6)}${']'.repeat(1e6)}`],
+    ['no text', Buffer.from([0xff, 0xfe, 0x00])],
+    ['a prototype', '{"__proto__":{"version":2}}'],
+    ['nothing', ''],
+    ['null', 'null'],
+  ];
+  for (const [name, bytes] of hostile) {
+    writeFileSync(file, bytes);
+    const findings = await findingsOf(archive);
+    t.match(
+      findings[0],
+      { id: idOf(1), file: 'manifest.json', code: /manifest-invalid|signature-wrong/ },
+      name,
+    );
+  }
+  const old = {
+    version: 1,
+    id: idOf(1),
+    createdAt: '',
+    files: [
+      { path: '../x', size: 9e15, sha256: '' },
+      { path: 'audio.wav', size: 9e15, sha256: '' },
+    ],
+  };
+  writeFileSync(file, JSON.stringify(old));
+  t.ok(codes(await findingsOf(archive)).includes('manifest-invalid'), 'also one that claims to be old');
+  truncateSync(file, 20 << 20);
+  t.match((await findingsOf(archive))[0], { code: 'file-unreadable', message: /too large/ });
+});
+
+t.test('links of the file system are never followed', async (t) => {
+  const archive = await archiveOf(t, 2);
+  const outside = join(archive.directory, '..', 'outside');
+  mkdirSync(outside);
+  for (const name of ['audio.wav', 'manifest.json']) {
+    renameSync(join(folderOf(archive, name === 'audio.wav' ? 1 : 2), name), join(outside, name));
+    symlinkSync(join(outside, name), join(folderOf(archive, name === 'audio.wav' ? 1 : 2), name));
+  }
+  symlinkSync(folderOf(archive, 1), folderOf(archive, 3));
+  symlinkSync(outside, join(archive.directory, '2025'));
+  symlinkSync('/dev/zero', join(archive.directory, 'keys', `${'0'.repeat(64)}.pem`));
+  symlinkSync('/dev/zero', join(archive.directory, 'chain', '000000010001.jsonl'));
+  const findings = await findingsOf(archive);
+  const linked = findings.filter(({ message }) => message.includes('symbolic link'));
+  t.match(linked.map(({ path, file }) => [path, file].filter(Boolean).join('/')).sort(), [
+    '2025',
+    `2026/01/31/${idOf(1)}/audio.wav`,
+    `2026/01/31/${idOf(2)}/manifest.json`,
+    `2026/01/31/${idOf(3)}`,
+    'chain/000000010001.jsonl',
+    `keys/${'0'.repeat(64)}.pem`,
+  ]);
+  t.ok(existsSync(join(outside, 'audio.wav')));
+});
+
+t.test('files that nobody archived are named, those in the making are not', async (t) => {
+  const archive = await archiveOf(t, 1);
+  writeFileSync(join(folderOf(archive, 1), 'note.txt'), '');
+  writeFileSync(join(archive.directory, '2026/01/31/thumbs.db'), '');
+  mkdirSync(join(archive.directory, `2026/01/31/.${idOf(9)}.tmp`));
+  mkdirSync(join(archive.directory, 'lost+found'));
+  t.match(await findingsOf(archive), [
+    { code: 'file-unknown', file: 'note.txt', id: idOf(1) },
+    { code: 'stranger', path: '2026/01/31/thumbs.db' },
+  ]);
+});
+
+t.test('an archive that goes on growing while it is verified is not accused', async (t) => {
+  const archive = await archiveOf(t, 5);
+  const [report] = await Promise.all([
+    verifyArchive({ archive: archive.directory }),
+    ...[6, 7, 8, 3].map((number) => record(archive, number, { audio: Buffer.from(`later ${number}`) })),
+  ]);
+  t.same(report.findings, []);
+  t.same(await findingsOf(archive), []);
+});

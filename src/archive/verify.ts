@@ -1,0 +1,270 @@
+// Verifying an archive, or some recordings of it: from its files alone, without a daemon, a catalog or a private key.
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { GrecError, messageOf } from '../errors.ts';
+import type { Finding } from './finding.ts';
+import type { Link } from './links.ts';
+import { NotedLinks } from './noted-links.ts';
+import { readPublicKeys } from './public-keys.ts';
+import { readMetadata } from './read.ts';
+import { checkChain } from './verify-chain.ts';
+import { type Checked, checkRecording, type Grounds, type SeenLink } from './verify-recording.ts';
+import { type Found, walkArchive } from './walk.ts';
+import { dayFolder } from './write.ts';
+
+export interface VerifyOptions {
+  archive: string;
+  /** Parts of ids, or `last`; everything when absent. */
+  ids?: readonly string[];
+  /** Recordings that start on this day (UTC) or later, milliseconds since 1970. */
+  since?: number;
+  /** Ids of the only keys that are trusted. */
+  trusted?: readonly string[];
+  /** A link that is known from elsewhere. */
+  expected?: Pick<Link, 'sequence' | 'sha256'>;
+  /** @param part of the recordings that are done, 0 to 1 */
+  onProgress?: (part: number) => void;
+}
+
+export interface VerifyReport {
+  findings: Finding[];
+  /** Recordings that were looked at; and how many of them are from before manifests were signed. */
+  recordings: number;
+  unsigned: number;
+  /** The last link of the chain, as far as it was looked at. */
+  head: Pick<Link, 'sequence' | 'sha256'> | undefined;
+  /** Ids of the keys with which the archive was signed. */
+  keys: string[];
+  /** Those that were asked for by id. */
+  asked: Pick<Checked, 'id' | 'path' | 'state'>[];
+}
+
+/**
+ * Does not throw for what it finds.
+ * @throws GrecError ARCHIVE_UNREADABLE, RECORDING_UNKNOWN, RECORDING_AMBIGUOUS
+ */
+export async function verifyArchive(options: VerifyOptions): Promise<VerifyReport> {
+  try {
+    statSync(options.archive);
+    return await new Verifier(options).run();
+  } catch (thrown) {
+    if (thrown instanceof GrecError) throw thrown;
+    throw new GrecError(
+      'ARCHIVE_UNREADABLE',
+      `cannot read the archive ${options.archive}: ${messageOf(thrown)}`,
+      { hint: 'run it as a user that may read it, or name a copy with --archive', cause: thrown },
+    );
+  }
+}
+
+type Recording = Extract<Found, { kind: 'recording' }>;
+
+class Verifier {
+  readonly #options: VerifyOptions;
+  readonly #grounds: Grounds;
+  readonly #findings: Finding[];
+  readonly #checked = new Map<string, Checked>();
+  #noted: NotedLinks;
+
+  constructor(options: VerifyOptions) {
+    const { archive, trusted } = options;
+    const { byId, findings } = readPublicKeys(archive);
+    this.#options = options;
+    this.#grounds = { archive, keys: byId, ...(trusted && { trusted: new Set(trusted) }) };
+    this.#findings = findings;
+    this.#noted = new NotedLinks(archive);
+  }
+
+  async run(): Promise<VerifyReport> {
+    const { archive, ids } = this.#options;
+    const before = this.#noted.last?.sequence ?? 0;
+    const { recordings, gone } = ids === undefined ? await this.#everything() : await this.#named(ids);
+    for (const [index, { path }] of recordings.entries()) await this.#check(path, index, recordings.length);
+    // The processor may have gone on meanwhile.
+    this.#noted = new NotedLinks(archive);
+    for (const { sequence, path } of this.#noted.all())
+      if (sequence > before && (ids === undefined || this.#checked.has(path))) await this.#check(path);
+    await this.#checkLinks(gone);
+    return this.#report();
+  }
+
+  async #everything() {
+    const { archive, since } = this.#options;
+    const recordings: Recording[] = [];
+    for await (const found of walkArchive(archive, since === undefined ? '' : dayFolder(since))) {
+      if (found.kind === 'recording') recordings.push(found);
+      else this.#findings.push({ code: 'stranger', path: found.path, message: found.problem });
+    }
+    return { recordings, gone: [] };
+  }
+
+  /** Those that are asked for; one that the chain knows and that is not there is a finding, not a mistake. */
+  async #named(ids: readonly string[]): Promise<{ recordings: Recording[]; gone: Link[] }> {
+    const present: Recording[] = [];
+    for await (const found of walkArchive(this.#options.archive))
+      if (found.kind === 'recording') present.push(found);
+    const chosen = ids.map((asked) =>
+      asked === 'last' ? findLast(this.#options.archive, present) : findById(asked, present, this.#noted),
+    );
+    const recordings = chosen.filter((one): one is Recording => 'kind' in one);
+    return {
+      recordings: [...new Set(recordings)],
+      gone: chosen.filter((one): one is Link => !('kind' in one)),
+    };
+  }
+
+  async #check(path: string, index = 0, count = 0): Promise<void> {
+    const { onProgress } = this.#options;
+    this.#checked.set(path, await checkRecording(this.#grounds, path));
+    if (count > 0) onProgress?.((index + 1) / count);
+  }
+
+  async #checkLinks(gone: readonly Link[]): Promise<void> {
+    const { ids, since } = this.#options;
+    const seen = [...this.#checked.values()].flatMap(({ links }) => links);
+    const isWhole = ids === undefined && since === undefined;
+    if (isWhole) this.#findings.push(...this.#compare(seen));
+    else
+      this.#findings.push(...this.#compare([...seen, ...(await this.#neighbours(seen))], this.#wanted(gone)));
+    this.#findings.push(...this.#noted.findings);
+    await this.#checkUnsigned(seen);
+    await this.#checkExpected(seen);
+  }
+
+  #compare(seen: readonly SeenLink[], isWanted?: (link: Link) => boolean): Finding[] {
+    const told = new Set(
+      [...this.#checked.values()]
+        .filter(({ findings }) => findings.some(isOfManifest))
+        .map(({ path }) => path),
+    );
+    const found = checkChain({ seen, noted: this.#noted, ...(isWanted && { isWanted }) });
+    // What is wrong with its manifest has been said.
+    return found.filter(({ code, path }) => code !== 'recording-missing' || !told.has(path ?? ''));
+  }
+
+  /** Of a part of the archive: the links before and after each one. */
+  async #neighbours(seen: readonly SeenLink[]): Promise<SeenLink[]> {
+    const own = new Set(seen.map(({ sequence }) => sequence));
+    const wanted = new Set(seen.flatMap(({ sequence }) => [sequence - 1, sequence + 1]));
+    const links: SeenLink[] = [];
+    for (const sequence of wanted) {
+      const note = sequence < 1 || own.has(sequence) ? undefined : this.#noted.at(sequence);
+      if (note !== undefined) links.push(...(await this.#linkAt(note)));
+    }
+    return links;
+  }
+
+  async #linkAt({ path, sequence }: Link): Promise<SeenLink[]> {
+    const known = this.#checked.get(path) ?? (await checkRecording(this.#grounds, path, { isLight: true }));
+    return known.links.filter((link) => link.sequence === sequence);
+  }
+
+  /** Of a part of the archive: which links must be there. */
+  #wanted(gone: readonly Link[]): (link: Link) => boolean {
+    const { since, ids } = this.#options;
+    const numbers = new Set(gone.map(({ sequence }) => sequence));
+    for (const { links } of this.#checked.values())
+      for (const { sequence } of links) numbers.add(sequence - 1).add(sequence + 1);
+    const firstDay = ids === undefined && since !== undefined ? dayFolder(since) : undefined;
+    return ({ sequence, path }) => {
+      if (numbers.has(sequence) || this.#checked.has(path)) return true;
+      return firstDay !== undefined && path >= firstDay;
+    };
+  }
+
+  /** Nobody archives without a signature once there is a chain. */
+  async #checkUnsigned(seen: readonly SeenLink[]): Promise<void> {
+    const note = this.#noted.at(1);
+    const [first] = [...(note === undefined ? [] : await this.#linkAt(note)), ...seen];
+    if (first === undefined) return;
+    const begins = Date.parse(first.createdAt);
+    for (const { id, path, state, createdAt } of this.#checked.values()) {
+      if (state !== 'unsigned') continue;
+      const isLate = path.slice(0, 10) > dayFolder(begins) || !(Date.parse(createdAt ?? '') < begins);
+      const message = `its manifest is not signed, though manifests have been signed since ${first.createdAt}`;
+      if (isLate) this.#findings.push({ code: 'unsigned', id, path, message });
+    }
+  }
+
+  async #checkExpected(seen: readonly SeenLink[]): Promise<void> {
+    const { expected } = this.#options;
+    if (expected === undefined) return;
+    const { sequence } = expected;
+    const note = this.#noted.at(sequence);
+    const own = seen.filter((link) => link.sequence === sequence);
+    const found = own.length > 0 || note === undefined ? own : await this.#linkAt(note);
+    if (found.some(({ sha256 }) => sha256 === expected.sha256)) return;
+    const message =
+      found.length === 0
+        ? `link ${sequence}, which was expected, is missing: the chain was cut off, or is another one`
+        : `link ${sequence} is not the one that was expected`;
+    this.#findings.push({ code: found.length === 0 ? 'link-missing' : 'link-broken', sequence, message });
+  }
+
+  #report(): VerifyReport {
+    const checked = [...this.#checked.values()];
+    const links = checked.flatMap((one) => one.links);
+    const head = links.reduce<SeenLink | undefined>(
+      (last, link) => (last === undefined || link.sequence > last.sequence ? link : last),
+      undefined,
+    );
+    return {
+      findings: [...checked.flatMap(({ findings }) => findings), ...this.#findings],
+      recordings: checked.length,
+      unsigned: checked.filter(({ state }) => state === 'unsigned').length,
+      head: head && { sequence: head.sequence, sha256: head.sha256 },
+      keys: [...this.#grounds.keys.keys()].sort(),
+      asked:
+        this.#options.ids === undefined ? [] : checked.map(({ id, path, state }) => ({ id, path, state })),
+    };
+  }
+}
+
+function isOfManifest({ code }: Finding): boolean {
+  return /^(manifest|signature|key)-/.test(code) || code === 'file-unreadable';
+}
+
+const SHORTEST_PART = 4;
+
+function findById(asked: string, present: readonly Recording[], noted: NotedLinks): Recording | Link {
+  const part = asked.toLowerCase().replaceAll('-', '');
+  const isMatch = ({ id }: { id: string }) => id.replaceAll('-', '').includes(part);
+  if (!/^[0-9a-f]+$/.test(part) || part.length < SHORTEST_PART) throw unknown(asked);
+  const found = present.filter(isMatch);
+  const [first] = found;
+  if (found.length > 1) throw ambiguous(asked, found);
+  const link = first ?? [...noted.all()].findLast(isMatch);
+  if (link === undefined) throw unknown(asked);
+  return link;
+}
+
+/** The one that started last. */
+function findLast(archive: string, present: readonly Recording[]): Recording {
+  const day = present.at(-1)?.path.slice(0, 'YYYY/MM/DD'.length) ?? '';
+  const ofDay = present.filter(({ path }) => path.startsWith(day));
+  const sorted = ofDay.toSorted((one, other) => startOf(archive, one) - startOf(archive, other));
+  const last = sorted.at(-1);
+  if (last === undefined) throw unknown('last');
+  return last;
+}
+
+/** What cannot tell its time is looked at rather than one that can. */
+function startOf(archive: string, { path }: Recording): number {
+  try {
+    return Date.parse(readMetadata(join(archive, path)).startTime);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+function unknown(asked: string): GrecError {
+  return new GrecError('RECORDING_UNKNOWN', `there is no recording ${JSON.stringify(asked)} in the archive`, {
+    hint: '`grec ls` shows the recordings; give an id or any part of it with at least 4 hex digits. One that failed has no files',
+  });
+}
+
+function ambiguous(asked: string, found: readonly Recording[]): GrecError {
+  const shown = found.slice(0, 8).map(({ id, path }) => `  ${id}  ${path.slice(0, 10)}`);
+  const message = [`${JSON.stringify(asked)} is part of several recordings' ids:`, ...shown].join('\n');
+  return new GrecError('RECORDING_AMBIGUOUS', message, { hint: 'give more digits of the id' });
+}
