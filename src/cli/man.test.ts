@@ -116,6 +116,8 @@ t.test('each command has its options in a page, and each page only real options'
     play: 'grec-ls.1',
     export: 'grec-ls.1',
     import: 'grec-import.1',
+    verify: 'grec-verify.1',
+    'key rotate': 'grec-verify.1',
     'config check': 'grec-config.1',
   };
   const known = new Set(['config', 'no-color', 'version', 'help']);
