@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { verifyFiles } from '../../src/archive/read.ts';
+import { verifyArchive } from '../../src/archive/verify.ts';
 import { openCatalogReader } from '../../src/catalog/catalog.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { askDaemon } from '../../src/control.ts';
@@ -131,6 +132,9 @@ t.test('kill -9 at random instants loses nothing and makes nothing twice', async
   );
   t.ok(rows.every(({ state: found, duration }) => found === 'complete' && duration === 500));
   t.ok(rows.every(({ path }) => verifyFiles(join(config.paths.archive, path ?? '')).ok));
+  const { findings, head } = await verifyArchive({ archive: config.paths.archive });
+  t.same(findings, []);
+  t.equal(head?.sequence, calls, 'each recording is one link of the chain');
   t.same(readdirSync(config.paths.spool), []);
   const day = rows[0]?.path?.split('/').slice(0, 3).join('/') ?? '';
   t.equal(readdirSync(join(config.paths.archive, day)).length, calls, 'no leftovers');

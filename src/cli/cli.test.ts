@@ -53,6 +53,8 @@ t.test('every command of the help has a page of its own', async (t) => {
     'play',
     'export',
     'import',
+    'verify',
+    'key',
     'config',
     'version',
   ]);
