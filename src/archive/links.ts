@@ -4,13 +4,15 @@
 //   archive/chain/pending               the link that is being made; empty when none is
 //
 // They are an index over the manifests: what they say can be found again from these, and grec verify compares both.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { systemCode } from '../errors.ts';
+import { readRegularFile } from './regular-file.ts';
 
 export const CHAIN_FOLDER = 'chain';
 const LINKS_A_FILE = 10_000;
+const LARGEST_LINK_BYTES = 4096;
 const LINKS_NAME = /^\d{12}\.jsonl$/;
 /** Of a path that an index may name: nothing outside of the archive. */
 const RECORDING_PATH = /^\d{4}\/\d\d\/\d\d\/[0-9a-f-]{36}$/;
@@ -61,12 +63,8 @@ export function listLinksFiles(archive: string): string[] {
   }
 }
 
-/** The link that is being made, or was when a process ended. */
+/** The link that is being made, or was when a process ended. Throws Node's system errors, and an Error when it is no file. */
 export function readPending(archive: string): Link | undefined {
-  try {
-    return parseLink(readFileSync(pendingFile(archive), 'utf8').replace(/\n$/, ''));
-  } catch (thrown) {
-    if (systemCode(thrown) === 'ENOENT') return undefined;
-    throw thrown;
-  }
+  const bytes = readRegularFile(pendingFile(archive), LARGEST_LINK_BYTES);
+  return bytes && parseLink(bytes.toString('latin1').replace(/\n$/, ''));
 }

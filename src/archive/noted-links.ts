@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import type { Finding } from './finding.ts';
-import { type Link, linksFile, listLinksFiles, parseLink, readPending } from './links.ts';
+import { type Link, linksFile, listLinksFiles, parseLink, pendingFile, readPending } from './links.ts';
 import { readRegularFile } from './regular-file.ts';
 
 /** 10,000 links have 2 MB. */
@@ -13,11 +13,14 @@ export class NotedLinks {
   readonly findings: Finding[] = [];
   readonly #archive: string;
   readonly #files: string[];
-  readonly #read = new Map<string, Link[]>();
+  readonly #read = new Map<string, Map<number, Link>>();
+  readonly #pending: Link | undefined;
 
   /** Throws Node's system errors when the archive cannot be read. */
   constructor(archive: string) {
     this.#archive = archive;
+    this.#pending = this.#readPending();
+    // After what is pending: it is in one of both.
     this.#files = listLinksFiles(archive);
   }
 
@@ -28,32 +31,37 @@ export class NotedLinks {
   /** The link with this number; one that is being made counts. */
   at(sequence: number): Link | undefined {
     const path = linksFile('', sequence);
-    const noted = this.#files.includes(path)
-      ? this.#linksOf(path).find((link) => link.sequence === sequence)
-      : undefined;
-    if (noted !== undefined) return noted;
-    const pending = readPending(this.#archive);
-    return pending?.sequence === sequence ? pending : undefined;
+    const noted = this.#files.includes(path) ? this.#linksOf(path).get(sequence) : undefined;
+    return noted ?? (this.#pending?.sequence === sequence ? this.#pending : undefined);
+  }
+
+  #readPending(): Link | undefined {
+    try {
+      return readPending(this.#archive);
+    } catch (thrown) {
+      this.#report(pendingFile(''), messageOf(thrown));
+      return undefined;
+    }
   }
 
   /** In order. */
   *all(): Generator<Link> {
-    for (const path of this.#files) yield* this.#linksOf(path);
+    for (const path of this.#files) yield* this.#linksOf(path).values();
   }
 
   /** The highest number. */
   get last(): Link | undefined {
     for (const path of this.#files.toReversed()) {
-      const last = this.#linksOf(path).at(-1);
+      const last = [...this.#linksOf(path).values()].at(-1);
       if (last !== undefined) return last;
     }
     return undefined;
   }
 
-  #linksOf(path: string): Link[] {
+  #linksOf(path: string): Map<number, Link> {
     const known = this.#read.get(path);
     if (known !== undefined) return known;
-    const links: Link[] = [];
+    const links = new Map<number, Link>();
     this.#read.set(path, links);
     try {
       const bytes = readRegularFile(join(this.#archive, path), LARGEST_BYTES) ?? Buffer.alloc(0);
@@ -64,17 +72,20 @@ export class NotedLinks {
     return links;
   }
 
-  #parse(path: string, text: string, links: Link[]): void {
+  #parse(path: string, text: string, links: Map<number, Link>): void {
     const lines = text.split('\n');
     // A crash's trace, or a line that is being written.
     lines.pop();
+    let before = Number(basename(path).slice(0, 12)) - 1;
     for (const [index, line] of lines.entries()) {
       const link = parseLink(line);
-      const before = links.at(-1)?.sequence ?? Number(basename(path).slice(0, 12)) - 1;
       if (link === undefined) this.#report(path, `line ${index + 1} is damaged`);
       else if (link.sequence <= before || linksFile('', link.sequence) !== path)
         this.#report(path, `line ${index + 1} is out of its place`);
-      else links.push(link);
+      else {
+        links.set(link.sequence, link);
+        before = link.sequence;
+      }
     }
   }
 

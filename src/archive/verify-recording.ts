@@ -17,7 +17,7 @@ import {
   type UnsignedManifest,
 } from './manifest.ts';
 import { readRegularFile } from './regular-file.ts';
-import { type OnBytes, verifyFile } from './verify-file.ts';
+import { verifyFile } from './verify-file.ts';
 import { dayFolder } from './write.ts';
 
 const SUPERSEDED = /^manifest\.([1-9]\d{0,5})\.json$/;
@@ -48,13 +48,16 @@ export interface Grounds {
   trusted?: ReadonlySet<string>;
 }
 
+/** @param part of the recording's bytes that are read, 0 to 1 */
+type OnPart = (part: number) => void;
+
 type Report = (code: Finding['code'], message: string, more?: Partial<Finding>) => void;
 
 /** @param isLight the links alone: the recording's files are not read */
 export async function checkRecording(
   grounds: Grounds,
   path: string,
-  { isLight = false, onBytes }: { isLight?: boolean; onBytes?: OnBytes } = {},
+  { isLight = false, onPart }: { isLight?: boolean; onPart?: OnPart } = {},
 ): Promise<Checked> {
   const checked: Checked = { path, id: basename(path), state: 'unknown', links: [], findings: [] };
   const report: Report = (code, message, more) => {
@@ -67,7 +70,7 @@ export async function checkRecording(
     checked.state = manifest.version === 1 ? 'unsigned' : 'signed';
     checkPlace(checked, manifest, report);
     if (manifest.version === 2) readSuperseded(grounds, checked, report, manifest);
-    if (!isLight) await checkFiles(directory, manifest, report, onBytes);
+    if (!isLight) await checkFiles(directory, manifest, report, onPart);
   } catch (thrown) {
     report('file-unreadable', messageOf(thrown));
   }
@@ -172,8 +175,14 @@ async function checkFiles(
   directory: string,
   manifest: Manifest | UnsignedManifest,
   report: Report,
-  onBytes?: OnBytes,
+  onPart?: OnPart,
 ): Promise<void> {
+  const all = manifest.files.reduce((sum, { size }) => sum + size, 1);
+  let done = 0;
+  const onBytes = (bytes: number) => {
+    done += bytes;
+    onPart?.(done / all);
+  };
   const known = new Set([MANIFEST_FILE, ...(manifest.version === 2 ? [SIGNATURE_FILE] : [])]);
   for (const file of manifest.files) {
     known.add(file.path);

@@ -269,6 +269,18 @@ t.test('a copy is verified without its private key, wherever it lies', async (t)
   t.match(await verifyArchive({ archive: copy }), { findings: [], recordings: 3, head: { sequence: 3 } });
 });
 
+t.test('two chains that were put together are told', async (t) => {
+  const archive = await archiveOf(t, 2);
+  const other = { ...archive, directory: `${archive.directory}-2` };
+  cpSync(archive.directory, other.directory, { recursive: true });
+  await record(archive, 3);
+  await record(other, 4);
+  renameSync(folderOf(other, 4), folderOf(archive, 4));
+  t.match(await findingsOf(archive), [
+    { code: 'link-double', sequence: 3, message: /link 3 is that of recording .* as well/ },
+  ]);
+});
+
 t.test('ids: any part, the last one, an unknown one, an ambiguous one', async (t) => {
   const archive = await archiveOf(t, 3);
   const verified = async (...ids: string[]) =>
@@ -340,6 +352,8 @@ t.test('links of the file system are never followed', async (t) => {
   symlinkSync(outside, join(archive.directory, '2025'));
   symlinkSync('/dev/zero', join(archive.directory, 'keys', `${'0'.repeat(64)}.pem`));
   symlinkSync('/dev/zero', join(archive.directory, 'chain', '000000010001.jsonl'));
+  rmSync(join(archive.directory, 'chain', 'pending'));
+  symlinkSync('/dev/zero', join(archive.directory, 'chain', 'pending'));
   const findings = await findingsOf(archive);
   const linked = findings.filter(({ message }) => message.includes('symbolic link'));
   t.match(linked.map(({ path, file }) => [path, file].filter(Boolean).join('/')).sort(), [
@@ -348,6 +362,7 @@ t.test('links of the file system are never followed', async (t) => {
     `2026/01/31/${idOf(2)}/manifest.json`,
     `2026/01/31/${idOf(3)}`,
     'chain/000000010001.jsonl',
+    'chain/pending',
     `keys/${'0'.repeat(64)}.pem`,
   ]);
   t.ok(existsSync(join(outside, 'audio.wav')));

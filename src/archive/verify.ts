@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Finding } from './finding.ts';
 import type { Link } from './links.ts';
+import { LARGEST_MANIFEST_BYTES, MANIFEST_FILE, parseManifest } from './manifest.ts';
 import { NotedLinks } from './noted-links.ts';
 import { readPublicKeys } from './public-keys.ts';
-import { readMetadata } from './read.ts';
+import { readRegularFile } from './regular-file.ts';
 import { checkChain } from './verify-chain.ts';
 import { type Checked, checkRecording, type Grounds, type SeenLink } from './verify-recording.ts';
 import { type Found, walkArchive } from './walk.ts';
@@ -79,7 +80,9 @@ class Verifier {
     const { archive, ids } = this.#options;
     const before = this.#noted.last?.sequence ?? 0;
     const { recordings, gone } = ids === undefined ? await this.#everything() : await this.#named(ids);
-    for (const [index, { path }] of recordings.entries()) await this.#check(path, index, recordings.length);
+    const { onProgress } = this.#options;
+    for (const [index, { path }] of recordings.entries())
+      await this.#check(path, (part) => onProgress?.((index + part) / recordings.length));
     // The processor may have gone on meanwhile.
     this.#noted = new NotedLinks(archive);
     for (const { sequence, path } of this.#noted.all())
@@ -113,10 +116,9 @@ class Verifier {
     };
   }
 
-  async #check(path: string, index = 0, count = 0): Promise<void> {
-    const { onProgress } = this.#options;
-    this.#checked.set(path, await checkRecording(this.#grounds, path));
-    if (count > 0) onProgress?.((index + 1) / count);
+  async #check(path: string, onPart?: (part: number) => void): Promise<void> {
+    this.#checked.set(path, await checkRecording(this.#grounds, path, { onPart }));
+    onPart?.(1);
   }
 
   async #checkLinks(gone: readonly Link[]): Promise<void> {
@@ -178,6 +180,7 @@ class Verifier {
     const [first] = [...(note === undefined ? [] : await this.#linkAt(note)), ...seen];
     if (first === undefined) return;
     const begins = Date.parse(first.createdAt);
+    if (Number.isNaN(begins)) return;
     for (const { id, path, state, createdAt } of this.#checked.values()) {
       if (state !== 'unsigned') continue;
       const isLate = path.slice(0, 10) > dayFolder(begins) || !(Date.parse(createdAt ?? '') < begins);
@@ -251,7 +254,11 @@ function findLast(archive: string, present: readonly Recording[]): Recording {
 /** What cannot tell its time is looked at rather than one that can. */
 function startOf(archive: string, { path }: Recording): number {
   try {
-    return Date.parse(readMetadata(join(archive, path)).startTime);
+    const bytes = readRegularFile(join(archive, path, MANIFEST_FILE), LARGEST_MANIFEST_BYTES);
+    const parsed = parseManifest(bytes ?? Buffer.alloc(0));
+    if (!('manifest' in parsed)) return Number.POSITIVE_INFINITY;
+    const { manifest } = parsed;
+    return Date.parse(manifest.version === 1 ? manifest.createdAt : manifest.startTime);
   } catch {
     return Number.POSITIVE_INFINITY;
   }

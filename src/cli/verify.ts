@@ -1,7 +1,7 @@
 // `grec verify`: whether recordings are what was archived, and whether one is missing; from the archive alone.
 import { resolve } from 'node:path';
 import type { Finding } from '../archive/finding.ts';
-import { type VerifyReport, verifyArchive } from '../archive/verify.ts';
+import { type VerifyOptions, type VerifyReport, verifyArchive } from '../archive/verify.ts';
 import { GrecError } from '../errors.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
@@ -32,19 +32,21 @@ export async function verify(
   if (what !== 1)
     throw new GrecError('USAGE', 'say what to verify: ids, --all or --since, and one of these alone');
   if (expect !== undefined && !all) throw new GrecError('USAGE', '--expect needs --all');
+  const report = await look(context, {
+    archive: archive === undefined ? context.config.paths.archive : resolve(archive),
+    ...(ids.length > 0 && { ids }),
+    ...(since !== undefined && { since: readTime(since, Date.now()) }),
+    ...(key && { trusted: key.map(readKeyId) }),
+    ...(expect !== undefined && { expected: readLink(expect) }),
+  });
+  show(context, report, options.quiet === true);
+  return report.findings.length === 0 ? EXIT.ok : EXIT.failure;
+}
+
+async function look(context: CliContext, options: VerifyOptions): Promise<VerifyReport> {
   const progress = progressOf(context, 'verifying');
   try {
-    const report = await verifyArchive({
-      archive: archive === undefined ? context.config.paths.archive : resolve(archive),
-      ...(ids.length > 0 && { ids }),
-      ...(since !== undefined && { since: readTime(since, Date.now()) }),
-      ...(key && { trusted: key.map(readKeyId) }),
-      ...(expect !== undefined && { expected: readLink(expect) }),
-      onProgress: progress.update,
-    });
-    progress.done();
-    show(context, report, options.quiet === true);
-    return report.findings.length === 0 ? EXIT.ok : EXIT.failure;
+    return await verifyArchive({ ...options, onProgress: progress.update });
   } finally {
     progress.done();
   }
