@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Metadata } from './metadata.ts';
 import { readManifest, readMetadata, verifyFiles } from './read.ts';
-import { dayFolder, findFinished, removeLeftovers, stageRecording } from './write.ts';
+import { dayFolder } from './walk.ts';
+import { findFinished, removeLeftovers, stageRecording } from './write.ts';
 
 const target = (archive: string) => ({
   directory: archive,

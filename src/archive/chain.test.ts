@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -215,4 +216,33 @@ t.test('a key that others may read, or that is none, is refused, and nothing is 
   t.notOk(existsSync(join(archive.directory, `2026/01/31/${idOf(1)}`)));
   const staging = await stageRecording(archive, idOf(1), DAY);
   await staging.discard();
+});
+
+t.test('a forged manifest does not number the chain when its notes are gone', async (t) => {
+  const archive = emptyArchive(t);
+  for (const number of [1, 2]) await record(archive, number);
+  const file = join(archive.directory, `2026/01/31/${idOf(1)}`, 'manifest.json');
+  const forged = { sequence: 9_007_199_254_740_991, sha256: '0'.repeat(64) };
+  const text = readFileSync(file, 'utf8');
+  const { sequence } = forged;
+  const previous = JSON.stringify({ ...forged, sequence: sequence - 1 });
+  writeFileSync(
+    file,
+    text
+      .replace('"sequence": 1', `"sequence": ${sequence}`)
+      .replace('"previous": null', `"previous": ${previous}`),
+  );
+  rmSync(join(archive.directory, 'chain'), { recursive: true });
+  const restarted = afterRestart(archive);
+  await record(restarted, 3);
+  t.match(readManifest(join(restarted.directory, `2026/01/31/${idOf(3)}`)), { sequence: 3 });
+});
+
+t.test('what is linked into a recording is not taken over when it is made again', async (t) => {
+  const archive = emptyArchive(t);
+  const folder = join(archive.directory, await record(archive, 1));
+  symlinkSync(archive.signingKey, join(folder, 'manifest.7.json'));
+  await record(archive, 1, { audio: Buffer.from('again') });
+  t.notOk(existsSync(join(folder, 'manifest.7.json')));
+  t.same(await problemsOf(archive), []);
 });

@@ -9,8 +9,7 @@
 //
 // A crash before 3 leaves no recording, and its number is used again; one after 3 leaves a recording with the hash that is
 // pending, whose link is added before the next one is made. A link that was added stays, whatever becomes of the recording.
-import { readFileSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { sha256 } from './digest.ts';
@@ -24,8 +23,11 @@ import {
   pendingFile,
   readPending,
 } from './links.ts';
-import { MANIFEST_FILE, type Manifest, parseManifest, supersededManifest } from './manifest.ts';
+import { LARGEST_MANIFEST_BYTES, MANIFEST_FILE, type Manifest, parseManifest } from './manifest.ts';
+import { readPublicKeys } from './public-keys.ts';
+import { readRegularFile } from './regular-file.ts';
 import { syncFolder } from './sync.ts';
+import { checkRecording } from './verify-recording.ts';
 import { walkArchive } from './walk.ts';
 
 const END_BYTES = 4096;
@@ -134,12 +136,13 @@ async function endOf(handle: FileHandle): Promise<{ from: number; text: string }
   return { from, text: buffer.toString('latin1', 0, bytesRead) };
 }
 
-/** The manifest in a directory of the archive, undefined when there is none. */
+/** The manifest in a directory of the archive, undefined when there is none that could be one. */
 function manifestIn(directory: string): Buffer | undefined {
   try {
-    return readFileSync(join(directory, MANIFEST_FILE));
+    return readRegularFile(join(directory, MANIFEST_FILE), LARGEST_MANIFEST_BYTES);
   } catch (thrown) {
-    if (systemCode(thrown) === 'ENOENT' || systemCode(thrown) === 'ENOTDIR') return undefined;
+    const code = systemCode(thrown);
+    if (code === undefined || code === 'ENOTDIR') return undefined;
     throw thrown;
   }
 }
@@ -154,27 +157,15 @@ async function rebuild(archive: string): Promise<Link | undefined> {
   return links.at(-1);
 }
 
-/** The links that the manifests themselves tell, in order. */
+/** The links that signed manifests prove themselves, in order. */
 async function scan(archive: string): Promise<Link[]> {
+  const grounds = { archive, keys: readPublicKeys(archive).byId };
   const links: Link[] = [];
   for await (const found of walkArchive(archive)) {
-    if (found.kind === 'recording') links.push(...(await linksOf(archive, found)));
+    if (found.kind === 'recording')
+      links.push(...(await checkRecording(grounds, found.path, { isLight: true })).links);
   }
   return links.sort((one, other) => one.sequence - other.sequence);
-}
-
-async function linksOf(archive: string, { path, id }: { path: string; id: string }): Promise<Link[]> {
-  const read = async (name: string) => readFile(join(archive, path, name)).catch(() => Buffer.alloc(0));
-  const links: Link[] = [];
-  for (let name = MANIFEST_FILE, revision = 0; ; ) {
-    const bytes = await read(name);
-    const parsed = parseManifest(bytes);
-    if (!('manifest' in parsed) || parsed.manifest.version === 1) return links;
-    links.push({ sequence: parsed.manifest.sequence, id, path, sha256: sha256(bytes) });
-    revision = name === MANIFEST_FILE ? parsed.manifest.revision - 1 : revision - 1;
-    if (revision < 1) return links;
-    name = supersededManifest(revision);
-  }
 }
 
 /** Adds links that belong in one file. An unfinished line before them is a crash's trace, and makes room. */

@@ -46,3 +46,12 @@ export function readRegularFile(file: string, most: number): Buffer | undefined 
     throw thrown;
   }
 }
+
+/** The same, and undefined when it cannot be read, whatever it is. */
+export function readRegularFileOrNothing(file: string, most: number): Buffer | undefined {
+  try {
+    return readRegularFile(file, most);
+  } catch {
+    return undefined;
+  }
+}

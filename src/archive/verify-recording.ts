@@ -18,7 +18,7 @@ import {
 } from './manifest.ts';
 import { readRegularFile } from './regular-file.ts';
 import { verifyFile } from './verify-file.ts';
-import { dayFolder } from './write.ts';
+import { dayFolder } from './walk.ts';
 
 const SUPERSEDED = /^manifest\.([1-9]\d{0,5})\.json$/;
 

@@ -10,8 +10,7 @@ import { readPublicKeys } from './public-keys.ts';
 import { readRegularFile } from './regular-file.ts';
 import { checkChain } from './verify-chain.ts';
 import { type Checked, checkRecording, type Grounds, type SeenLink } from './verify-recording.ts';
-import { type Found, walkArchive } from './walk.ts';
-import { dayFolder } from './write.ts';
+import { dayFolder, type Found, walkArchive } from './walk.ts';
 
 export interface VerifyOptions {
   archive: string;
@@ -56,6 +55,14 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyRepor
       { hint: 'run it as a user that may read it, or name a copy with --archive', cause: thrown },
     );
   }
+}
+
+/** What is wrong with the signatures of a recording; nothing is, of one from before they were signed. */
+export async function manifestProblems(archive: string, path: string): Promise<string[]> {
+  const grounds = { archive, keys: readPublicKeys(archive).byId };
+  const { state, findings } = await checkRecording(grounds, path, { isLight: true });
+  if (state !== 'signed') return [];
+  return findings.map(({ file, message }) => `${file ?? path}: ${message}`);
 }
 
 type Recording = Extract<Found, { kind: 'recording' }>;

@@ -7,6 +7,11 @@ import { systemCode } from '../errors.ts';
 const LEVELS = [/^\d{4}$/, /^\d\d$/, /^\d\d$/];
 const RECORDING_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** The folder of a day's recordings, relative to the archive. @param at milliseconds since 1970 */
+export function dayFolder(at: number): string {
+  return new Date(at).toISOString().slice(0, 10).replaceAll('-', '/');
+}
+
 /** What lies in an archive; `path` is relative to it. */
 export type Found =
   | { kind: 'recording'; path: string; id: string }

@@ -4,7 +4,7 @@
 //   archive/YYYY/MM/DD/.ID.tmp/    while it is being made
 //   archive/YYYY/MM/DD/.ID.old/    what it replaces, for an instant
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { VERSION } from '../version.ts';
@@ -15,6 +15,7 @@ import {
   encodeManifest,
   isFileName,
   isSuperseded,
+  LARGEST_MANIFEST_BYTES,
   MANIFEST_FILE,
   parseManifest,
   SIGNATURE_FILE,
@@ -22,16 +23,13 @@ import {
   supersededSignature,
 } from './manifest.ts';
 import { AUDIO_FILE, METADATA_FILE, type Metadata } from './metadata.ts';
+import { readRegularFileOrNothing } from './regular-file.ts';
 import { openSigner } from './signing-key.ts';
 import { syncFolder, syncUpTo } from './sync.ts';
+import { dayFolder } from './walk.ts';
 
 const STAGING_NAME = /^\..+\.tmp$/;
 const REPLACED_NAME = /^\.(.+)\.old$/;
-
-/** The folder of a day's recordings, relative to the archive. @param at milliseconds since 1970 */
-export function dayFolder(at: number): string {
-  return new Date(at).toISOString().slice(0, 10).replaceAll('-', '/');
-}
 
 /** Where recordings go, and what signs them. */
 export interface ArchiveTarget {
@@ -119,17 +117,18 @@ async function digestFiles(staging: string): Promise<(FileDigest & { path: strin
 
 /** The manifests of a recording that is made anew are links of the chain, and stay beside the new one. */
 async function takeOverManifests(target: string, staging: string) {
-  const last = await readFile(join(target, MANIFEST_FILE)).catch(() => Buffer.alloc(0));
-  const parsed = parseManifest(last);
-  const revision = 'manifest' in parsed && parsed.manifest.version === 2 ? parsed.manifest.revision : 0;
-  if (revision === 0) return { revision, files: [] };
+  const last = readRegularFileOrNothing(join(target, MANIFEST_FILE), LARGEST_MANIFEST_BYTES);
+  const parsed = parseManifest(last ?? Buffer.alloc(0));
+  if (!('manifest' in parsed) || parsed.manifest.version === 1) return { revision: 0, files: [] };
+  const { revision } = parsed.manifest;
   const names = (await readdir(target)).filter(isSuperseded).map((name) => [name, name]);
   names.push([MANIFEST_FILE, supersededManifest(revision)], [SIGNATURE_FILE, supersededSignature(revision)]);
   const files: (FileDigest & { path: string })[] = [];
   for (const [from = '', path = ''] of names) {
+    const bytes = readRegularFileOrNothing(join(target, from), LARGEST_MANIFEST_BYTES);
     // One that is gone shows as such: the chain misses it.
-    if (!existsSync(join(target, from))) continue;
-    await copyFile(join(target, from), join(staging, path));
+    if (bytes === undefined) continue;
+    await writeSynced(join(staging, path), bytes);
     files.push({ path, ...(await digestFile(join(staging, path))) });
   }
   return { revision, files };

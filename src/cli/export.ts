@@ -1,9 +1,10 @@
 // `grec export`: a verified copy of a recording, or the same in another format.
 import { createReadStream, statSync } from 'node:fs';
-import { basename, extname, join, resolve, sep } from 'node:path';
+import { basename, extname, join, relative, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { METADATA_FILE } from '../archive/metadata.ts';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
+import { manifestProblems } from '../archive/verify.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError } from '../errors.ts';
 import { isRecordingName } from '../recording-name.ts';
@@ -42,15 +43,23 @@ export async function exportRecording(
   const row = findRecording(context, idOrPart);
   const files = requireFiles(context, row);
   const format = chooseFormat(options);
-  requireIntact(context, row, files);
+  await requireIntact(context, row, files);
   if (options.output === '-') await exportToPipe(context, row, files, format);
   else await exportToFile(context, row, files, format, options);
   return EXIT.ok;
 }
 
-function requireIntact(context: CliContext, row: RecordingRow, { directory }: RecordingFiles): void {
-  const { ok, problems } = verifyFiles(directory);
-  if (ok) return;
+async function requireIntact(
+  context: CliContext,
+  row: RecordingRow,
+  { directory }: RecordingFiles,
+): Promise<void> {
+  const { archive } = context.config.paths;
+  const problems = [
+    ...verifyFiles(directory).problems,
+    ...(await manifestProblems(archive, relative(archive, directory))),
+  ];
+  if (problems.length === 0) return;
   throw new GrecError(
     'RECORDING_UNREADABLE',
     `recording ${shortId(row.id)} is not intact: ${problems.join('; ')}`,

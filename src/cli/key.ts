@@ -12,10 +12,10 @@ import { GrecError, messageOf } from '../errors.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 
-/** @throws GrecError SIGNING_KEY_UNUSABLE when the archive cannot be read */
+/** @throws GrecError ARCHIVE_UNREADABLE */
 export async function keyShow(context: CliContext): Promise<number> {
   const { archive, signingKey } = context.config.paths;
-  const { byId, findings } = readPublicKeys(archive);
+  const { byId, findings } = publicKeys(archive);
   const { keyId, problem } = keyInUse(signingKey);
   const keys = [...byId.keys()].sort();
   if (context.json) {
@@ -27,6 +27,17 @@ export async function keyShow(context: CliContext): Promise<number> {
   if (keyId !== undefined) context.print(`${keyId}  signs, with ${signingKey}`);
   for (const key of keys) if (key !== keyId) context.print(`${key}  ${publicKeyFile(archive, key)}`);
   return EXIT.ok;
+}
+
+function publicKeys(archive: string) {
+  try {
+    return readPublicKeys(archive);
+  } catch (thrown) {
+    throw new GrecError('ARCHIVE_UNREADABLE', `cannot read the keys of ${archive}: ${messageOf(thrown)}`, {
+      hint: 'run it as the user of grec-procd, or as root',
+      cause: thrown,
+    });
+  }
 }
 
 /** Only the daemon's user may read it: that others cannot say which key is in use is no mistake. */

@@ -1,11 +1,13 @@
 // `grec verify` and `grec key`: what is printed, and the exit status on which cron relies.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { idOf, record } from '../archive/chained-fixture.ts';
+import { FINDING_CODES } from '../archive/finding.ts';
 import { parseManifest } from '../archive/manifest.ts';
-import { emptyState, FIRST_ID, grec, type State, stateWithRecordings } from './fixtures/state.ts';
+import { openCatalog } from '../catalog/catalog.ts';
+import { emptyState, FIRST_ID, grec, row, START, type State, stateWithRecordings } from './fixtures/state.ts';
 
 const MAN = join(import.meta.dirname, '..', '..', 'man');
 const noOpenssl = spawnSync('openssl', ['version']).error === undefined ? false : 'openssl is not installed';
@@ -137,4 +139,46 @@ t.test('the example of the manual is a manifest', async (t) => {
   t.match(parsed, { manifest: { version: 2, sequence: 2 } });
   const members = 'manifest' in parsed ? Object.keys(parsed.manifest) : [];
   for (const member of members) t.match(page, new RegExp(`^\\.It Li .*\\b${member}\\b`, 'm'));
+});
+
+t.test('every code of a finding is in the manual', async (t) => {
+  const page = readFileSync(join(MAN, 'grec-verify.1'), 'utf8');
+  const [, section = ''] = page.split('.Ss Codes');
+  const described = [...(section.split('.Ss ')[0] ?? '').matchAll(/^\.It Li (\S+)/gm)].map(
+    ([, code]) => code,
+  );
+  t.strictSame(described, FINDING_CODES);
+});
+
+t.test(
+  '[archive] signing-key places the key, relative to the configuration; what is no path is a mistake',
+  async (t) => {
+    const state = emptyState(t);
+    const configured = (line: string) =>
+      writeFileSync(state.configFile, `state.directory = "state"\n${line}\n`);
+    configured('archive.signing-key = "keys/own.pem"');
+    t.match(await grec(state, ['key', 'new', '--json']), { code: 0 });
+    t.ok(existsSync(join(state.directory, 'keys', 'own.pem')));
+    for (const wrong of ['5', '""', '["a"]']) {
+      configured(`archive.signing-key = ${wrong}`);
+      t.match(await grec(state, ['key']), {
+        code: 78,
+        err: /:2: archive.signing-key: expected the path of a signing key/,
+      });
+    }
+  },
+);
+
+t.test('export gives out nothing whose signature is wrong', async (t) => {
+  const state = await signedState(t);
+  const catalog = openCatalog(state.catalog);
+  catalog.putRecording(row({ id: idOf(1), path: `2026/02/01/${idOf(1)}` }), [], START);
+  catalog.close();
+  const target = join(state.directory, 'out.wav');
+  t.match(await grec(state, ['export', idOf(1), '-o', target]), { code: 0 });
+  const file = join(state.signed, 'manifest.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"segment-1"', '"segment-9"'));
+  const { code, err } = await grec(state, ['export', idOf(1), '-o', target, '--force']);
+  t.equal(code, 1);
+  t.match(err, /is not intact: manifest.json: the signature is wrong/);
 });
