@@ -203,6 +203,10 @@ t.test('a process that ends while a recording is replaced: what it was comes bac
   t.same(await removeLeftovers(archive.directory, [DAY]), [`.${idOf(1)}.old`]);
   t.ok(existsSync(folder));
   t.same(await problemsOf(archive), []);
+  renameSync(folder, hidden);
+  await record(archive, 1, { audio: Buffer.from('again') });
+  t.match(readManifest(folder), { revision: 2 }, 'also when the recording is made again at once');
+  t.same(await problemsOf(archive), []);
 });
 
 t.test('a key that others may read, or that is none, is refused, and nothing is archived', async (t) => {

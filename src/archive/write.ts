@@ -17,6 +17,7 @@ import {
   isSuperseded,
   LARGEST_MANIFEST_BYTES,
   MANIFEST_FILE,
+  type Manifest,
   parseManifest,
   SIGNATURE_FILE,
   supersededManifest,
@@ -24,10 +25,12 @@ import {
 } from './manifest.ts';
 import { AUDIO_FILE, METADATA_FILE, type Metadata } from './metadata.ts';
 import { readRegularFileOrNothing } from './regular-file.ts';
-import { openSigner } from './signing-key.ts';
+import { openSigner, type Signer } from './signing-key.ts';
 import { syncFolder, syncUpTo } from './sync.ts';
 import { dayFolder } from './walk.ts';
 
+/** Nobody makes a recording so often: who says so is not believed. */
+const MOST_REVISIONS = 100_000;
 const STAGING_NAME = /^\..+\.tmp$/;
 const REPLACED_NAME = /^\.(.+)\.old$/;
 
@@ -74,37 +77,58 @@ async function publish(
   captures: readonly CaptureDigest[],
 ): Promise<string> {
   const signer = openSigner(signingKey, archive);
-  const metadataBytes = Buffer.from(`${JSON.stringify(metadata, undefined, 2)}\n`);
-  await writeSynced(join(staging, METADATA_FILE), metadataBytes);
+  await writeSynced(join(staging, METADATA_FILE), Buffer.from(`${JSON.stringify(metadata, undefined, 2)}\n`));
   const files = await digestFiles(staging);
-  const { id, startTime, stopTime } = metadata;
+  const { id, startTime } = metadata;
   const path = join(dayFolder(Date.parse(startTime)), id);
   const target = join(archive, path);
   await mkdir(dirname(target), { recursive: true, mode: 0o750 });
-  const prepare = async ({ sequence, previous }: NextLink) => {
-    const superseded = await takeOverManifests(target, staging);
-    const manifest = encodeManifest({
-      version: 2,
-      id,
-      sequence,
-      revision: superseded.revision + 1,
-      createdAt: new Date().toISOString(),
-      startTime,
-      stopTime,
-      software: `grec ${VERSION}`,
-      key: signer.keyId,
-      previous,
-      blockSize: BLOCK_BYTES,
-      files: [...files, ...superseded.files],
-      captures: [...captures],
-    });
-    await writeSynced(join(staging, MANIFEST_FILE), manifest);
-    await writeSynced(join(staging, SIGNATURE_FILE), signer.sign(manifest));
-    await syncFolder(staging);
-    return sha256(manifest);
+  const prepare = async (next: NextLink) => {
+    await putBack(target);
+    const older = await takeOverManifests(target, staging);
+    const contents = { files: [...files, ...older.files], captures: [...captures] };
+    return writeManifest(staging, signer, describe(metadata, next, older.revision + 1, contents));
   };
   await addToChain(archive, { id, path, prepare, place: () => place(archive, staging, target) });
   return path;
+}
+
+type Contents = Pick<Manifest, 'files' | 'captures'>;
+
+function describe(
+  { id, startTime, stopTime }: Metadata,
+  { sequence, previous }: NextLink,
+  revision: number,
+  { files, captures }: Contents,
+): (key: string) => Manifest {
+  return (key) => ({
+    version: 2,
+    id,
+    sequence,
+    revision,
+    createdAt: new Date().toISOString(),
+    startTime,
+    stopTime,
+    software: `grec ${VERSION}`,
+    key,
+    previous,
+    blockSize: BLOCK_BYTES,
+    files,
+    captures,
+  });
+}
+
+/** @returns its SHA-256 */
+async function writeManifest(
+  staging: string,
+  signer: Signer,
+  manifestSignedBy: (key: string) => Manifest,
+): Promise<string> {
+  const bytes = encodeManifest(manifestSignedBy(signer.keyId));
+  await writeSynced(join(staging, MANIFEST_FILE), bytes);
+  await writeSynced(join(staging, SIGNATURE_FILE), signer.sign(bytes));
+  await syncFolder(staging);
+  return sha256(bytes);
 }
 
 /** Every file that a recording is made of, so far. */
@@ -121,6 +145,7 @@ async function takeOverManifests(target: string, staging: string) {
   const parsed = parseManifest(last ?? Buffer.alloc(0));
   if (!('manifest' in parsed) || parsed.manifest.version === 1) return { revision: 0, files: [] };
   const { revision } = parsed.manifest;
+  if (revision > MOST_REVISIONS) return { revision: 0, files: [] };
   const names = (await readdir(target)).filter(isSuperseded).map((name) => [name, name]);
   names.push([MANIFEST_FILE, supersededManifest(revision)], [SIGNATURE_FILE, supersededSignature(revision)]);
   const files: (FileDigest & { path: string })[] = [];
@@ -150,6 +175,12 @@ async function place(archive: string, staging: string, target: string): Promise<
   }
   await syncUpTo(archive, dirname(target));
   if (isReplacing) await rm(replaced, { recursive: true, force: true });
+}
+
+/** What a crash left hidden while it was replaced. */
+async function putBack(target: string): Promise<void> {
+  const replaced = replacedName(target);
+  if (!existsSync(target) && existsSync(replaced)) await rename(replaced, target);
 }
 
 function replacedName(target: string): string {
