@@ -165,6 +165,17 @@ t.test('two recordings that are swapped are found, each by its name', async (t) 
   t.ok(codes(findings).includes('links-damaged'), 'their notes say otherwise');
 });
 
+t.test('a recording that is moved to another day, or copied, is found', async (t) => {
+  const archive = await archiveOf(t, 2);
+  const other = join(archive.directory, '2026/02/01');
+  mkdirSync(other, { recursive: true });
+  cpSync(folderOf(archive, 1), join(other, idOf(1)), { recursive: true });
+  const misplaced = { code: 'misplaced', path: `2026/02/01/${idOf(1)}`, message: /belongs in 2026\/01\/31/ };
+  t.match(await findingsOf(archive), [misplaced, { code: 'link-double', sequence: 1 }]);
+  rmSync(folderOf(archive, 1), { recursive: true });
+  t.match(await findingsOf(archive), [misplaced, { code: 'links-damaged', sequence: 1 }]);
+});
+
 t.test('manifests that are swapped with their signatures are found', async (t) => {
   const archive = await archiveOf(t, 2);
   for (const name of ['manifest.json', 'manifest.sig']) {
