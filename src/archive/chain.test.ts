@@ -250,3 +250,29 @@ t.test('what is linked into a recording is not taken over when it is made again'
   t.notOk(existsSync(join(folder, 'manifest.7.json')));
   t.same(await problemsOf(archive), []);
 });
+
+t.test('a link that cannot be noted, as on a full disk, is noted with the next one', async (t) => {
+  const archive = emptyArchive(t);
+  await record(archive, 1);
+  const path = `2026/01/31/${idOf(2)}`;
+  const folder = join(archive.directory, path);
+  const bytes = Buffer.from('a manifest');
+  const place = async () => {
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'manifest.json'), bytes);
+    renameSync(notes(archive), `${notes(archive)}.kept`);
+    mkdirSync(notes(archive));
+  };
+  await t.rejects(
+    addToChain(archive.directory, { id: idOf(2), path, prepare: async () => sha256(bytes), place }),
+    { code: 'EISDIR' },
+  );
+  rmSync(notes(archive), { recursive: true });
+  renameSync(`${notes(archive)}.kept`, notes(archive));
+  await record(archive, 3);
+  t.match(links(archive), [
+    { sequence: 1 },
+    { sequence: 2, id: idOf(2), sha256: sha256(bytes) },
+    { sequence: 3, id: idOf(3) },
+  ]);
+});

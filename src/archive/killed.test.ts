@@ -12,6 +12,7 @@ import { removeLeftovers } from './write.ts';
 
 const ROUNDS = 8;
 const LONGEST_LIFE_MS = 60;
+const SEED = Date.now() % 1_000_000;
 
 /** Counts what it says is archived. */
 async function follow(child: ChildProcess, onCount: (count: number) => void): Promise<void> {
@@ -25,6 +26,8 @@ async function follow(child: ChildProcess, onCount: (count: number) => void): Pr
 t.test('kill -9 while recordings are archived and made again', async (t) => {
   const archive = emptyArchive(t);
   const program = join(import.meta.dirname, 'archiving-fixture.ts');
+  t.comment(`seed ${SEED}`);
+  let random = SEED;
   let told = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const args = [program, archive.directory, archive.signingKey, String(told)];
@@ -33,7 +36,8 @@ t.test('kill -9 while recordings are archived and made again', async (t) => {
     await follow(child, (count) => {
       told = count;
     });
-    await delay(Math.random() * LONGEST_LIFE_MS);
+    random = (random * 1_103_515_245 + 12_345) % 2 ** 31;
+    await delay(random % LONGEST_LIFE_MS);
     child.kill('SIGKILL');
     await once(child, 'close');
   }
