@@ -19,6 +19,7 @@ const BASE = [
   'sound-file',
   'consent-tone',
   'errors',
+  'ffmpeg',
   'log',
   'log-destination',
   'log-levels',

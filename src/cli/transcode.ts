@@ -1,7 +1,7 @@
 // Converting audio through ffmpeg: the one place that knows fluent-ffmpeg.
-import { createRequire } from 'node:module';
 import ffmpeg from 'fluent-ffmpeg';
 import { GrecError, messageOf } from '../errors.ts';
+import { packagedFfmpeg } from '../ffmpeg.ts';
 import type { TranscodedFormat } from './transcode-formats.ts';
 
 /** Codec and container; the rates suit two channels of telephone speech. */
@@ -51,16 +51,6 @@ function convert(request: TranscodeRequest, program: string | undefined): Promis
       .on('end', () => resolve())
       .save(request.target);
   });
-}
-
-/** The ffmpeg of the npm package @ffmpeg-installer/ffmpeg, when somebody installed it beside grec. */
-function packagedFfmpeg(): string | undefined {
-  try {
-    const { path } = createRequire(import.meta.url)('@ffmpeg-installer/ffmpeg') as { path?: string };
-    return path;
-  } catch {
-    return undefined;
-  }
 }
 
 function isMissing(thrown: unknown): boolean {

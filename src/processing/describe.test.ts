@@ -20,6 +20,7 @@ const mixdown: Mixdown = {
   frames: 8000,
   channels: [channel(), channel()],
   problems: [],
+  decoding: new Map(),
   unreadable: new Map(),
 };
 const described = (facts: ReturnType<typeof factsOf>) =>

@@ -8,6 +8,7 @@ import { readMetadata, verifyFiles } from '../archive/read.ts';
 import { findFinished, type Staging, sizeOf, stageRecording } from '../archive/write.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import { eventOf, type PendingCall } from './consolidate.ts';
+import type { DecoderSetting } from './decoders.ts';
 import { bindChannels, channelRemarks, describeRecording, isPartial, PARTIAL } from './describe.ts';
 import { type Mixdown, mixDown } from './mixdown.ts';
 import type { SegmentEntry } from './spool-scan.ts';
@@ -26,6 +27,8 @@ export interface FinishTask {
   /** Why it is not the whole call, as far as is known before. */
   partial: readonly string[];
   remarks: readonly string[];
+  /** How other codecs than G.711 are decoded. */
+  decoding?: DecoderSetting;
 }
 
 export type Finished =
@@ -94,7 +97,7 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
   const parts = segments.map(({ facts, captureFile }) => {
     return { facts, captureFile, channels: bindChannels(facts) };
   });
-  const mixdown = await mixDown(parts, staging.audioFile);
+  const mixdown = await mixDown(parts, staging.audioFile, task.decoding);
   if (mixdown.startAt === undefined) {
     await staging.discard();
     return withoutAudio(call, mixdown);
@@ -123,17 +126,27 @@ async function digestCaptures(segments: readonly FinishableSegment[]): Promise<C
   return digests;
 }
 
-function withoutAudio(call: PendingCall | undefined, { channels, unreadable, problems }: Mixdown): Finished {
+function withoutAudio(call: PendingCall | undefined, mixdown: Mixdown): Finished {
+  const { channels, unreadable, problems } = mixdown;
   const packets = channels[0].packets + channels[1].packets;
   const isUnanswered = eventOf(call, 'call.released')?.answered === false;
   if (isUnanswered && packets === 0 && unreadable.size === 0 && problems.length === 0)
     return { result: 'empty' };
-  const encodings = channels.flatMap(({ undecodable }) => [...undecodable.keys()]);
   const reasons = [...unreadable.values(), ...problems];
-  if (encodings.length > 0) reasons.push(`no decoder for ${[...new Set(encodings)].join(', ')}`);
+  const missing = missingDecoders(mixdown);
+  if (missing !== undefined) reasons.push(missing);
   if (reasons.length === 0)
     reasons.push(packets === 0 ? 'no media was captured' : 'the captured media holds no audio');
   return { result: 'failed', reason: reasons.join('; ') };
+}
+
+/** Which encodings could not be decoded, and why, as far as there is more to tell. */
+function missingDecoders({ channels, decoding }: Mixdown): string | undefined {
+  const encodings = new Set(channels.flatMap(({ undecodable }) => [...undecodable.keys()]));
+  if (encodings.size === 0) return undefined;
+  const causes = new Set([...encodings].flatMap((encoding) => decoding.get(encoding) ?? []));
+  const cause = causes.size === 0 ? '' : `: ${[...causes].join('; ')}`;
+  return `no decoder for ${[...encodings].join(', ')}${cause}`;
 }
 
 function partialReasons({ partial, segments }: FinishTask, mixdown: Mixdown): string[] {
@@ -166,10 +179,12 @@ function closingProblems({ opened, closed }: SegmentFacts): string[] {
 const STRAY_PACKETS = 50;
 
 /** Why what a party said is not, or not all, in the audio. */
-function undecodableReasons({ channels }: Mixdown): string[] {
+function undecodableReasons(mixdown: Mixdown): string[] {
+  const { channels, decoding } = mixdown;
+  const cause = decoding.size === 0 ? '' : `: ${missingDecoders(mixdown)}`;
   if (channels.some(({ decoded, undecodable }) => decoded.size === 0 && undecodable.size > 0))
-    return ['one channel cannot be decoded'];
-  return channels.some(hasUndecodedSpeech) ? ['part of one channel cannot be decoded'] : [];
+    return [`one channel cannot be decoded${cause}`];
+  return channels.some(hasUndecodedSpeech) ? [`part of one channel cannot be decoded${cause}`] : [];
 }
 
 function hasUndecodedSpeech({ undecodable }: Mixdown['channels'][number]): boolean {

@@ -10,12 +10,13 @@ import { GrecError, systemCode } from '../errors.ts';
 import { readRtp } from '../rtp/header.ts';
 import { type Capture, openCapture } from '../spool/capture-file.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
+import { type DecoderSetting, Decoders, isCoded } from './decoders.ts';
 import { type MeasuredQuality, QualityMeter } from './quality.ts';
 import type { AudioPacket } from './rtp-clock.ts';
 import { type Label, StreamMap } from './stream-map.ts';
 import { type ChannelCounts, Timeline } from './timeline.ts';
 import { longestWav, WAV_HEADER_BYTES, wavHeader } from './wav.ts';
-import { TimelineWindow } from './window.ts';
+import { BEHIND, isLinear, TimelineWindow } from './window.ts';
 
 export const SAMPLE_RATE = 8000;
 const CHANNELS = 2;
@@ -48,6 +49,8 @@ export interface Mixdown {
   channels: [MixdownChannel, MixdownChannel];
   /** What is wrong with captures that could be read in part, in words. */
   problems: string[];
+  /** Why packets of an encoding could not be decoded, as far as more is known than that there is no decoder. */
+  decoding: ReadonlyMap<string, string>;
   /** Segments whose capture could not be read at all, with the reason. */
   unreadable: Map<string, string>;
 }
@@ -58,13 +61,18 @@ export interface Mixdown {
  * @param file is created or replaced, and synced to the disk
  * @throws GrecError AUDIO_UNDECODABLE (too long for a WAV); Node's system errors of reading and writing
  */
-export async function mixDown(segments: readonly MixdownSegment[], file: string): Promise<Mixdown> {
+export async function mixDown(
+  segments: readonly MixdownSegment[],
+  file: string,
+  setting: DecoderSetting = {},
+): Promise<Mixdown> {
   const output = await open(file, 'w', 0o640);
+  const mixer = new Mixer(output, segments[0]?.facts.opened.at ?? 0, setting);
   try {
-    const mixer = new Mixer(output, segments[0]?.facts.opened.at ?? 0);
     for (const segment of segments) await mixer.addSegment(segment);
     return await mixer.finish();
   } finally {
+    mixer.abandon();
     await output.close();
   }
 }
@@ -74,6 +82,7 @@ class Mixer {
   readonly #origin: number;
   readonly #window: TimelineWindow;
   readonly #timeline: Timeline;
+  readonly #decoders: Decoders;
   readonly #quality = new QualityMeter();
   readonly #problems: string[] = [];
   readonly #unreadable = new Map<string, string>();
@@ -85,11 +94,12 @@ class Mixer {
   /** Where a segment that lost packets ended: nobody knows what was its last one. */
   #lostUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(output: FileHandle, origin: number) {
+  constructor(output: FileHandle, origin: number, setting: DecoderSetting) {
     this.#output = output;
     this.#origin = origin;
     this.#window = new TimelineWindow((bytes) => this.#write(bytes));
-    this.#timeline = new Timeline(SAMPLE_RATE, (packet) => this.#placed.push(packet));
+    this.#timeline = new Timeline((packet) => this.#placed.push(packet));
+    this.#decoders = new Decoders(this.#window, SAMPLE_RATE, setting, (position) => this.#makeRoom(position));
   }
 
   async addSegment(segment: MixdownSegment): Promise<void> {
@@ -153,14 +163,23 @@ class Mixer {
     const placed = this.#placed;
     this.#placed = [];
     for (const packet of placed) {
-      if (!this.#window.fits(packet)) await this.#window.advance(packet);
+      if (isCoded(packet)) await this.#decoders.add(packet);
+      if (!isLinear(packet)) continue;
+      if (!this.#window.fits(packet)) await this.#makeRoom(packet.position);
       if (!this.#window.write(packet)) this.#late[packet.channel] += 1;
     }
+  }
+
+  /** What becomes final must have come out of the decoders. */
+  async #makeRoom(position: number): Promise<void> {
+    await this.#decoders.settle(position - BEHIND);
+    await this.#window.advance({ position });
   }
 
   async finish(): Promise<Mixdown> {
     this.#timeline.end();
     await this.#writePlaced();
+    await this.#decoders.end();
     await this.#window.finish(this.#lostUntil);
     await writeAll(this.#output, wavHeader(this.#frames, CHANNELS, SAMPLE_RATE), 0);
     await this.#output.sync();
@@ -170,15 +189,26 @@ class Mixer {
       frames: this.#frames,
       channels: [this.#channel(0), this.#channel(1)],
       problems: this.#problems,
+      decoding: this.#decoders.reasons,
       unreadable: this.#unreadable,
     };
   }
 
+  /** Ends what was begun for it: nothing, when it is finished. */
+  abandon(): void {
+    this.#decoders.abandon();
+  }
+
   #channel(channel: 0 | 1): MixdownChannel {
-    const counts = this.#timeline.counts(channel);
+    const counts = withoutFailed(this.#timeline.counts(channel), this.#decoders.failed(channel));
     const audioMs = (this.#window.present[channel] * 1000) / SAMPLE_RATE;
     const quality = this.#quality.result(channel, this.#leftOut[channel]);
-    return { ...counts, late: counts.late + this.#late[channel], audioMs, quality };
+    return {
+      ...counts,
+      late: counts.late + this.#late[channel] + this.#decoders.late[channel],
+      audioMs,
+      quality,
+    };
   }
 
   async #write(bytes: Buffer): Promise<void> {
@@ -195,6 +225,18 @@ class Mixer {
     await setImmediate();
     this.#sliceEnd = performance.now() + SLICE_MS;
   }
+}
+
+/** Packets that a decoder could make nothing of were not decoded. */
+function withoutFailed(counts: ChannelCounts, failed: ReadonlyMap<string, number>): ChannelCounts {
+  const [decoded, undecodable] = [new Map(counts.decoded), new Map(counts.undecodable)];
+  for (const [encoding, packets] of failed) {
+    const rest = (decoded.get(encoding) ?? 0) - packets;
+    if (rest > 0) decoded.set(encoding, rest);
+    else decoded.delete(encoding);
+    undecodable.set(encoding, (undecodable.get(encoding) ?? 0) + packets);
+  }
+  return { ...counts, decoded, undecodable };
 }
 
 /** What the system refuses for now (too many open files, a failing disk) is no fault of the capture. */

@@ -175,19 +175,19 @@ t.test('it is noticed without being asked, once the media is closed', async (t) 
 
 t.test('no decoder: a failed row, an alarm with the reason, the segment is kept', async (t) => {
   const it = bench(t);
-  const g729 = [{ payloadType: 18, encoding: 'G729', clockRate: 8000, channels: 1 }];
+  const evs = [{ payloadType: 96, encoding: 'EVS', clockRate: 16_000, channels: 1 }];
   it.state.append('grec-sipd', T0, ...callBegins(CALL, RECORDING), ...callEnds(CALL, RECORDING));
   const capture = captureOf([
-    ...talk({ label: 'a', payloadType: 18 }),
-    ...talk({ label: 'b', payloadType: 18 }),
+    ...talk({ label: 'a', payloadType: 96 }),
+    ...talk({ label: 'b', payloadType: 96 }),
   ]);
-  it.state.writeSegment('seg-1', { ...known, streams: [streamOf('a', g729), streamOf('b', g729)] }, capture);
+  it.state.writeSegment('seg-1', { ...known, streams: [streamOf('a', evs), streamOf('b', evs)] }, capture);
   await it.sync(await it.start());
   t.match(it.rows(), [
-    { id: RECORDING, state: 'failed', reason: /no decoder for G729/, path: null, caller: '7002' },
+    { id: RECORDING, state: 'failed', reason: /no decoder for EVS/, path: null, caller: '7002' },
   ]);
   t.match(it.alarms(), [
-    { severity: 'major', subject: `recording ${RECORDING}`, message: /no decoder for G729/ },
+    { severity: 'major', subject: `recording ${RECORDING}`, message: /no decoder for EVS/ },
   ]);
   t.ok(existsSync(join(it.config.paths.spool, 'failed/seg-1/capture.pcap')));
   t.same(it.spool(), ['failed']);
@@ -196,10 +196,10 @@ t.test('no decoder: a failed row, an alarm with the reason, the segment is kept'
 
 t.test('one channel without decoder: partial, with an alarm, and the segment is kept', async (t) => {
   const it = bench(t);
-  const g729 = [{ payloadType: 18, encoding: 'G729', clockRate: 8000, channels: 1 }];
+  const evs = [{ payloadType: 96, encoding: 'EVS', clockRate: 16_000, channels: 1 }];
   it.state.append('grec-sipd', T0, ...callBegins(CALL, RECORDING), ...callEnds(CALL, RECORDING));
-  const capture = captureOf([...talk({ label: 'a', payloadType: 18 }), ...talk({ label: 'b' })]);
-  it.state.writeSegment('seg-1', { ...known, streams: [streamOf('a', g729), streamOf('b')] }, capture);
+  const capture = captureOf([...talk({ label: 'a', payloadType: 96 }), ...talk({ label: 'b' })]);
+  it.state.writeSegment('seg-1', { ...known, streams: [streamOf('a', evs), streamOf('b')] }, capture);
   await it.sync(await it.start());
   t.match(it.rows(), [{ state: 'partial', reason: /one channel cannot be decoded/, duration: 1000 }]);
   t.equal(it.alarms().length, 1);
@@ -210,13 +210,13 @@ t.test('a codec that changes to one without decoder: partial, and the segment is
   const it = bench(t);
   const both = [
     { payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1 },
-    { payloadType: 9, encoding: 'G722', clockRate: 8000, channels: 1 },
+    { payloadType: 97, encoding: 'EVS', clockRate: 16_000, channels: 1 },
   ];
   it.state.append('grec-sipd', T0, ...callBegins(CALL, RECORDING), ...callEnds(CALL, RECORDING));
   const capture = captureOf([
     ...talk({ label: 'a' }),
     ...talk({ label: 'b', packets: 25 }),
-    ...talk({ label: 'b', packets: 25, payloadType: 9, at: T0 + 500_000, sequenceNumber: 1025 }),
+    ...talk({ label: 'b', packets: 25, payloadType: 97, at: T0 + 500_000, sequenceNumber: 1025 }),
   ]);
   it.state.writeSegment('seg-1', { ...known, streams: [streamOf('a'), streamOf('b', both)] }, capture);
   await it.sync(await it.start());

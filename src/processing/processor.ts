@@ -123,6 +123,7 @@ class Processor {
       spool: this.#spool,
       log,
       finish,
+      decoding: { ffmpeg: config.export.ffmpeg },
       firstRetryMs,
       onIdle,
     });

@@ -6,6 +6,8 @@
 // clock was restarted: the timestamps disagree with the arrivals by over half a second and go on doing so. A network
 // stall looks the same at first, but the packets after it catch up; a silence without packets agrees with the clock.
 
+import type { Codec } from './codecs.ts';
+
 /** Audio that waits for its place on the timeline. */
 export interface AudioPacket {
   /** Arrival in microseconds since the timeline's origin. */
@@ -13,10 +15,11 @@ export interface AudioPacket {
   /** The 32 bits of the RTP header. */
   timestamp: number;
   payload: Uint8Array;
-  /** Linear sample of each byte of the payload. */
-  table: Int16Array;
+  /** Linear sample of each byte of the payload; undefined when a decoder makes samples of it. */
+  table: Int16Array | undefined;
+  codec?: Codec | undefined;
   channel: 0 | 1;
-  /** Filled in by the clock: samples since the timeline's origin. */
+  /** Filled in by the clock: its ticks since the timeline's origin. Of what has a table, a tick is a sample. */
   position: number;
 }
 
@@ -53,12 +56,12 @@ export class RtpClock {
   #head = 0;
   #rtp = 0;
   #lastTimestamp: number | undefined;
-  /** Offset of the run, in samples; undefined before the first run. */
+  /** Offset of the run, in ticks; undefined before the first run. */
   #anchor: number | undefined;
   #baseline = { least: 0, before: 0, since: 0 };
 
   /**
-   * @param clockRate ticks a second, also samples a second
+   * @param clockRate ticks a second
    * @param place gets each packet with its position
    * @param stray is told of each packet that belongs to no run
    */

@@ -1,12 +1,15 @@
 // Whose packet it is and how it is coded: by the port at which it arrived and what SDP said at that time (RFC 3264).
 import { ALAW_TO_LINEAR, MULAW_TO_LINEAR } from '../rtp/g711.ts';
 import type { Format, SegmentFacts, Stream } from '../spool/segment.ts';
+import { type Codec, codecOf } from './codecs.ts';
 
 export type Label = Stream['label'];
 
 /** What a payload type holds. `table` gives the linear sample of each byte. */
 export type PayloadKind =
   | { kind: 'audio'; encoding: string; clockRate: number; table: Int16Array }
+  /** An encoding that ffmpeg decodes. */
+  | { kind: 'coded'; encoding: string; clockRate: number; codec: Codec }
   /** Comfort noise and telephone events: no speech, so the timeline stays silent. */
   | { kind: 'silence'; encoding: string; clockRate?: number }
   /** An encoding that grec cannot decode, or a payload type that SDP never named. */
@@ -20,8 +23,14 @@ const SILENT = new Set(['CN', 'TELEPHONE-EVENT']);
 /** Payload types that need no SDP to be known (RFC 3551 table 4). */
 const STATIC_FORMATS: Format[] = [
   { payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1 },
+  { payloadType: 3, encoding: 'GSM', clockRate: 8000, channels: 1 },
+  { payloadType: 4, encoding: 'G723', clockRate: 8000, channels: 1 },
   { payloadType: 8, encoding: 'PCMA', clockRate: 8000, channels: 1 },
+  { payloadType: 9, encoding: 'G722', clockRate: 8000, channels: 1 },
+  { payloadType: 10, encoding: 'L16', clockRate: 44_100, channels: 2 },
+  { payloadType: 11, encoding: 'L16', clockRate: 44_100, channels: 1 },
   { payloadType: 13, encoding: 'CN', clockRate: 8000, channels: 1 },
+  { payloadType: 18, encoding: 'G729', clockRate: 8000, channels: 1 },
 ];
 
 interface Epoch {
@@ -90,13 +99,16 @@ function createEpoch(from: number, streams: Stream[]): Epoch {
   };
 }
 
-function kindOfFormat({ encoding: written, clockRate, channels }: Format): PayloadKind {
+function kindOfFormat(format: Format): PayloadKind {
+  const { encoding: written, clockRate, channels } = format;
   const encoding = written.toUpperCase();
   if (SILENT.has(encoding)) return { kind: 'silence', encoding };
   const table = TABLES[encoding];
-  if (table === undefined || clockRate !== SAMPLE_RATE || channels !== 1)
-    return { kind: 'undecodable', encoding, clockRate };
-  return { kind: 'audio', encoding, clockRate, table };
+  if (table !== undefined && clockRate === SAMPLE_RATE && channels === 1)
+    return { kind: 'audio', encoding, clockRate, table };
+  const codec = codecOf(format);
+  if (codec === undefined) return { kind: 'undecodable', encoding, clockRate };
+  return { kind: 'coded', encoding, clockRate, codec };
 }
 
 function staticKind(payloadType: number): PayloadKind | undefined {

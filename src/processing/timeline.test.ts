@@ -36,7 +36,7 @@ function packetOf({ index, at, timestamp, sequenceNumber, ssrc = 1, channel = 0 
 function place(sent: Sent[]): { placed: Map<number, number>; times: number; timeline: Timeline } {
   const placed = new Map<number, number>();
   let times = 0;
-  const timeline = new Timeline(8000, ({ payload, position, channel }: AudioPacket) => {
+  const timeline = new Timeline(({ payload, position, channel }: AudioPacket) => {
     times += 1;
     placed.set(new DataView(payload.buffer).getUint32(0) + channel * 1e6, position);
   });
@@ -209,7 +209,7 @@ t.test('channels are aligned by arrival, whatever their timestamps are', async (
 });
 
 t.test('digits, comfort noise and foreign codecs are counted and leave silence', async (t) => {
-  const timeline = new Timeline(8000, () => t.fail('nothing is to be placed'));
+  const timeline = new Timeline(() => t.fail('nothing is to be placed'));
   const kinds = [
     { kind: 'silence', encoding: 'TELEPHONE-EVENT' },
     { kind: 'silence', encoding: 'CN' },
@@ -224,7 +224,7 @@ t.test('digits, comfort noise and foreign codecs are counted and leave silence',
 
 t.test('a flood of sources does not grow the timeline', async (t) => {
   let placed = 0;
-  const timeline = new Timeline(8000, () => {
+  const timeline = new Timeline(() => {
     placed += 1;
   });
   for (let index = 0; index < 5000; index += 1) {

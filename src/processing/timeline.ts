@@ -29,11 +29,14 @@ export interface ChannelCounts {
 
 /** Sources a channel remembers: a party has one or two at a time, a hostile one any number. */
 const MOST_SOURCES = 16;
+/** Clock rates that a source is known to use. */
+const MOST_CLOCKS = 4;
 /** Encodings a channel counts apart, for the same reason. */
 const MOST_ENCODINGS = 8;
 
 interface Source {
-  clock: RtpClock;
+  /** By clock rate: a source that changes its codec may change its clock (RFC 7160). */
+  clocks: Map<number, RtpClock>;
   sequence: SequenceCounter;
 }
 
@@ -56,11 +59,9 @@ class Channel {
 export class Timeline {
   readonly #channels: [Channel, Channel] = [new Channel(), new Channel()];
   readonly #place: (packet: AudioPacket) => void;
-  readonly #clockRate: number;
   #now = Number.NEGATIVE_INFINITY;
 
-  constructor(clockRate: number, place: (packet: AudioPacket) => void) {
-    this.#clockRate = clockRate;
+  constructor(place: (packet: AudioPacket) => void) {
     this.#place = place;
   }
 
@@ -75,12 +76,29 @@ export class Timeline {
     this.#release(this.#now);
   }
 
-  #take(counts: ChannelCounts, { clock }: Source, packet: PartyPacket): void {
+  #take(counts: ChannelCounts, source: Source, packet: PartyPacket): void {
     const { kind, timestamp, payload, channel } = packet;
     if (kind.kind === 'undecodable') count(counts.undecodable, kind.encoding);
-    if (kind.kind !== 'audio') return;
+    if (kind.kind !== 'audio' && kind.kind !== 'coded') return;
     count(counts.decoded, kind.encoding);
-    clock.add({ at: this.#now, timestamp, payload, table: kind.table, channel, position: 0 });
+    const [table, codec] = kind.kind === 'audio' ? [kind.table] : [undefined, kind.codec];
+    const clock = this.#clockOf(source, kind.clockRate, counts);
+    clock.add({ at: this.#now, timestamp, payload, table, codec, channel, position: 0 });
+  }
+
+  #clockOf({ clocks }: Source, clockRate: number, counts: ChannelCounts): RtpClock {
+    const known = clocks.get(clockRate);
+    if (known !== undefined) return known;
+    const [oldest] = clocks.keys();
+    if (oldest !== undefined && clocks.size >= MOST_CLOCKS) {
+      clocks.get(oldest)?.release(Number.POSITIVE_INFINITY);
+      clocks.delete(oldest);
+    }
+    const clock = new RtpClock(clockRate, this.#place, () => {
+      counts.late += 1;
+    });
+    clocks.set(clockRate, clock);
+    return clock;
   }
 
   /** Places all that waits. */
@@ -98,7 +116,7 @@ export class Timeline {
 
   #release(now: number): void {
     for (const { sources } of this.#channels) {
-      for (const { clock } of sources.values()) clock.release(now);
+      for (const { clocks } of sources.values()) for (const clock of clocks.values()) clock.release(now);
     }
   }
 
@@ -107,10 +125,7 @@ export class Timeline {
     if (known !== undefined) return known;
     const [oldest] = channel.sources.keys();
     if (oldest !== undefined && channel.sources.size >= MOST_SOURCES) this.#forget(channel, oldest);
-    const clock = new RtpClock(this.#clockRate, this.#place, () => {
-      channel.counts.late += 1;
-    });
-    const source = { clock, sequence: createSequenceCounter() };
+    const source = { clocks: new Map<number, RtpClock>(), sequence: createSequenceCounter() };
     channel.sources.set(ssrc, source);
     return source;
   }
@@ -118,7 +133,7 @@ export class Timeline {
   #forget(channel: Channel, ssrc: number): void {
     const source = channel.sources.get(ssrc);
     channel.sources.delete(ssrc);
-    source?.clock.release(Number.POSITIVE_INFINITY);
+    for (const clock of source?.clocks.values() ?? []) clock.release(Number.POSITIVE_INFINITY);
     channel.counts.lost += source?.sequence.lost() ?? 0;
   }
 }

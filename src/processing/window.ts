@@ -10,7 +10,14 @@ const CHANNELS = 2;
 const SIZE = 1 << 19;
 const MASK = SIZE - 1;
 /** How far behind the newest sample a late one can still be placed, in samples: 30 s. */
-const BEHIND = 240_000;
+export const BEHIND = 240_000;
+
+/** A packet whose bytes are samples each. */
+export type LinearPacket = AudioPacket & { table: Int16Array };
+
+export function isLinear(packet: AudioPacket): packet is LinearPacket {
+  return packet.table !== undefined;
+}
 
 /** Takes interleaved little-endian PCM16 in order. The bytes are only valid until the promise resolves. */
 export type Sink = (bytes: Buffer) => Promise<void>;
@@ -55,17 +62,30 @@ export class TimelineWindow {
   }
 
   /** Whether {@link write} has room; otherwise {@link advance} first. */
-  fits({ position, payload }: AudioPacket): boolean {
-    return this.#frontier === undefined || position + payload.length <= this.#frontier + SIZE;
+  fits({ position, payload }: LinearPacket): boolean {
+    return this.hasRoom(position + payload.length);
+  }
+
+  /** The same for what ends before `end`. */
+  hasRoom(end: number): boolean {
+    return this.#frontier === undefined || end <= this.#frontier + SIZE;
+  }
+
+  /**
+   * The window begins with the first packet that is told of, though its samples come later.
+   * @returns false when samples at this position come too late
+   */
+  begin(position: number): boolean {
+    this.#frontier ??= position - BEHIND;
+    return position >= this.#frontier;
   }
 
   /**
    * Writes a packet's samples where they stand; where two overlap the first one written stays.
    * @returns false when all of it comes too late, and is dropped
    */
-  write({ position, payload, table, channel }: AudioPacket): boolean {
-    this.#frontier ??= position - BEHIND;
-    if (position < this.#frontier) return false;
+  write({ position, payload, table, channel }: LinearPacket): boolean {
+    if (!this.begin(position)) return false;
     let present = 0;
     for (let index = 0; index < payload.length; index += 1) {
       const slot = ((position + index) & MASK) * CHANNELS + channel;
@@ -79,8 +99,24 @@ export class TimelineWindow {
     return true;
   }
 
+  /** The same for samples that were decoded; there is room when {@link hasRoom} has said so for their frame. */
+  writeSamples(channel: 0 | 1, position: number, samples: Int16Array): boolean {
+    if (!this.begin(position) || !this.hasRoom(position + samples.length)) return false;
+    let present = 0;
+    for (const [index, sample] of samples.entries()) {
+      const slot = ((position + index) & MASK) * CHANNELS + channel;
+      if (this.#ring.isWritten[slot] === 1) continue;
+      this.#ring.isWritten[slot] = 1;
+      this.#ring.samples[slot] = sample;
+      present += 1;
+    }
+    this.present[channel] += present;
+    if (present > 0) this.#end = Math.max(this.#end, position + samples.length);
+    return true;
+  }
+
   /** Makes room for a packet: what stands more than 30 s before it becomes final. */
-  async advance({ position }: AudioPacket): Promise<void> {
+  async advance({ position }: { position: number }): Promise<void> {
     await this.#finalize(position - BEHIND);
   }
 
