@@ -6,6 +6,8 @@ import { type Finding, flag, isTable, oneOf, section, text, within } from './tom
 export const TONE_PARTIES = ['all', 'agent', 'customer'] as const;
 
 export const recordingSection = section({
+  format: v.optional(oneOf(['wav', 'wav-g711', 'opus', 'mp3', 'flac']), 'wav'),
+  channels: v.optional(oneOf(['two', 'mixed']), 'two'),
   dtmf: v.optional(oneOf(['record', 'drop']), 'record'),
   'consent-tone': section({
     file: v.optional(text('the path of a WAV file')),

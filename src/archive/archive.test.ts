@@ -26,7 +26,9 @@ const metadata: Metadata = {
   parties: [
     { label: 'a', role: 'customer', channel: 1, number: '7002', uri: 'sip:7002@x', name: 'Žofie 李' },
   ],
-  mediaFiles: [],
+  mediaFiles: [
+    { mediaPath: 'audio.wav', type: 'audio/wav', sampleRate: 8000, channels: 2, duration: 0, size: 5 },
+  ],
   quality: [],
   segments: [],
   eventHistory: [],

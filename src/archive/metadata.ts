@@ -1,5 +1,6 @@
 // metadata.json: what a finished recording says of itself. The names follow Genesys's recording metadata.
 import * as v from 'valibot';
+import { AUDIO_TYPES } from './audio-format.ts';
 
 export const archivedPartySchema = v.object({
   label: v.string(),
@@ -48,7 +49,7 @@ export const channelQualitySchema = v.object({
 
 export const mediaFileSchema = v.object({
   mediaPath: v.string(),
-  type: v.literal('audio/wav'),
+  type: v.picklist(AUDIO_TYPES),
   sampleRate: v.number(),
   channels: v.number(),
   /** Milliseconds. */

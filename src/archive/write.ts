@@ -43,7 +43,9 @@ export interface ArchiveTarget {
 
 /** A recording that is being made. */
 export interface Staging {
-  /** Where the audio is to be written and synced. */
+  /** Where its files are to be written and synced. */
+  directory: string;
+  /** Where the audio is to be, as long as it is WAV. */
   audioFile: string;
   /**
    * Adds metadata and manifest and puts the recording in its place, durably, as the next one of the archive's chain.
@@ -64,6 +66,7 @@ export async function stageRecording(target: ArchiveTarget, id: string, at: numb
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true, mode: 0o750 });
   return {
+    directory: staging,
     audioFile: join(staging, AUDIO_FILE),
     publish: (metadata, captures = []) => publish(target, staging, metadata, captures),
     discard: () => rm(staging, { recursive: true, force: true }),

@@ -266,7 +266,7 @@ function addRecordingCommands(program: Command, lazily: Lazily): void {
     .description('copy a recording to a file, verified or converted')
     .option('-o, --output <target>', 'a file, a directory, or - for standard output', '.')
     .addOption(
-      new Option('--format <format>', 'by default that of the file name, else wav').choices([
+      new Option('--format <format>', 'by default that of the file name, else that of the archive').choices([
         'wav',
         'mp3',
         'flac',

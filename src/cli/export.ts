@@ -15,7 +15,7 @@ import { copyInto, NewFile } from './new-file.ts';
 import { progressOf } from './progress.ts';
 import { findRecording, type RecordingFiles, requireFiles } from './recording.ts';
 import { byteSize, localTime } from './table.ts';
-import { TRANSCODED_FORMATS, type TranscodedFormat } from './transcode-formats.ts';
+import { type ExportFormat, TRANSCODED_FORMATS, type TranscodedFormat } from './transcode-formats.ts';
 
 export interface ExportOptions {
   output: string;
@@ -23,8 +23,6 @@ export interface ExportOptions {
   force?: boolean;
   metadata?: boolean;
 }
-
-type ExportFormat = 'wav' | TranscodedFormat;
 
 /**
  * Nothing is left behind under the final name unless it is whole: a temporary file beside it is written, synced, and
@@ -42,7 +40,7 @@ export async function exportRecording(
     throw new GrecError('USAGE', '-o - writes audio: send it into a pipe or a file');
   const row = findRecording(context, idOrPart);
   const files = requireFiles(context, row);
-  const format = chooseFormat(options);
+  const format = chooseFormat(options, files);
   await requireIntact(context, row, files);
   if (options.output === '-') await exportToPipe(context, row, files, format);
   else await exportToFile(context, row, files, format, options);
@@ -69,15 +67,22 @@ async function requireIntact(
   );
 }
 
-function chooseFormat({ format, output }: ExportOptions): ExportFormat {
+function chooseFormat({ format, output }: ExportOptions, files: RecordingFiles): ExportFormat {
   if (format !== undefined) return format;
   const ending = extname(output).slice(1).toLowerCase();
-  if (output === '-' || ending === '' || ending === 'wav' || isDirectory(output)) return 'wav';
+  if (output === '-' || ending === '' || isDirectory(output)) return archivedFormat(files);
+  if (ending === 'wav') return 'wav';
   const known = TRANSCODED_FORMATS.find((candidate) => candidate === ending);
   if (known !== undefined) return known;
   throw new GrecError('USAGE', `no format is called .${ending}`, {
     hint: `formats: wav, ${TRANSCODED_FORMATS.join(', ')}; --format chooses one whatever the file is called`,
   });
+}
+
+/** What needs no conversion. */
+function archivedFormat({ audio }: RecordingFiles): ExportFormat {
+  const ending = extname(audio).slice(1);
+  return TRANSCODED_FORMATS.find((format) => format === ending) ?? 'wav';
 }
 
 function isDirectory(path: string): boolean {
@@ -96,7 +101,7 @@ async function exportToPipe(
   files: RecordingFiles,
   format: ExportFormat,
 ): Promise<void> {
-  if (format === 'wav') {
+  if (format === archivedFormat(files)) {
     await pipeline(createReadStream(files.audio), context.stdout, { end: false });
     return;
   }
@@ -143,7 +148,7 @@ async function writeAudio(
 ): Promise<void> {
   const progress = progressOf(context, `exporting ${shortId(row.id)}`);
   try {
-    if (format === 'wav') return await copyInto(files.audio, target, progress.update);
+    if (format === archivedFormat(files)) return await copyInto(files.audio, target, progress.update);
     const { transcode } = await import('./transcode.ts');
     await transcode({
       source: files.audio,

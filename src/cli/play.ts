@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import type { CliContext } from './context.ts';
+import { isWav, withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId } from './ls.ts';
 import { findRecording, requireFiles } from './recording.ts';
@@ -22,6 +23,7 @@ interface Player {
   program: string;
   /** Its arguments for one file. */
   argv(file: string): string[];
+  playsWavAlone?: boolean;
 }
 
 /** What players and ALSA say, under much else, on a machine without sound. */
@@ -35,7 +37,7 @@ const PLAYERS: readonly Player[] = [
   { program: 'play', argv: (file) => ['-q', file] },
   { program: 'pw-play', argv: (file) => [file] },
   { program: 'paplay', argv: (file) => [file] },
-  { program: 'aplay', argv: (file) => ['-q', file] },
+  { program: 'aplay', argv: (file) => ['-q', file], playsWavAlone: true },
 ];
 
 /** @throws GrecError RECORDING_UNKNOWN, RECORDING_UNREADABLE, PLAYER_MISSING, PLAYER_FAILED, USAGE */
@@ -50,11 +52,19 @@ export async function play(
   const row = findRecording(context, idOrPart);
   const { audio } = requireFiles(context, row);
   const channel = options.left === true ? 0 : options.right === true ? 1 : undefined;
-  return withChannel(audio, channel, async (file) => {
-    if (options.stdout === true) await pipeline(createReadStream(file), context.stdout, { end: false });
-    else await playFile(context, file, audio, shortId(row.id), players);
-    return EXIT.ok;
-  });
+  const needsWav = channel !== undefined || options.stdout === true;
+  const playOn = (wav: string) =>
+    withChannel(wav, channel, async (file) => {
+      if (options.stdout === true) await pipeline(createReadStream(file), context.stdout, { end: false });
+      else await playFile(context, file, audio, shortId(row.id), isWav(file) ? players : anyFormat(players));
+      return EXIT.ok;
+    });
+  return needsWav ? withWav(context, audio, playOn) : playOn(audio);
+}
+
+/** Without those that play nothing but WAV. */
+function anyFormat(players: readonly Player[]): readonly Player[] {
+  return players.filter(({ playsWavAlone }) => playsWavAlone !== true);
 }
 
 /** Runs `work` on the file, or on a private copy with one channel alone, which is removed afterwards. */

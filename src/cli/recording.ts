@@ -1,6 +1,6 @@
 // One recording, found by what the operator typed: its catalog row and its files.
 import { join } from 'node:path';
-import { AUDIO_FILE } from '../archive/metadata.ts';
+import { findAudio } from '../archive/audio-format.ts';
 import { openCatalogReader } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError } from '../errors.ts';
@@ -27,7 +27,7 @@ export function findRecording(context: CliContext, idOrPart: string): RecordingR
 export function filesOf(context: CliContext, { path }: RecordingRow): RecordingFiles | undefined {
   if (path === null) return undefined;
   const directory = join(context.config.paths.archive, path);
-  return { directory, audio: join(directory, AUDIO_FILE) };
+  return { directory, audio: findAudio(directory) };
 }
 
 /** @throws GrecError RECORDING_UNREADABLE when the recording failed and has no audio */

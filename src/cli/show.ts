@@ -5,6 +5,7 @@ import { readMetadata, type Verification, verifyFiles } from '../archive/read.ts
 import type { RecordingRow } from '../catalog/rows.ts';
 import { messageOf } from '../errors.ts';
 import type { CliContext } from './context.ts';
+import { withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId, showRow } from './ls.ts';
 import { filesOf, findRecording, type RecordingFiles } from './recording.ts';
@@ -29,7 +30,8 @@ export async function show(context: CliContext, idOrPart: string): Promise<numbe
       manifest: check,
     });
   } else {
-    context.print(...describe(context, row, files, found));
+    const waveform = files === undefined ? [] : await drawWaveform(context, files);
+    context.print(...describe(context, row, files, found, waveform));
     if (check !== null)
       context.print('', ...describeCheck(context, check), '', ...describeNext(context, row));
   }
@@ -55,6 +57,7 @@ function describe(
   row: RecordingRow,
   files: RecordingFiles | undefined,
   { metadata, problem }: Found,
+  waveform: string[],
 ): string[] {
   return [
     context.paint('bold', `Recording ${row.id}`),
@@ -62,7 +65,7 @@ function describe(
     ...(problem === undefined ? [] : ['', problem]),
     ...(metadata === undefined ? [] : describeParties(metadata)),
     ...(metadata === undefined ? [] : describeQuality(metadata)),
-    ...(files === undefined ? [] : drawWaveform(context, files)),
+    ...waveform,
     ...(metadata === undefined ? [] : [...describeEvents(metadata, row), ...describeRemarks(metadata)]),
   ];
 }
@@ -103,11 +106,11 @@ function describeData(metadata: Metadata | undefined): [string, string][] {
   return [['attached', data.map(([key, value]) => `${key}=${printable(value)}`).join(', ')]];
 }
 
-function drawWaveform(context: CliContext, { audio }: RecordingFiles): string[] {
+async function drawWaveform(context: CliContext, { audio }: RecordingFiles): Promise<string[]> {
   try {
     const columns = Math.min(context.columns, WIDEST_WAVEFORM);
     const paint = (channel: number, band: string) => context.paint(channel === 0 ? 'cyan' : 'yellow', band);
-    return ['', ...renderWaveform(audio, { columns, paint })];
+    return await withWav(context, audio, (wav) => ['', ...renderWaveform(wav, { columns, paint })]);
   } catch (thrown) {
     return ['', messageOf(thrown)];
   }

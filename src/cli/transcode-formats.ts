@@ -2,3 +2,4 @@
 
 export const TRANSCODED_FORMATS = ['mp3', 'flac', 'ogg', 'opus', 'm4a'] as const;
 export type TranscodedFormat = (typeof TRANSCODED_FORMATS)[number];
+export type ExportFormat = 'wav' | TranscodedFormat;

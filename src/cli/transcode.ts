@@ -1,11 +1,13 @@
 // Converting audio through ffmpeg: the one place that knows fluent-ffmpeg.
+import { accessSync, constants } from 'node:fs';
 import ffmpeg from 'fluent-ffmpeg';
 import { GrecError, messageOf } from '../errors.ts';
 import { packagedFfmpeg } from '../ffmpeg.ts';
-import type { TranscodedFormat } from './transcode-formats.ts';
+import type { ExportFormat } from './transcode-formats.ts';
 
 /** Codec and container; the rates suit two channels of telephone speech. */
-const ENCODINGS: Record<TranscodedFormat, { codec: string; container: string; bitrate?: string }> = {
+const ENCODINGS: Record<ExportFormat, { codec: string; container: string; bitrate?: string }> = {
+  wav: { codec: 'pcm_s16le', container: 'wav' },
   mp3: { codec: 'libmp3lame', container: 'mp3', bitrate: '48k' },
   flac: { codec: 'flac', container: 'flac' },
   ogg: { codec: 'libvorbis', container: 'ogg' },
@@ -16,7 +18,7 @@ const ENCODINGS: Record<TranscodedFormat, { codec: string; container: string; bi
 export interface TranscodeRequest {
   source: string;
   target: string;
-  format: TranscodedFormat;
+  format: ExportFormat;
   /** The length of the source in milliseconds, for the progress. */
   duration: number;
   /** `[export] ffmpeg`; otherwise the one in PATH, then that of @ffmpeg-installer/ffmpeg. */
@@ -26,7 +28,7 @@ export interface TranscodeRequest {
 }
 
 /**
- * Converts a WAV file; `target` is replaced when it exists.
+ * Converts an audio file; `target` is replaced when it exists.
  * @throws GrecError FFMPEG_MISSING, FFMPEG_FAILED
  */
 export async function transcode(request: TranscodeRequest): Promise<void> {
@@ -41,6 +43,8 @@ export async function transcode(request: TranscodeRequest): Promise<void> {
 
 function convert(request: TranscodeRequest, program: string | undefined): Promise<void> {
   const { codec, container, bitrate } = ENCODINGS[request.format];
+  const obstacle = obstacleOf(program);
+  if (obstacle !== undefined) return Promise.reject(explain(obstacle, request));
   return new Promise((resolve, reject) => {
     const command = ffmpeg(request.source).audioCodec(codec).format(container);
     if (bitrate !== undefined) command.audioBitrate(bitrate);
@@ -51,6 +55,17 @@ function convert(request: TranscodeRequest, program: string | undefined): Promis
       .on('end', () => resolve())
       .save(request.target);
   });
+}
+
+/** fluent-ffmpeg throws where nobody can catch it when a program is gone and another one was used before. */
+function obstacleOf(program: string | undefined): Error | undefined {
+  if (program?.includes('/') !== true) return undefined;
+  try {
+    accessSync(program, constants.X_OK);
+    return undefined;
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
+  }
 }
 
 function isMissing(thrown: unknown): boolean {
@@ -64,17 +79,23 @@ function partOf(timemark: string, duration: number): number {
   return Number.isFinite(part) ? Math.min(1, part) : 0;
 }
 
+/** What can be had all the same. */
+const WITHOUT = {
+  wav: 'export it without --format: the file as it is archived needs no ffmpeg',
+  other: 'export as wav, which needs no ffmpeg',
+};
+
 function explain(error: Error, { format, ffmpeg: configured }: TranscodeRequest): GrecError {
   const message = messageOf(error).trim();
   if (/cannot find ffmpeg|ENOENT|EACCES/i.test(message)) {
     const what = configured === undefined ? 'ffmpeg is not installed' : `cannot run ${configured}`;
     return new GrecError('FFMPEG_MISSING', `${what}; ${format} needs it`, {
-      hint: 'install it (Debian: apt install ffmpeg), set [export] ffmpeg, or export as wav, which needs no ffmpeg',
+      hint: `install it (Debian: apt install ffmpeg), set [export] ffmpeg, or ${WITHOUT[format === 'wav' ? 'wav' : 'other']}`,
       cause: error,
     });
   }
   return new GrecError('FFMPEG_FAILED', `ffmpeg failed: ${message}`, {
-    hint: 'a wav export needs no ffmpeg',
+    hint: WITHOUT[format === 'wav' ? 'wav' : 'other'],
     cause: error,
   });
 }

@@ -1,7 +1,8 @@
 // The metadata of a recording, from what the journals, the segments and the mixdown tell of it.
 
+import { type AudioFormat, audioKind } from '../archive/audio-format.ts';
 import { recordingIdOf } from '../archive/ids.ts';
-import { type ArchivedParty, AUDIO_FILE, type ChannelQuality, type Metadata } from '../archive/metadata.ts';
+import type { ArchivedParty, ChannelQuality, Metadata } from '../archive/metadata.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import type { Party, SegmentFacts, Stream } from '../spool/segment.ts';
 import { VERSION } from '../version.ts';
@@ -18,6 +19,8 @@ export interface Described {
   /** Bytes of the audio file. */
   size: number;
   remarks: string[];
+  /** Two channels of WAV by default. */
+  audio?: { format: AudioFormat; channels: 'two' | 'mixed' };
 }
 
 const SIDES = ['left', 'right'] as const;
@@ -31,6 +34,8 @@ export function bindChannels({ opened }: SegmentFacts): Record<Label, 0 | 1> {
 /** `metadata.json` of a finished recording. */
 export function describeRecording(described: Described): Metadata {
   const { id, call, segments, mixdown, size, remarks } = described;
+  const { audio = { format: 'wav', channels: 'two' } } = described;
+  const channelCount = audio.channels === 'two' ? 2 : 1;
   const parties = archivedParties(segments);
   const { from, to } = endpoints(call, parties);
   const start = (mixdown.startAt ?? segments[0]?.opened.at ?? 0) / 1000;
@@ -57,7 +62,7 @@ export function describeRecording(described: Described): Metadata {
     attachedData: attachedData(call),
     parties,
     mediaFiles: [
-      { mediaPath: AUDIO_FILE, type: 'audio/wav', sampleRate: SAMPLE_RATE, channels: 2, duration, size },
+      { ...audioKind(audio.format), sampleRate: SAMPLE_RATE, channels: channelCount, duration, size },
     ],
     quality: [describeQuality(0, mixdown.channels[0]), describeQuality(1, mixdown.channels[1])],
     segments: segments.map(describeSegment),

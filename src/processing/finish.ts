@@ -7,10 +7,11 @@ import type { Metadata } from '../archive/metadata.ts';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
 import { findFinished, type Staging, sizeOf, stageRecording } from '../archive/write.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
+import type { AudioSetting } from './audio-file.ts';
 import { eventOf, type PendingCall } from './consolidate.ts';
-import type { DecoderSetting } from './decoders.ts';
 import { bindChannels, channelRemarks, describeRecording, isPartial, PARTIAL } from './describe.ts';
-import { type Mixdown, mixDown } from './mixdown.ts';
+import { mixInFormat } from './mix-in-format.ts';
+import type { Mixdown } from './mixdown.ts';
 import type { SegmentEntry } from './spool-scan.ts';
 import { UNNAMED } from './stream-map.ts';
 
@@ -27,8 +28,8 @@ export interface FinishTask {
   /** Why it is not the whole call, as far as is known before. */
   partial: readonly string[];
   remarks: readonly string[];
-  /** How other codecs than G.711 are decoded. */
-  decoding?: DecoderSetting;
+  /** In which format it is archived, and what decodes other codecs than G.711. */
+  audio?: AudioSetting;
 }
 
 export type Finished =
@@ -97,7 +98,8 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
   const parts = segments.map(({ facts, captureFile }) => {
     return { facts, captureFile, channels: bindChannels(facts) };
   });
-  const mixdown = await mixDown(parts, staging.audioFile, task.decoding);
+  const made = await mixInFormat(parts, staging.directory, task.audio ?? {});
+  const { mixdown } = made;
   if (mixdown.startAt === undefined) {
     await staging.discard();
     return withoutAudio(call, mixdown);
@@ -107,10 +109,14 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
     ...task.remarks,
     ...(segments[0]?.facts.opened.imported?.remarks ?? []),
     ...channelRemarks(mixdown),
+    ...made.remarks,
   ];
-  const size = await sizeOf(staging.audioFile);
+  const size = await sizeOf(made.file);
   const facts = segments.map((segment) => segment.facts);
-  const metadata = describeRecording({ id: recording, call, segments: facts, mixdown, size, remarks });
+  const metadata = describeRecording({
+    ...{ id: recording, call, segments: facts, mixdown, size, remarks },
+    audio: { format: made.format, channels: task.audio?.channels ?? 'two' },
+  });
   const path = await staging.publish(metadata, await digestCaptures(segments));
   return { result: 'archived', path, metadata, setAside: toSetAside(segments, mixdown) };
 }

@@ -8,8 +8,8 @@ import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { AudioSetting } from './audio-file.ts';
 import type { Decision, PendingCall } from './consolidate.ts';
-import type { DecoderSetting } from './decoders.ts';
 import { failedRow, isPartial, rowOfMetadata } from './describe.ts';
 import { type FinishableSegment, type Finished, findArchived, type finishRecording } from './finish.ts';
 import { importedCall } from './imported-call.ts';
@@ -28,8 +28,8 @@ export interface FinisherContext {
   spool: SpoolScan;
   log: Logger;
   finish: typeof finishRecording;
-  /** How other codecs than G.711 are decoded. */
-  decoding: DecoderSetting;
+  /** In which format recordings are archived, and what decodes other codecs than G.711. */
+  audio: AudioSetting;
   /** Milliseconds before the first repetition of what failed; doubled each time. */
   firstRetryMs: number;
   /** Called when all that was decided is done. */
@@ -104,13 +104,13 @@ export class Finisher {
 
   /** Never rejects. */
   async #make(decision: FinishDecision): Promise<void> {
-    const { archive, signingKey, spool, finish, log, decoding } = this.#context;
+    const { archive, signingKey, spool, finish, log, audio } = this.#context;
     const { recording, partial, remarks } = decision;
     const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
     if (segments.length < decision.segments.length) return;
     const call = decision.call ?? importedCall(segments.map(({ facts }) => facts));
     try {
-      const task = { archive, signingKey, recording, call, segments, partial, remarks, decoding };
+      const task = { archive, signingKey, recording, call, segments, partial, remarks, audio };
       await this.#conclude({ ...decision, call }, segments, await finish(task).catch(asFailure));
       if (this.#retries.delete(recording))
         log.info({ recording }, 'the recording that had to wait is finished');

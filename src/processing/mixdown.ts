@@ -1,21 +1,21 @@
-// Mixdown: the captures of a recording's segments become one two-channel WAV, in one pass and bounded memory.
+// Mixdown: the captures of a recording's segments become one audio file, in one pass and bounded memory.
 //
 // The recording begins with the first sample of either party and ends with the last one; the party that speaks later
 // or stops earlier is silent there, and so is every gap between segments. What could not be written is silent too, up to the
 // end of the segment. Samples are never cut or resampled, so a
 // first packet that the network delayed can put the start a few milliseconds before the segment was opened.
-import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { GrecError, systemCode } from '../errors.ts';
 import { readRtp } from '../rtp/header.ts';
 import { type Capture, openCapture } from '../spool/capture-file.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
-import { type DecoderSetting, Decoders, isCoded } from './decoders.ts';
+import { type AudioFile, type AudioSetting, openAudioFile } from './audio-file.ts';
+import { Decoders, isCoded } from './decoders.ts';
 import { type MeasuredQuality, QualityMeter } from './quality.ts';
 import type { AudioPacket } from './rtp-clock.ts';
 import { type Label, StreamMap } from './stream-map.ts';
 import { type ChannelCounts, Timeline } from './timeline.ts';
-import { longestWav, WAV_HEADER_BYTES, wavHeader } from './wav.ts';
+import type { Law } from './wav.ts';
 import { BEHIND, isLinear, TimelineWindow } from './window.ts';
 
 export const SAMPLE_RATE = 8000;
@@ -56,19 +56,20 @@ export interface Mixdown {
 }
 
 /**
- * Writes the WAV. With no audio at all it holds no samples.
+ * Writes the audio. With no audio at all it holds no samples.
  * @param segments in the order of time
  * @param file is created or replaced, and synced to the disk
- * @throws GrecError AUDIO_UNDECODABLE (too long for a WAV); Node's system errors of reading and writing
+ * @throws GrecError AUDIO_UNDECODABLE (too long for a WAV), FFMPEG_MISSING, FFMPEG_FAILED (for other formats); Node's system errors of reading and writing
  */
 export async function mixDown(
   segments: readonly MixdownSegment[],
   file: string,
-  setting: DecoderSetting = {},
+  setting: AudioSetting = {},
 ): Promise<Mixdown> {
-  const output = await open(file, 'w', 0o640);
-  const mixer = new Mixer(output, segments[0]?.facts.opened.at ?? 0, setting);
+  const mixer = new Mixer(segments[0]?.facts.opened.at ?? 0, setting);
+  const output = await openAudioFile({ ...setting, file, sampleRate: SAMPLE_RATE, law: () => mixer.law });
   try {
+    mixer.output = output;
     for (const segment of segments) await mixer.addSegment(segment);
     return await mixer.finish();
   } finally {
@@ -78,7 +79,8 @@ export async function mixDown(
 }
 
 class Mixer {
-  readonly #output: FileHandle;
+  /** Where it goes; known before the first segment is added. */
+  output: AudioFile | undefined;
   readonly #origin: number;
   readonly #window: TimelineWindow;
   readonly #timeline: Timeline;
@@ -94,8 +96,7 @@ class Mixer {
   /** Where a segment that lost packets ended: nobody knows what was its last one. */
   #lostUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(output: FileHandle, origin: number, setting: DecoderSetting) {
-    this.#output = output;
+  constructor(origin: number, setting: AudioSetting) {
     this.#origin = origin;
     this.#window = new TimelineWindow((bytes) => this.#write(bytes));
     this.#timeline = new Timeline((packet) => this.#placed.push(packet));
@@ -181,8 +182,7 @@ class Mixer {
     await this.#writePlaced();
     await this.#decoders.end();
     await this.#window.finish(this.#lostUntil);
-    await writeAll(this.#output, wavHeader(this.#frames, CHANNELS, SAMPLE_RATE), 0);
-    await this.#output.sync();
+    await this.output?.finish();
     const { start } = this.#window;
     return {
       startAt: start === undefined ? undefined : this.#origin + start * MICROS_PER_SAMPLE,
@@ -212,11 +212,15 @@ class Mixer {
   }
 
   async #write(bytes: Buffer): Promise<void> {
-    const position = WAV_HEADER_BYTES + this.#frames * CHANNELS * 2;
     this.#frames += bytes.length / (CHANNELS * 2);
-    if (this.#frames > longestWav(CHANNELS))
-      throw new GrecError('AUDIO_UNDECODABLE', 'the recording is longer than a WAV file can hold (37 hours)');
-    await writeAll(this.#output, bytes, position);
+    await this.output?.write(bytes);
+  }
+
+  /** That of the two companding laws of G.711 which most packets have so far. */
+  get law(): Law {
+    const channels = [this.#timeline.counts(0), this.#timeline.counts(1)];
+    const of = (law: Law) => channels.reduce((sum, { decoded }) => sum + (decoded.get(law) ?? 0), 0);
+    return of('PCMA') > of('PCMU') ? 'PCMA' : 'PCMU';
   }
 
   /** Lets other work run once a slice is used up. */
@@ -243,11 +247,4 @@ function withoutFailed(counts: ChannelCounts, failed: ReadonlyMap<string, number
 function isLasting(cause: unknown): boolean {
   const code = systemCode(cause);
   return code === undefined || code === 'ENOENT' || code === 'EISDIR';
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
 }

@@ -54,9 +54,9 @@ interface Bench {
 
 const NO_REQUEST: ControlRequest = { params: {}, query: new URLSearchParams(), body: undefined };
 
-function bench(t: Test): Bench {
+function bench(t: Test, settings = ''): Bench {
   const directory = mkdtempSync(join(tmpdir(), 'grec-processor-'));
-  writeFileSync(join(directory, 'grec.toml'), 'state.directory = "state"\n');
+  writeFileSync(join(directory, 'grec.toml'), `state.directory = "state"\n${settings}`);
   const daemons: RunningDaemon[] = [];
   t.teardown(async () => {
     // A running processor would make its catalog again.
@@ -171,6 +171,16 @@ t.test('it is noticed without being asked, once the media is closed', async (t) 
   t.throws(() => daemon.routes?.['GET /recordings/:id']?.({ ...NO_REQUEST, params: { id: 'x' } }), {
     code: 'RECORDING_UNKNOWN',
   });
+});
+
+t.test('the format is that of the configuration', async (t) => {
+  const it = bench(t, 'recording.format = "wav-g711"\nrecording.channels = "mixed"\n');
+  it.state.append('grec-sipd', T0, ...callBegins(CALL, RECORDING), ...callEnds(CALL, RECORDING));
+  it.state.writeSegment('seg-1', known, BOTH);
+  await it.sync(await it.start());
+  const [row] = it.rows();
+  const bytes = readFileSync(join(it.config.paths.archive, row?.path ?? '', 'audio.wav'));
+  t.same([bytes.readUInt16LE(20), bytes.readUInt16LE(22), row?.size], [7, 1, bytes.length]);
 });
 
 t.test('no decoder: a failed row, an alarm with the reason, the segment is kept', async (t) => {

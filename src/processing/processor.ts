@@ -16,6 +16,7 @@ import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
+import type { AudioSetting } from './audio-file.ts';
 import { decide, type SpoolSegment } from './consolidate.ts';
 import { prepareEvidence } from './evidence.ts';
 import { finishRecording } from './finish.ts';
@@ -123,7 +124,7 @@ class Processor {
       spool: this.#spool,
       log,
       finish,
-      decoding: { ffmpeg: config.export.ffmpeg },
+      audio: audioSetting(config),
       firstRetryMs,
       onIdle,
     });
@@ -303,6 +304,10 @@ class Processor {
     await this.round();
     return this.status();
   }
+}
+
+function audioSetting({ recording: { format, channels }, export: { ffmpeg } }: Config): AudioSetting {
+  return { format, channels, ffmpeg };
 }
 
 function spoolSegment(id: string, { opened, closed }: SegmentFacts): SpoolSegment {

@@ -1,0 +1,31 @@
+// The formats in which audio is archived: what the file is called, and what it is.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const AUDIO_TYPES = ['audio/wav', 'audio/ogg', 'audio/mpeg', 'audio/flac'] as const;
+export type AudioFormat = 'wav' | 'wav-g711' | 'opus' | 'mp3' | 'flac';
+
+interface AudioKind {
+  mediaPath: string;
+  type: (typeof AUDIO_TYPES)[number];
+}
+
+const WAV: AudioKind = { mediaPath: 'audio.wav', type: 'audio/wav' };
+const KINDS: Record<AudioFormat, AudioKind> = {
+  wav: WAV,
+  'wav-g711': WAV,
+  opus: { mediaPath: 'audio.opus', type: 'audio/ogg' },
+  mp3: { mediaPath: 'audio.mp3', type: 'audio/mpeg' },
+  flac: { mediaPath: 'audio.flac', type: 'audio/flac' },
+};
+
+/** The file of a recording in this format. */
+export function audioKind(format: AudioFormat): AudioKind {
+  return KINDS[format];
+}
+
+/** The audio that stands in a recording's directory; where there is none, the name that it has by default. */
+export function findAudio(directory: string): string {
+  const names = Object.values(KINDS).map(({ mediaPath }) => mediaPath);
+  return join(directory, names.find((name) => existsSync(join(directory, name))) ?? WAV.mediaPath);
+}
