@@ -163,11 +163,8 @@ export class Decoder {
   #take(bytes: Buffer): void {
     if (this.problem !== undefined) return;
     const whole = this.#odd.length === 0 ? bytes : Buffer.concat([this.#odd, bytes]);
-    const samples = new Int16Array(whole.length >> 1);
-    const aligned = Buffer.from(samples.buffer);
-    whole.copy(aligned, 0, 0, aligned.length);
-    if (endianness() === 'BE') aligned.swap16();
-    this.#odd = Buffer.from(whole.subarray(aligned.length));
+    const samples = samplesOf(whole);
+    this.#odd = Buffer.from(whole.subarray(samples.byteLength));
     this.#assign(samples);
     this.#moved();
   }
@@ -190,6 +187,13 @@ export class Decoder {
     this.#surplus += samples.length - used;
     if (this.#surplus > TOLERANCE) this.#fail('ffmpeg gave more sound than it was given');
   }
+}
+
+/** The whole samples of little-endian bytes, where they are if that is possible. */
+function samplesOf(bytes: Buffer): Int16Array {
+  const isAligned = bytes.byteOffset % 2 === 0 && endianness() === 'LE';
+  if (isAligned) return new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1);
+  return Int16Array.from({ length: bytes.length >> 1 }, (_, at) => bytes.readInt16LE(2 * at));
 }
 
 function argumentsOf({ codec, decoder, sampleRate }: DecoderOptions): string[] {
