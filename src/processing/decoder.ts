@@ -2,6 +2,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { endianness } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
+import { requireStreams } from '../ffmpeg.ts';
 import type { Codec, FrameStream } from './codecs.ts';
 
 /** Bytes gathered before they go to ffmpeg. */
@@ -59,6 +60,7 @@ export class Decoder {
     this.#stream = options.codec.createStream();
     this.#batch = [this.#stream.head()];
     this.#child = spawn(options.program, argumentsOf(options), { stdio: ['pipe', 'pipe', 'pipe'] });
+    requireStreams(this.#child);
     this.#child.on('error', (error) => this.#fail(`ffmpeg cannot be run: ${error.message}`));
     this.#child.on('close', (code, signal) => {
       this.#isClosed = true;
@@ -67,11 +69,13 @@ export class Decoder {
     });
     // What it does not read any more, it is told of when it ends.
     this.#child.stdin.on('error', () => this.#moved()).on('drain', () => this.#moved());
-    this.#child.stdout.on('data', (bytes: Buffer) => this.#take(bytes));
-    this.#child.stderr.on('data', (bytes: Buffer) => {
-      if (this.#errors.length < LONGEST_ERROR)
-        this.#errors += bytes.toString('latin1').slice(0, LONGEST_ERROR);
-    });
+    this.#child.stdout.on('data', (bytes: Buffer) => this.#take(bytes)).on('error', () => {});
+    this.#child.stderr
+      .on('error', () => {})
+      .on('data', (bytes: Buffer) => {
+        if (this.#errors.length < LONGEST_ERROR)
+          this.#errors += bytes.toString('latin1').slice(0, LONGEST_ERROR);
+      });
   }
 
   /** Where the first sample stands that has not come out; infinite when all have. */

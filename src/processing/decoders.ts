@@ -17,7 +17,7 @@ const MOST_OPEN = 4;
 /** A hostile party may change its codec with each packet. */
 const MOST_DECODERS = 2000;
 const MOST_FAILURES = 3;
-const STALL_MS = 20_000;
+const STALL_MS = 30_000;
 const MOST_REASONS = 8;
 
 export interface DecoderSetting {

@@ -3,10 +3,10 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { open, stat } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { GrecError } from '../errors.ts';
-import { findFfmpeg, forgetFfmpeg } from '../ffmpeg.ts';
+import { findFfmpeg, forgetFfmpeg, requireStreams } from '../ffmpeg.ts';
 import type { AudioFile } from './audio-file.ts';
 
-const STALL_MS = 20_000;
+const STALL_MS = 30_000;
 const LONGEST_ERROR = 300;
 
 type EncodedFormat = 'opus' | 'mp3' | 'flac';
@@ -65,6 +65,7 @@ class EncodedFile implements AudioFile {
   constructor(program: string, target: EncodedTarget) {
     this.#target = target;
     this.#child = spawn(program, argumentsOf(target), { stdio: ['pipe', 'ignore', 'pipe'] });
+    requireStreams(this.#child);
     this.#child.on('error', (error) => this.#fail(`it cannot be run: ${error.message}`));
     this.#child.on('close', (code, signal) => {
       this.#isClosed = true;
@@ -72,10 +73,12 @@ class EncodedFile implements AudioFile {
       this.#moved();
     });
     this.#child.stdin.on('error', () => this.#moved()).on('drain', () => this.#moved());
-    this.#child.stderr.on('data', (bytes: Buffer) => {
-      if (this.#errors.length < LONGEST_ERROR)
-        this.#errors += bytes.toString('latin1').slice(0, LONGEST_ERROR);
-    });
+    this.#child.stderr
+      .on('error', () => {})
+      .on('data', (bytes: Buffer) => {
+        if (this.#errors.length < LONGEST_ERROR)
+          this.#errors += bytes.toString('latin1').slice(0, LONGEST_ERROR);
+      });
   }
 
   async write(bytes: Buffer): Promise<void> {
