@@ -41,7 +41,7 @@ async function findCalls(context: CliContext, asked: string): Promise<ToldCall[]
   const told = readJournal(() => findInJournal(folder, part));
   for (const [call, events] of live ?? []) told.set(call, merged(told.get(call) ?? [], events));
   const calls = [...told].map(([call, events]) => {
-    const isUp = live !== undefined && !events.some(({ type }) => ENDS.includes(type));
+    const isUp = live?.has(call) === true && !events.some(({ type }) => ENDS.includes(type));
     return toldCall(call, isUp, 'journal', events);
   });
   return calls.length > 0 ? calls : findInCatalog(context, asked, folder);

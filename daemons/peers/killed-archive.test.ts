@@ -5,10 +5,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { repairChain } from './chain.ts';
-import { DAY, emptyArchive } from './chained-fixture.ts';
-import { verifyArchive } from './verify.ts';
-import { removeLeftovers } from './write.ts';
+import { repairChain } from '../../src/archive/chain.ts';
+import { DAY, emptyArchive } from '../../src/archive/chained-fixture.ts';
+import { verifyArchive } from '../../src/archive/verify.ts';
+import { removeLeftovers } from '../../src/archive/write.ts';
 
 const ROUNDS = 8;
 const LONGEST_LIFE_MS = 60;
@@ -25,7 +25,7 @@ async function follow(child: ChildProcess, onCount: (count: number) => void): Pr
 
 t.test('kill -9 while recordings are archived and made again', async (t) => {
   const archive = emptyArchive(t);
-  const program = join(import.meta.dirname, 'archiving-fixture.ts');
+  const program = join(import.meta.dirname, '..', '..', 'src', 'archive', 'archiving-fixture.ts');
   t.comment(`seed ${SEED}`);
   let random = SEED;
   let told = 0;
@@ -45,7 +45,9 @@ t.test('kill -9 while recordings are archived and made again', async (t) => {
   const head = await repairChain(archive.directory);
   const report = await verifyArchive({ archive: archive.directory });
   t.same(report.findings, []);
-  t.ok(report.recordings > ROUNDS, `${report.recordings} recordings`);
+  // Every third one was an older one made again.
+  const fewest = told - Math.floor(told / 3);
+  t.ok(report.recordings >= fewest, `${report.recordings} recordings, ${fewest} at least`);
   t.equal(report.head?.sequence, head?.sequence);
   t.ok((head?.sequence ?? 0) >= told, 'what was archived is a link');
   const names = readdirSync(join(archive.directory, '2026/01/31'));
