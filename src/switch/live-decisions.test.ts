@@ -15,34 +15,38 @@ const created = (call: string, sessionId = 'cd'.repeat(16)): JournalEvent => ({
   to: party,
 });
 
-t.test('decisions of a call, found by a part of its ids, until it is over', async (t) => {
-  const decisions = new LiveDecisions();
-  const decided = {
-    ...ofJournal,
-    type: 'recording.decided',
-    call: 'aaaa-01',
-    record: true,
-    reason: 'r',
-  } as const;
-  const started: JournalEvent = {
-    ...ofJournal,
-    type: 'recording.started',
-    call: 'aaaa-01',
-    recording: 'beef-02',
-    parties: [],
-  };
-  decisions.note(created('aaaa-01'));
-  decisions.note(created('aaaa-03', 'ef'.repeat(16)));
-  decisions.note(decided);
-  decisions.note({ ...ofJournal, type: 'call.ringing', call: 'aaaa-01' });
-  decisions.note(started);
-  t.same(decisions.find('beef'), [[created('aaaa-01'), decided, started]]);
-  t.equal(decisions.find('cdcd').length, 1);
-  t.equal(decisions.find('aaaa').length, 2);
-  decisions.drop('aaaa-01');
-  t.same(decisions.find('beef'), []);
-  t.equal(decisions.find('aaaa').length, 1);
-});
+t.test(
+  'decisions of a call, found by a part of its ids, until it is over and the journal knows',
+  async (t) => {
+    const decisions = new LiveDecisions();
+    const decided = {
+      ...ofJournal,
+      type: 'recording.decided',
+      call: 'aaaa-01',
+      record: true,
+      reason: 'r',
+    } as const;
+    const started: JournalEvent = {
+      ...ofJournal,
+      type: 'recording.started',
+      call: 'aaaa-01',
+      recording: 'beef-02',
+      parties: [],
+    };
+    decisions.note(created('aaaa-01'));
+    decisions.note(created('aaaa-03', 'ef'.repeat(16)));
+    decisions.note(decided);
+    decisions.note({ ...ofJournal, type: 'call.ringing', call: 'aaaa-01' });
+    decisions.note(started);
+    t.same(decisions.find('beef'), [[created('aaaa-01'), decided, started]]);
+    t.equal(decisions.find('cdcd').length, 1);
+    t.equal(decisions.find('aaaa').length, 2);
+    decisions.drop('aaaa-01');
+    t.equal(decisions.find('beef').length, 1, 'its last lines may not be written yet');
+    while (decisions.find('beef').length > 0) await new Promise((resolve) => setImmediate(resolve));
+    t.equal(decisions.find('aaaa').length, 1);
+  },
+);
 
 t.test('nothing is kept of calls that are over before they begin', async (t) => {
   const decisions = new LiveDecisions();
