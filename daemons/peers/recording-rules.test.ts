@@ -61,6 +61,16 @@ async function captured(agent: string, packets: number): Promise<CapturedPacket[
   });
 }
 
+/** All that a party heard but silence, as it came: on a busy machine a part of the tone comes before the voice does. */
+const soundsFor = ({ media }: PhoneCall): Buffer =>
+  Buffer.concat(
+    media.receiver.streams
+      .flatMap(({ packets }) => packets)
+      .sort((one, other) => one.arrivedAt - other.arrivedAt)
+      .map(({ payload }) => payload)
+      .filter((payload) => payload.some((byte) => byte !== SILENCE)),
+  );
+
 async function recordedCall(t: Test) {
   const caller = await newPhone(t, installation);
   const agent = await newPhone(t, installation, { record: true });
@@ -121,7 +131,8 @@ t.test('the customer hears the tone, the recording has what was said', { timeout
   const said = noise('customer of the tone', 2);
   await Promise.all([out.speak(said), into.speak(Buffer.alloc(said.length, SILENCE))]);
   await Promise.all([into.media.receiver.until(100), out.media.receiver.until(100)]);
-  t.match(findAudio(out.media.receiver.audio(), toLinear(mulaw)), { exact: true }, 'within silence');
+  await installation.until('the whole tone', async () => soundsFor(out).length >= mulaw.length || undefined);
+  t.same(soundsFor(out), mulaw, 'once, and nothing else');
   t.match(findAudio(into.media.receiver.audio(), toLinear(said)), { exact: true }, 'not the agent');
   const { left, right } = await ended();
   t.ok(
