@@ -33,6 +33,10 @@ export const channelQualitySchema = v.object({
   lostInRow: v.optional(v.number()),
   /** Longest time between two packets. */
   longestGapMs: v.optional(v.number()),
+  /** By how many parts in a million the party's clock was fast; only when that is sure. */
+  driftPpm: v.optional(v.number()),
+  /** Samples that were made up or left out, one at a time, to follow it. */
+  driftSamples: v.optional(v.number()),
   /** Interarrival jitter (RFC 3550 section 6.4.1), its mean and its highest value. */
   jitterMs: v.optional(v.number()),
   maxJitterMs: v.optional(v.number()),

@@ -161,6 +161,7 @@ function describeQuality({ quality }: Metadata): string[] {
 function qualityWords(quality: ChannelQuality): string[] {
   const { mos, jitterMs, maxJitterMs, roundTripMs, reordered, lostInRow, longestGapMs, duplicates, rtcp } =
     quality;
+  const { driftPpm, driftSamples } = quality;
   const heard =
     rtcp === undefined
       ? undefined
@@ -173,6 +174,9 @@ function qualityWords(quality: ChannelQuality): string[] {
     reordered ? `${reordered} out of order` : undefined,
     duplicates ? `${duplicates} duplicates` : undefined,
     longestGapMs === undefined ? undefined : `longest gap ${longestGapMs} ms`,
+    driftPpm === undefined
+      ? undefined
+      : `clock ${Math.abs(driftPpm)} ppm ${driftPpm < 0 ? 'slow' : 'fast'}, corrected by ${driftSamples} samples`,
     heard,
   ];
   return words.flatMap((word) => word ?? []);

@@ -12,6 +12,8 @@ const channel = () => ({
   late: 0,
   decoded: new Map([['PCMU', 1]]),
   undecodable: new Map<string, number>(),
+  driftPpm: undefined,
+  slips: 0,
   audioMs: 20,
   quality: new QualityMeter().result(0),
 });

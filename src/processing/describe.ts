@@ -182,7 +182,15 @@ function strangerOf({ label, tag, address }: Stream): Party {
 function describeQuality(channel: 0 | 1, counts: MixdownChannel): ChannelQuality {
   const { packets, late, audioMs, quality } = counts;
   const codec = [...counts.decoded.keys(), ...counts.undecodable.keys()].join(', ') || 'none';
-  return { channel, codec, packets, late, audioMs, ...quality };
+  return { channel, codec, packets, late, audioMs, ...quality, ...describeDrift(counts) };
+}
+
+function describeDrift({
+  driftPpm,
+  slips,
+}: MixdownChannel): Pick<ChannelQuality, 'driftPpm' | 'driftSamples'> {
+  if (driftPpm === undefined) return {};
+  return { driftPpm: Math.round(driftPpm * 10) / 10, driftSamples: slips };
 }
 
 /** What an operator should know of the channels. */

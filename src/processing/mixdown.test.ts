@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { MULAW_TO_LINEAR } from '../rtp/g711.ts';
+import { encodeMulaw, MULAW_TO_LINEAR } from '../rtp/g711.ts';
 import { buildRtpPacket } from '../testing/packets.ts';
 import {
   captureOf,
@@ -92,6 +92,33 @@ t.test('a party is known by its port: who comes first and with what SSRC means n
   t.not(left[0], 0);
   t.equal(right[0], 0);
   t.not(right[4000], 0);
+});
+
+t.test('a clock that drifts costs or gets single samples, and is never heard to click', async (t) => {
+  const packets = 6000;
+  const amplitude = 8000;
+  const sine = (sample: number) => encodeMulaw(Math.round(amplitude * Math.sin((sample * Math.PI) / 10)));
+  const drifting = (label: 'a' | 'b', ppm: number) =>
+    talk({ label, packets }).map((datagram, index) => {
+      const payload = Buffer.from(datagram.payload);
+      for (let at = 0; at < 160; at += 1) payload[12 + at] = sine(index * 160 + at);
+      return { ...datagram, at: T0 + 1000 + Math.round((index * 20_000) / (1 + ppm * 1e-6)), payload };
+    });
+  const { left, right, channels, frames } = await mix(t.testdir(), [
+    [...drifting('a', 500), ...drifting('b', -500)],
+  ]);
+  for (const [index, samples] of [left, right].entries()) {
+    const { driftPpm, slips } = channels[index === 0 ? 0 : 1];
+    t.ok(Math.abs((driftPpm ?? 0) - (index === 0 ? -500 : 500)) < 10, `${driftPpm} ppm`);
+    t.ok(slips > 440 && slips < 490, `${slips} samples`);
+    const bends = samples
+      .subarray(2, 950_000)
+      .map((sample, at) => sample - 2 * (samples[at + 1] ?? 0) + (samples[at] ?? 0));
+    const worst = bends.reduce((most, bend) => Math.max(most, Math.abs(bend)), 0);
+    // A lost sample bends the wave by the way it goes in one, a third of its amplitude; a hole by all of that.
+    t.ok(worst < amplitude * 0.45, `a bend of ${worst}`);
+  }
+  t.ok(Math.abs(frames - packets * 160) < 500, 'both end together, with the time that it took');
 });
 
 t.test('silence longer than the window, then audio', async (t) => {

@@ -7,6 +7,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { GrecError, systemCode } from '../errors.ts';
 import { readRtp } from '../rtp/header.ts';
+import { readReports } from '../rtp/rtcp.ts';
 import { type Capture, openCapture } from '../spool/capture-file.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import { type AudioFile, type AudioSetting, openAudioFile } from './audio-file.ts';
@@ -142,11 +143,17 @@ class Mixer {
       if (label === undefined) return;
       const channel = channels[label];
       const rtp = readRtp(bytes);
-      if (rtp === undefined) return this.#quality.addReports(channel, at, bytes);
+      if (rtp === undefined) return this.#addReports(channel, at, bytes);
       const kind = streams.kindOf(label, rtp.payloadType);
       this.#quality.add({ ...rtp, at, channel, kind });
       this.#timeline.add({ ...rtp, at: at - this.#origin, channel, kind });
     };
+  }
+
+  #addReports(channel: 0 | 1, at: number, bytes: Buffer): void {
+    const reports = readReports(bytes);
+    this.#quality.addReports(channel, at, reports);
+    for (const report of reports) this.#timeline.addReport(channel, at - this.#origin, report);
   }
 
   #describe({ facts }: MixdownSegment, capture: Capture, count: number): void {

@@ -1,6 +1,7 @@
 // What is told of a channel's quality: loss, order, jitter, round trip, MOS; and that pauses are no loss.
 import t from 'tap';
 import { MULAW_TO_LINEAR } from '../rtp/g711.ts';
+import { readReports } from '../rtp/rtcp.ts';
 import { estimateMos } from './e-model.ts';
 import { LossRuns } from './loss-runs.ts';
 import { QualityMeter } from './quality.ts';
@@ -128,11 +129,11 @@ t.test(
   async (t) => {
     const meter = new QualityMeter();
     send(meter, { channel: 1 });
-    meter.addReports(1, SECOND_US, report(11, 0xabcd));
-    meter.addReports(0, SECOND_US + 540_000, answer(11, 0xabcd, 0.5));
+    meter.addReports(1, SECOND_US, readReports(report(11, 0xabcd)));
+    meter.addReports(0, SECOND_US + 540_000, readReports(answer(11, 0xabcd, 0.5)));
     // Of a source that nobody sends, as when it is encrypted, nothing is believed.
-    meter.addReports(0, SECOND_US + 540_000, answer(999, 0xabcd, 0.5));
-    meter.addReports(0, SECOND_US + 640_000, answer(11, 0x1111, 0.5));
+    meter.addReports(0, SECOND_US + 540_000, readReports(answer(999, 0xabcd, 0.5)));
+    meter.addReports(0, SECOND_US + 640_000, readReports(answer(11, 0x1111, 0.5)));
     t.match(meter.result(0), {
       roundTripMs: 40,
       maxRoundTripMs: 40,

@@ -2,7 +2,7 @@
 //
 // It is measured where the capture was made: the way from the party to the media server. What a party hears it says itself, in
 // its RTCP reports.
-import { type ReportBlock, readReports } from '../rtp/rtcp.ts';
+import type { ReportBlock, RtcpReport } from '../rtp/rtcp.ts';
 import { estimateMos } from './e-model.ts';
 import { type LossCounts, LossRuns } from './loss-runs.ts';
 import type { PayloadKind } from './stream-map.ts';
@@ -113,11 +113,11 @@ export class QualityMeter {
     measureJitter(channel, source, at / 1e6, timestamp / kind.clockRate);
   }
 
-  /** Takes an RTCP packet of a party. */
-  addReports(index: 0 | 1, at: number, bytes: Buffer): void {
+  /** Takes what came in one RTCP datagram of a party. */
+  addReports(index: 0 | 1, at: number, reports: readonly RtcpReport[]): void {
     const channel = this.#channels[index];
     const other = this.#channels[index === 0 ? 1 : 0];
-    for (const { ntpMiddle, blocks } of readReports(bytes)) {
+    for (const { ntpMiddle, blocks } of reports) {
       if (ntpMiddle !== undefined) noteSenderReport(channel, ntpMiddle, at / 1e6);
       for (const block of blocks) takeBlock(channel, other, block, at / 1e6);
     }

@@ -5,8 +5,12 @@
 // least tells best when its samples were spoken, so a late first packet shifts nothing. A run ends when the stream's
 // clock was restarted: the timestamps disagree with the arrivals by over half a second and go on doing so. A network
 // stall looks the same at first, but the packets after it catch up; a silence without packets agrees with the clock.
+//
+// Where the sender's clock is sure to drift (drift.ts), the anchor follows it by a sample at a time: what runs fast loses one between two
+// packets, what runs slow gets one, which the window makes up from its neighbours.
 
 import type { Codec } from './codecs.ts';
+import { DriftMeter } from './drift.ts';
 
 /** Audio that waits for its place on the timeline. */
 export interface AudioPacket {
@@ -38,6 +42,12 @@ const LATEST_US = 5_000_000;
 const LOOKAHEAD_PACKETS = 512;
 /** Drift that has summed up to this is corrected in one step, so that placement stays within the mixdown's window. */
 const MOST_DRIFT_US = 15_000_000;
+/** An eighth of a millisecond: a sample of the recording. In microseconds. */
+const SLIP_US = 125;
+/** Packets from one such step to the next, at least: 1560 ppm at 20 ms, and the pitch of nothing is heard to change. */
+const PACKETS_PER_SLIP = 4;
+/** What was silent before this packet, by its timestamp, has room for any number of steps at once. In microseconds. */
+const SILENCE_US = 100_000;
 
 interface Waiting {
   packet: AudioPacket;
@@ -59,6 +69,11 @@ export class RtpClock {
   /** Offset of the run, in ticks; undefined before the first run. */
   #anchor: number | undefined;
   #baseline = { least: 0, before: 0, since: 0 };
+  #drift = new DriftMeter();
+  #sinceSlip = 0;
+  #slips = 0;
+  /** The timestamp of the packet placed before, with its cycles. */
+  #placedRtp = 0;
 
   /**
    * @param clockRate ticks a second
@@ -76,6 +91,19 @@ export class RtpClock {
     this.#rtp += this.#lastTimestamp === undefined ? 0 : (packet.timestamp - this.#lastTimestamp) | 0;
     this.#lastTimestamp = packet.timestamp;
     this.#queue.push({ packet, rtp: this.#rtp, offset: packet.at - this.#rtp * this.#microsPerTick });
+  }
+
+  /** Takes the times of a sender report, when packets have come: the sender's own clock, in microseconds, and the timestamp. */
+  addReport(at: number, clock: number, timestamp: number): void {
+    if (this.#lastTimestamp === undefined) return;
+    const rtp = this.#rtp + ((timestamp - this.#lastTimestamp) | 0);
+    this.#drift.addReport(at, clock - rtp * this.#microsPerTick);
+  }
+
+  /** What its clock did: by how many parts in a million it was fast, if that is sure, and the samples that were made up or left out. */
+  get drift(): { ppm: number | undefined; slips: number } {
+    const { drift } = this.#drift;
+    return { ppm: drift && -drift.slope * 1e6, slips: this.#slips };
   }
 
   /** Places the packets that arrived up to {@link LOOKAHEAD_US} before `now`. */
@@ -121,6 +149,7 @@ export class RtpClock {
     const { least } = this.#chain(waiting);
     this.#anchor = Math.round(least / this.#microsPerTick);
     this.#baseline = { least, before: least, since: waiting.packet.at };
+    this.#drift = new DriftMeter();
   }
 
   /** The packets waiting from this one on whose offsets follow on one another, and the least offset of them. */
@@ -160,5 +189,24 @@ export class RtpClock {
     } else baseline.least = Math.min(baseline.least, offset);
     const drift = this.#recent() - (this.#anchor ?? 0) * this.#microsPerTick;
     if (Math.abs(drift) > MOST_DRIFT_US) this.#begin(waiting);
+    else this.#slip(waiting);
+  }
+
+  /** A step towards where the drift has brought the sender's clock, if it is due: all the way where there is silence. */
+  #slip({ packet: { at }, rtp, offset }: Waiting): void {
+    const base = (this.#anchor ?? 0) * this.#microsPerTick;
+    this.#drift.add(at, offset, base);
+    const { drift } = this.#drift;
+    const silence = (rtp - this.#placedRtp) * this.#microsPerTick;
+    this.#placedRtp = rtp;
+    this.#sinceSlip += 1;
+    if (drift === undefined) return;
+    const due = Math.trunc((drift.base + drift.slope * at - base) / SLIP_US);
+    const hasRoom = silence > SILENCE_US && Math.abs(due) * SLIP_US < silence / 2;
+    if (due === 0 || (this.#sinceSlip < PACKETS_PER_SLIP && !hasRoom)) return;
+    const steps = hasRoom ? due : Math.sign(due);
+    this.#anchor = (this.#anchor ?? 0) + steps * Math.max(1, Math.round(SLIP_US / this.#microsPerTick));
+    this.#slips += Math.abs(steps);
+    this.#sinceSlip = 0;
   }
 }

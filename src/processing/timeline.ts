@@ -1,4 +1,6 @@
 // The timeline of a recording: captured packets in, audio with its place in true time out (RFC 3550). Pure.
+
+import type { RtcpReport } from '../rtp/rtcp.ts';
 import { type AudioPacket, LOOKAHEAD_US, RtpClock } from './rtp-clock.ts';
 import { createSequenceCounter, type SequenceCounter } from './sequence.ts';
 import type { PayloadKind } from './stream-map.ts';
@@ -25,6 +27,10 @@ export interface ChannelCounts {
   /** Packets by encoding: of audio, and of what cannot be decoded. */
   decoded: Map<string, number>;
   undecodable: Map<string, number>;
+  /** Parts in a million by which the clock of the last sender was fast beside ours; undefined when that is not sure. */
+  driftPpm: number | undefined;
+  /** Samples that were made up or left out to follow such clocks. */
+  slips: number;
 }
 
 /** Sources a channel remembers: a party has one or two at a time, a hostile one any number. */
@@ -48,6 +54,8 @@ class Channel {
     late: 0,
     decoded: new Map(),
     undecodable: new Map(),
+    driftPpm: undefined,
+    slips: 0,
   };
   readonly sources = new Map<number, Source>();
 }
@@ -91,7 +99,7 @@ export class Timeline {
     if (known !== undefined) return known;
     const [oldest] = clocks.keys();
     if (oldest !== undefined && clocks.size >= MOST_CLOCKS) {
-      clocks.get(oldest)?.release(Number.POSITIVE_INFINITY);
+      endClock(clocks.get(oldest), counts);
       clocks.delete(oldest);
     }
     const clock = new RtpClock(clockRate, this.#place, () => {
@@ -99,6 +107,14 @@ export class Timeline {
     });
     clocks.set(clockRate, clock);
     return clock;
+  }
+
+  /** What a sender says of its clock (RFC 3550 section 6.4.1). One that has several clocks does not say of which. */
+  addReport(channel: 0 | 1, at: number, { ssrc, sent }: Pick<RtcpReport, 'ssrc' | 'sent'>): void {
+    if (sent === undefined) return;
+    const clocks = this.#channels[channel].sources.get(ssrc)?.clocks;
+    if (clocks?.size !== 1) return;
+    for (const clock of clocks.values()) clock.addReport(at, sent.clock, sent.timestamp);
   }
 
   /** Places all that waits. */
@@ -133,9 +149,18 @@ export class Timeline {
   #forget(channel: Channel, ssrc: number): void {
     const source = channel.sources.get(ssrc);
     channel.sources.delete(ssrc);
-    for (const clock of source?.clocks.values() ?? []) clock.release(Number.POSITIVE_INFINITY);
+    for (const clock of source?.clocks.values() ?? []) endClock(clock, channel.counts);
     channel.counts.lost += source?.sequence.lost() ?? 0;
   }
+}
+
+/** Places what waits, and notes what its clock was like. */
+function endClock(clock: RtpClock | undefined, counts: ChannelCounts): void {
+  if (clock === undefined) return;
+  clock.release(Number.POSITIVE_INFINITY);
+  const { ppm, slips } = clock.drift;
+  counts.driftPpm = ppm ?? counts.driftPpm;
+  counts.slips += slips;
 }
 
 function count(counts: Map<string, number>, encoding: string): void {

@@ -94,8 +94,7 @@ export class TimelineWindow {
       this.#ring.samples[slot] = table[payload[index] ?? 0] ?? 0;
       present += 1;
     }
-    this.present[channel] += present;
-    if (present > 0) this.#end = Math.max(this.#end, position + payload.length);
+    this.#count(channel, position, payload.length, present);
     return true;
   }
 
@@ -110,9 +109,27 @@ export class TimelineWindow {
       this.#ring.samples[slot] = sample;
       present += 1;
     }
-    this.present[channel] += present;
-    if (present > 0) this.#end = Math.max(this.#end, position + samples.length);
+    this.#count(channel, position, samples.length, present);
     return true;
+  }
+
+  #count(channel: 0 | 1, position: number, length: number, present: number): void {
+    this.present[channel] += present;
+    if (present === 0) return;
+    this.#end = Math.max(this.#end, position + length);
+    this.#mend(channel, position - 1);
+    this.#mend(channel, position + length);
+  }
+
+  /** A single sample that is missing between two is what a step of a slow clock leaves, and no silence: it would be a click. */
+  #mend(channel: 0 | 1, position: number): void {
+    const frontier = this.#frontier ?? position;
+    if (position <= frontier || position + 1 >= frontier + SIZE) return;
+    const { samples, isWritten } = this.#ring;
+    const [before, slot, after] = [-1, 0, 1].map((step) => ((position + step) & MASK) * CHANNELS + channel);
+    if (before === undefined || slot === undefined || after === undefined) return;
+    if (isWritten[slot] === 1 || isWritten[before] !== 1 || isWritten[after] !== 1) return;
+    samples[slot] = ((samples[before] ?? 0) + (samples[after] ?? 0)) >> 1;
   }
 
   /** Makes room for a packet: what stands more than 30 s before it becomes final. */

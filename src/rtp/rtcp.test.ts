@@ -18,8 +18,14 @@ t.test('a compound packet: sender report with a block, source description, recei
     delay: 1.5,
   };
   t.same(readReports(bytes(`${sender} 81 ca 0002 0000000a 01000000 ${receiver}`)), [
-    { ssrc: 10, ntpMiddle: 0x2222aaaa, blocks: [block] },
-    { ssrc: 12, ntpMiddle: undefined, blocks: [block] },
+    {
+      ssrc: 10,
+      ntpMiddle: 0x2222aaaa,
+
+      sent: { clock: (0x11112222 + 0xaaaabbbb / 2 ** 32) * 1e6, timestamp: 1 },
+      blocks: [block],
+    },
+    { ssrc: 12, ntpMiddle: undefined, sent: undefined, blocks: [block] },
   ]);
 });
 

@@ -32,6 +32,8 @@ export interface RtcpReport {
   ssrc: number;
   /** Of a sender report: middle 32 bits of its NTP timestamp. */
   ntpMiddle: number | undefined;
+  /** Of a sender report: its own clock, in microseconds, and what it made of that in RTP timestamps. */
+  sent: { clock: number; timestamp: number } | undefined;
   blocks: ReportBlock[];
 }
 
@@ -59,8 +61,14 @@ function readReport(packet: Buffer): RtcpReport | undefined {
   return {
     ssrc: packet.readUInt32BE(4),
     ntpMiddle: type === SENDER_REPORT ? packet.readUInt32BE(10) : undefined,
+    sent: type === SENDER_REPORT ? readSent(packet) : undefined,
     blocks: Array.from({ length: count }, (_, index) => readBlock(packet, first + index * BLOCK_BYTES)),
   };
+}
+
+function readSent(packet: Buffer): { clock: number; timestamp: number } {
+  const seconds = packet.readUInt32BE(8) + packet.readUInt32BE(12) / 2 ** 32;
+  return { clock: seconds * 1e6, timestamp: packet.readUInt32BE(16) };
 }
 
 function readBlock(packet: Buffer, at: number): ReportBlock {
