@@ -4,8 +4,8 @@ import { besiege, type StallTold } from '../daemons/peers/siege.ts';
 
 const STALL_ALLOWED_MS = 20;
 const GROWTH_ALLOWED_MB = 40;
-/** Messages by each protocol before the count begins. */
-const WARM_UP = 5000;
+/** Messages by each protocol before the count begins: by then the heaps have the size that a siege gives them. */
+const WARM_UP = 30_000;
 
 const { values } = parseArgs({
   options: {
