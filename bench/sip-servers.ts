@@ -1,6 +1,4 @@
 // The two servers of the signalling benchmark, each in processes of its own: grec-sipd, and Kamailio as a stateful proxy.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +7,7 @@ import { freePort } from '../daemons/peers/installation.ts';
 import { type Config, loadConfig, socketOf } from '../src/config.ts';
 import { askDaemon } from '../src/control.ts';
 import { family } from './process-usage.ts';
+import { endProcess, startProcess, untilReady } from './server-process.ts';
 
 export interface Address {
   host: string;
@@ -36,8 +35,6 @@ export interface GrecStatus {
 }
 
 const HOST = '127.0.0.1';
-const READY_MS = 20_000;
-const POLL_MS = 50;
 
 /**
  * Starts grec-sipd with a state of its own, its log in a file as a supervisor would have it.
@@ -62,7 +59,7 @@ export async function startGrec(options: {
   const config = loadConfig({ file });
   const program = options.program ?? fileURLToPath(new URL('../daemons/grec-sipd.ts', import.meta.url));
   const log = openSync(join(directory, 'log'), 'a');
-  const child = start(
+  const child = startProcess(
     options.cores,
     process.execPath,
     [...options.nodeOptions, program, '--config', file],
@@ -84,7 +81,7 @@ export async function startGrec(options: {
     addDn: async (number, password) => {
       await ask(config, 'PUT', `/dns/${number}`, { create: true, password, settings: {} });
     },
-    stop: () => end(child, directory),
+    stop: () => endProcess(child, directory),
   };
 }
 
@@ -108,7 +105,7 @@ export async function startKamailio(options: {
   writeFileSync(file, config);
   const log = openSync(join(directory, 'log'), 'a');
   const argv = ['-f', file, '-DD', '-E', '-m', '256', '-M', '16', '-w', directory, '-Y', directory];
-  const child = start(options.cores, 'kamailio', argv, log);
+  const child = startProcess(options.cores, 'kamailio', argv, log);
   closeSync(log);
   const pids = () => family(child.pid ?? 0);
   try {
@@ -120,54 +117,13 @@ export async function startKamailio(options: {
       () => readFileSync(join(directory, 'log'), 'utf8'),
     );
   } catch (thrown) {
-    await end(child, directory);
+    await endProcess(child, directory);
     throw thrown;
   }
   return {
     name: 'kamailio',
     address: { host: HOST, port },
     pids: pids(),
-    stop: () => end(child, directory),
+    stop: () => endProcess(child, directory),
   };
-}
-
-function start(
-  cores: string | undefined,
-  program: string,
-  argv: readonly string[],
-  log: number,
-): ChildProcess {
-  const [command, ...rest] =
-    cores === undefined ? [program, ...argv] : ['taskset', '-c', cores, program, ...argv];
-  const child = spawn(command ?? program, rest, { stdio: ['ignore', log, log] });
-  // However the benchmark ends, it leaves no server behind.
-  process.once('exit', () => child.kill());
-  return child;
-}
-
-async function untilReady(
-  child: ChildProcess,
-  probe: () => Promise<unknown>,
-  log: () => string,
-): Promise<void> {
-  const limit = performance.now() + READY_MS;
-  for (;;) {
-    try {
-      await probe();
-      return;
-    } catch {
-      const isOver = child.exitCode !== null || performance.now() > limit;
-      if (isOver) throw new Error(`the server does not start:\n${log()}`);
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
-  }
-}
-
-async function end(child: ChildProcess, directory: string): Promise<void> {
-  if (child.exitCode === null) {
-    const ended = once(child, 'exit');
-    child.kill('SIGTERM');
-    await ended;
-  }
-  rmSync(directory, { recursive: true, force: true });
 }
