@@ -16,6 +16,7 @@ const BASE = [
   'config-trunk',
   'dn-settings',
   'recording-name',
+  'regular-file',
   'sound-file',
   'consent-tone',
   'errors',

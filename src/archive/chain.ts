@@ -12,6 +12,7 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
+import { readRegularFile } from '../regular-file.ts';
 import { sha256 } from './digest.ts';
 import {
   CHAIN_FOLDER,
@@ -25,7 +26,6 @@ import {
 } from './links.ts';
 import { LARGEST_MANIFEST_BYTES, MANIFEST_FILE, type Manifest, parseManifest } from './manifest.ts';
 import { readPublicKeys } from './public-keys.ts';
-import { readRegularFile } from './regular-file.ts';
 import { syncFolder } from './sync.ts';
 import { checkRecording } from './verify-recording.ts';
 import { walkArchive } from './walk.ts';

@@ -8,7 +8,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { systemCode } from '../errors.ts';
-import { readRegularFile } from './regular-file.ts';
+import { readRegularFile } from '../regular-file.ts';
 
 export const CHAIN_FOLDER = 'chain';
 const LINKS_A_FILE = 10_000;

@@ -1,9 +1,9 @@
 // The links that are noted in an archive, read to be checked: damaged ones are found, the others looked up.
 import { basename, join } from 'node:path';
 import { messageOf } from '../errors.ts';
+import { readRegularFile } from '../regular-file.ts';
 import type { Finding } from './finding.ts';
 import { type Link, linksFile, listLinksFiles, parseLink, pendingFile, readPending } from './links.ts';
-import { readRegularFile } from './regular-file.ts';
 
 /** 10,000 links have 2 MB. */
 const LARGEST_BYTES = 16 << 20;

@@ -3,8 +3,8 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemCode } from '../errors.ts';
+import { readRegularFile } from '../regular-file.ts';
 import type { Finding } from './finding.ts';
-import { readRegularFile } from './regular-file.ts';
 import { KEYS_FOLDER, keyIdOf } from './signing-key.ts';
 
 const KEY_NAME = /^([0-9a-f]{64})\.pem$/;

@@ -4,9 +4,9 @@ import { readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { messageOf, systemCode } from '../errors.ts';
+import { withRegularFile } from '../regular-file.ts';
 import { BLOCK_BYTES, type FileDigest } from './digest.ts';
 import type { ByteRange, Finding } from './finding.ts';
-import { withRegularFile } from './regular-file.ts';
 
 /** Told after each block that was read. */
 export type OnBytes = (bytes: number) => void;

@@ -3,6 +3,7 @@ import { type KeyObject, verify } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { messageOf } from '../errors.ts';
+import { readRegularFile } from '../regular-file.ts';
 import { sha256 } from './digest.ts';
 import type { Finding } from './finding.ts';
 import type { Link } from './links.ts';
@@ -16,7 +17,6 @@ import {
   supersededSignature,
   type UnsignedManifest,
 } from './manifest.ts';
-import { readRegularFile } from './regular-file.ts';
 import { verifyFile } from './verify-file.ts';
 import { dayFolder } from './walk.ts';
 

@@ -2,12 +2,12 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { GrecError, messageOf } from '../errors.ts';
+import { readRegularFile } from '../regular-file.ts';
 import type { Finding } from './finding.ts';
 import type { Link } from './links.ts';
 import { LARGEST_MANIFEST_BYTES, MANIFEST_FILE, parseManifest } from './manifest.ts';
 import { NotedLinks } from './noted-links.ts';
 import { readPublicKeys } from './public-keys.ts';
-import { readRegularFile } from './regular-file.ts';
 import { checkChain } from './verify-chain.ts';
 import { type Checked, checkRecording, type Grounds, type SeenLink } from './verify-recording.ts';
 import { dayFolder, type Found, walkArchive } from './walk.ts';

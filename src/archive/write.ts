@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
+import { readRegularFileOrNothing } from '../regular-file.ts';
 import { VERSION } from '../version.ts';
 import { addToChain, type NextLink } from './chain.ts';
 import { BLOCK_BYTES, digestFile, type FileDigest, sha256 } from './digest.ts';
@@ -24,7 +25,6 @@ import {
   supersededSignature,
 } from './manifest.ts';
 import { AUDIO_FILE, METADATA_FILE, type Metadata } from './metadata.ts';
-import { readRegularFileOrNothing } from './regular-file.ts';
 import { openSigner, type Signer } from './signing-key.ts';
 import { syncFolder, syncUpTo } from './sync.ts';
 import { dayFolder } from './walk.ts';

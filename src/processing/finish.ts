@@ -1,5 +1,5 @@
 // Finishing: closed segments become a directory in the archive; or the reason why they cannot.
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestFile } from '../archive/digest.ts';
 import type { CaptureDigest } from '../archive/manifest.ts';
@@ -125,7 +125,7 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
 async function digestCaptures(segments: readonly FinishableSegment[]): Promise<CaptureDigest[]> {
   const digests: CaptureDigest[] = [];
   for (const { facts, captureFile } of segments) {
-    if (!existsSync(captureFile)) continue;
+    if (lstatSync(captureFile, { throwIfNoEntry: false })?.isFile() !== true) continue;
     const { size, sha256 } = await digestFile(captureFile);
     digests.push({ segment: facts.opened.segment, size, sha256 });
   }

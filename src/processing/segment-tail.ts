@@ -2,6 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { systemCode } from '../errors.ts';
+import { REGULAR_FILE_FLAGS } from '../regular-file.ts';
 import {
   type CaptureCursor,
   type CapturedPacket,
@@ -25,7 +26,7 @@ export class SegmentTail {
   /** Undefined when the capture is not there, not yet or not any more. Throws Node's other system errors. */
   static async open(captureFile: string): Promise<SegmentTail | undefined> {
     try {
-      return new SegmentTail(await open(captureFile, 'r'));
+      return new SegmentTail(await open(captureFile, REGULAR_FILE_FLAGS));
     } catch (thrown) {
       if (systemCode(thrown) === 'ENOENT') return undefined;
       throw thrown;

@@ -1,9 +1,20 @@
 // What lies in the spool: each segment's facts, read again only when they have grown.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemCode } from '../errors.ts';
-import { CAPTURE_FILE, FACTS_FILE, FAILED_FOLDER, parseFacts, type SegmentFacts } from '../spool/segment.ts';
+import { messageOf, systemCode } from '../errors.ts';
+import { readRegularFile } from '../regular-file.ts';
+import {
+  CAPTURE_FILE,
+  FACTS_FILE,
+  FAILED_FOLDER,
+  LARGEST_FACTS_BYTES,
+  parseFacts,
+  type SegmentFacts,
+} from '../spool/segment.ts';
+
+/** What the system will say of a file tomorrow, too. */
+const LASTING = new Set(['EISDIR', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENAMETOOLONG']);
 
 export interface SegmentEntry {
   id: string;
@@ -61,14 +72,23 @@ export class SpoolScan {
     const directory = join(this.#directory, id);
     const file = join(directory, FACTS_FILE);
     try {
-      const { size, mtimeMs } = statSync(file);
+      const { size, mtimeMs } = lstatSync(file);
       const known = this.#entries.get(id);
       if (known?.size === size && known.changedAt === mtimeMs) return known;
-      return createEntry(id, directory, readFileSync(file, 'utf8'), size, mtimeMs);
+      const bytes = readRegularFile(file, LARGEST_FACTS_BYTES);
+      if (bytes === undefined) return emptyEntry(id, directory, `there is no ${FACTS_FILE}`);
+      return createEntry(id, directory, bytes.toString('utf8'), size, mtimeMs);
     } catch (thrown) {
-      if (systemCode(thrown) !== 'ENOENT') throw thrown;
-      return emptyEntry(id, directory);
+      return this.#unreadable(id, directory, thrown);
     }
+  }
+
+  /** One that cannot be read for what it is holds up no other; what the system refuses for now is tried again. */
+  #unreadable(id: string, directory: string, thrown: unknown): SegmentEntry | undefined {
+    const code = systemCode(thrown);
+    if (code === 'ENOENT') return emptyEntry(id, directory, `there is no ${FACTS_FILE}`);
+    if (code !== undefined && !LASTING.has(code)) throw thrown;
+    return emptyEntry(id, directory, `${FACTS_FILE}: ${messageOf(thrown)}`);
   }
 
   /** Takes a segment that has become a recording out of the spool. */
@@ -100,10 +120,9 @@ function createEntry(
 }
 
 /** A folder whose facts are not written yet, or never will be; gone when somebody else has just taken it away. */
-function emptyEntry(id: string, directory: string): SegmentEntry | undefined {
+function emptyEntry(id: string, directory: string, problem: string): SegmentEntry | undefined {
   const found = statSync(directory, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
   const captureFile = join(directory, CAPTURE_FILE);
-  const problem = `there is no ${FACTS_FILE}`;
   return { id, directory, captureFile, facts: undefined, problem, changedAt: found.mtimeMs, size: -1 };
 }

@@ -1,6 +1,7 @@
 // Reading a capture file of any size in chunks; the format is in pcap.ts.
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { GrecError, messageOf } from '../errors.ts';
+import { openRegularFile } from '../regular-file.ts';
 import {
   type CaptureCursor,
   type CapturedPacket,
@@ -50,7 +51,7 @@ function checkStart(path: string): void {
   let file: number | undefined;
   let problem: string | undefined;
   try {
-    file = openSync(path, 'r');
+    file = openRegularFile(path);
     problem = checkFileHeader(header.subarray(0, readSync(file, header, 0, FILE_HEADER_BYTES, 0)));
   } catch (thrown) {
     throw unreadable(path, thrown);
@@ -65,7 +66,7 @@ function* readPackets(
   cursor: CaptureCursor,
   end: { truncatedBytes: number },
 ): Generator<CapturedPacket> {
-  const file = openSync(path, 'r');
+  const file = openRegularFile(path);
   try {
     let rest: Buffer = Buffer.alloc(0);
     let position = 0;

@@ -1,6 +1,15 @@
 // What a dead media server left behind: cut anywhere, it is closed with all its whole packets, or told of with a reason.
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import t from 'tap';
 import { openCapture } from './capture-file.ts';
 import { fileHeader, flowHeader, recordLength, writeRecord } from './pcap.ts';
@@ -149,6 +158,22 @@ t.test('a capture that is none is left for a look, and told', async (t) => {
     broken: [],
     failed: [],
   });
+});
+
+t.test('nothing is read or written through a link, and nobody waits for a pipe', async (t) => {
+  const outside = join(t.testdir({ secret: '' }), 'secret');
+  const spool = join(t.testdirName, 'spool');
+  mkdirSync(spool);
+  const [linked, piped] = [await crashed(spool, 1), await crashed(spool, 1)];
+  rmSync(join(linked, CAPTURE_FILE));
+  symlinkSync(outside, join(linked, CAPTURE_FILE));
+  rmSync(join(piped, FACTS_FILE));
+  execFileSync('mkfifo', [join(piped, FACTS_FILE)]);
+  t.match(await recoverSpool(spool), {
+    recovered: [{ segment: basename(linked), packets: 0, problem: /not a regular file/ }],
+    broken: [{ segment: basename(piped), reason: /not a regular file/ }],
+  });
+  t.equal(readFileSync(outside, 'utf8'), '');
 });
 
 t.test('what stands after the bytes that count is cut off when a segment is closed', async (t) => {

@@ -1,12 +1,20 @@
 // What the media server does after its start with segments that were never closed: the whole records stay, the rest goes.
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, writeFileSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
+import { readRegularFile } from '../regular-file.ts';
 import { openCapture } from './capture-file.ts';
 import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
-import { CAPTURE_FILE, FACTS_FILE, FAILED_FOLDER, parseFacts, type SegmentFacts } from './segment.ts';
+import {
+  CAPTURE_FILE,
+  FACTS_FILE,
+  FAILED_FOLDER,
+  LARGEST_FACTS_BYTES,
+  parseFacts,
+  type SegmentFacts,
+} from './segment.ts';
 import { appendFact } from './segment-writer.ts';
 
 /** Packets that are read without a break: some 2 ms. */
@@ -104,13 +112,14 @@ type FactsRead =
   | { problem: string; isUnbegun: boolean };
 
 function readFacts(directory: string): FactsRead {
-  let bytes: Buffer;
+  let bytes: Buffer | undefined;
   try {
-    bytes = readFileSync(join(directory, FACTS_FILE));
+    bytes = readRegularFile(join(directory, FACTS_FILE), LARGEST_FACTS_BYTES);
   } catch (thrown) {
-    if (systemCode(thrown) === 'ENOENT') return { problem: `no ${FACTS_FILE}`, isUnbegun: true };
-    throw thrown;
+    if (systemCode(thrown) !== undefined) throw thrown;
+    return { problem: `${FACTS_FILE}: ${messageOf(thrown)}`, isUnbegun: false };
   }
+  if (bytes === undefined) return { problem: `no ${FACTS_FILE}`, isUnbegun: true };
   const wholeBytes = bytes.lastIndexOf('\n') + 1;
   const parsed = parseFacts(bytes.toString('utf8', 0, wholeBytes));
   if ('problem' in parsed) return { ...parsed, isUnbegun: wholeBytes === 0 };
@@ -120,8 +129,8 @@ function readFacts(directory: string): FactsRead {
 /** Nothing is captured before the first fact is durable. */
 function isWithoutPackets(directory: string): boolean {
   if (readdirSync(directory).some((name) => name !== CAPTURE_FILE && name !== FACTS_FILE)) return false;
-  const capture = statSync(join(directory, CAPTURE_FILE), { throwIfNoEntry: false });
-  return (capture?.size ?? 0) <= FILE_HEADER_BYTES;
+  const capture = lstatSync(join(directory, CAPTURE_FILE), { throwIfNoEntry: false });
+  return capture?.isFile() !== false && (capture?.size ?? 0) <= FILE_HEADER_BYTES;
 }
 
 interface CutCapture {
@@ -133,7 +142,11 @@ interface CutCapture {
 
 /** Cuts a capture back to its last whole record; one that never got its header becomes an empty one. */
 async function cutCapture(path: string): Promise<CutCapture> {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  const size = found?.size ?? 0;
+  if (found?.isFile() === false) {
+    return { packets: 0, lastAt: 0, cutBytes: 0, problem: `${CAPTURE_FILE} is not a regular file` };
+  }
   if (size < FILE_HEADER_BYTES) {
     writeFileSync(path, fileHeader(), { mode: 0o640, flush: true });
     return { packets: 0, lastAt: 0, cutBytes: size };

@@ -133,6 +133,8 @@ export type SegmentFact = v.InferOutput<typeof factSchema>;
 export const FAILED_FOLDER = 'failed';
 export const FACTS_FILE = 'facts.jsonl';
 export const CAPTURE_FILE = 'capture.pcap';
+/** No call changes its media so often that its facts would be longer. */
+export const LARGEST_FACTS_BYTES = 64 << 20;
 
 /** A segment as its facts tell it. */
 export interface SegmentFacts {

@@ -1,27 +1,34 @@
-// Opening what lies in an archive that others may have touched: regular files alone, no link is followed, nothing blocks.
+// Opening what lies in a spool or an archive that others may have touched: regular files alone, no link is followed, nothing blocks.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { systemCode } from '../errors.ts';
+import { systemCode } from './errors.ts';
 
-const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** With these, opening something else fails or gives what {@link openRegularFile} refuses. */
+export const REGULAR_FILE_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
  * Opens a regular file and gives it to `work`, with its size in bytes.
  * Throws Node's system errors, and an Error that says what else it is.
  */
 export function withRegularFile<T>(file: string, work: (fd: number, size: number) => T): T {
-  const fd = openRegular(file);
+  const fd = openRegularFile(file);
   try {
-    const found = fstatSync(fd);
-    if (!found.isFile()) throw new Error('it is not a regular file');
-    return work(fd, found.size);
+    return work(fd, fstatSync(fd).size);
   } finally {
     closeSync(fd);
   }
 }
 
-function openRegular(file: string): number {
+/** Opens a regular file for reading. Throws Node's system errors, and an Error that says what else it is. */
+export function openRegularFile(file: string): number {
+  const fd = openAnything(file);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new Error('it is not a regular file');
+}
+
+function openAnything(file: string): number {
   try {
-    return openSync(file, FLAGS);
+    return openSync(file, REGULAR_FILE_FLAGS);
   } catch (thrown) {
     const code = systemCode(thrown);
     if (code === 'ELOOP') throw new Error('it is a symbolic link, which is not followed');
