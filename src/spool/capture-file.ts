@@ -1,14 +1,14 @@
 // Reading a capture file of any size in chunks; the format is in pcap.ts.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { GrecError, messageOf } from '../errors.ts';
+import { FILE_HEADER_BYTES } from './pcap.ts';
 import {
   type CaptureCursor,
   type CapturedPacket,
   captureCursor,
   checkFileHeader,
   decodeRecords,
-  FILE_HEADER_BYTES,
-} from './pcap.ts';
+} from './pcap-reader.ts';
 
 const CHUNK_BYTES = 1 << 20;
 
