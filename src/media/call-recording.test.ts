@@ -10,7 +10,7 @@ import { CAPTURE_FILE, FACTS_FILE, parseFacts, type Stream } from '../spool/segm
 import { openSegment } from '../spool/segment-writer.ts';
 import { openUdpParty } from '../testing/udp-party.ts';
 import { CallRecording, type RecordingContext } from './call-recording.ts';
-import { connect, metadata, openParty, startServer } from './fixtures/bench.ts';
+import { metadata, startCall } from './fixtures/bench.ts';
 import { createDgramIo } from './io/dgram-io.ts';
 import type { Leg } from './io/engine.ts';
 import { LocalEngine } from './io/local-engine.ts';
@@ -144,9 +144,7 @@ t.test('a disk that stays full when the daemon stops: what is lost stands in the
 });
 
 t.test('a spool that takes no segment is told, leaves the call alone, and is tried again', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA } = await connect(server, a.sdp(), b.sdp());
+  const { server, a, b, forA } = await startCall(t);
   rmSync(server.spool, { recursive: true });
   writeFileSync(server.spool, 'no folder');
   const start = () => server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
