@@ -292,19 +292,22 @@ t.test('two chains that were put together are told', async (t) => {
   ]);
 });
 
-t.test('ids: any part, the last one, an unknown one, an ambiguous one', async (t) => {
-  const archive = await archiveOf(t, 3);
-  const verified = async (...ids: string[]) =>
-    (await verifyArchive({ archive: archive.directory, ids })).asked;
-  t.match(await verified('000000000002'), [{ id: idOf(2), state: 'signed' }]);
-  t.match(await verified('last', idOf(1), idOf(1)), [{ id: idOf(3) }, { id: idOf(1) }]);
-  await t.rejects(verified('7000-8000'), { code: 'RECORDING_AMBIGUOUS' });
-  await t.rejects(verified('beef'), { code: 'RECORDING_UNKNOWN', hint: /at least 4 hex digits/ });
-  await t.rejects(verified('../../etc'), { code: 'RECORDING_UNKNOWN' });
-  await t.rejects(verifyArchive({ archive: join(archive.directory, 'none') }), {
-    code: 'ARCHIVE_UNREADABLE',
-  });
-});
+t.test(
+  'recordings are asked for by a part of their ids or as the last; what names none, or several, is refused',
+  async (t) => {
+    const archive = await archiveOf(t, 3);
+    const verified = async (...ids: string[]) =>
+      (await verifyArchive({ archive: archive.directory, ids })).asked;
+    t.match(await verified('000000000002'), [{ id: idOf(2), state: 'signed' }]);
+    t.match(await verified('last', idOf(1), idOf(1)), [{ id: idOf(3) }, { id: idOf(1) }]);
+    await t.rejects(verified('7000-8000'), { code: 'RECORDING_AMBIGUOUS' });
+    await t.rejects(verified('beef'), { code: 'RECORDING_UNKNOWN', hint: /at least 4 hex digits/ });
+    await t.rejects(verified('../../etc'), { code: 'RECORDING_UNKNOWN' });
+    await t.rejects(verifyArchive({ archive: join(archive.directory, 'none') }), {
+      code: 'ARCHIVE_UNREADABLE',
+    });
+  },
+);
 
 t.test('hostile manifests are findings: nothing outside is read, nothing grows, nothing hangs', async (t) => {
   const archive = await archiveOf(t, 2);
