@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { sha256 } from './digest.ts';
-import type { Metadata } from './metadata.ts';
+import { AUDIO_FILE, type Metadata } from './metadata.ts';
 import { stageRecording } from './write.ts';
 
 export const DAY = Date.UTC(2026, 0, 31, 9);
@@ -48,7 +48,7 @@ export async function record(
 ): Promise<string> {
   const id = idOf(number);
   const staging = await stageRecording(archive, id, at);
-  writeFileSync(staging.audioFile, audio);
+  writeFileSync(join(staging.directory, AUDIO_FILE), audio);
   const captures = [{ segment: `segment-${number}`, size: 3, sha256: sha256(Buffer.from('cap')) }];
   return staging.publish(metadataOf(id, at), captures);
 }

@@ -23,7 +23,7 @@ import {
   supersededManifest,
   supersededSignature,
 } from './manifest.ts';
-import { AUDIO_FILE, METADATA_FILE, type Metadata } from './metadata.ts';
+import { METADATA_FILE, type Metadata } from './metadata.ts';
 import { readRegularFileOrNothing } from './regular-file.ts';
 import { openSigner, type Signer } from './signing-key.ts';
 import { syncFolder, syncUpTo } from './sync.ts';
@@ -45,8 +45,6 @@ export interface ArchiveTarget {
 export interface Staging {
   /** Where its files are to be written and synced. */
   directory: string;
-  /** Where the audio is to be, as long as it is WAV. */
-  audioFile: string;
   /**
    * Adds metadata and manifest and puts the recording in its place, durably, as the next one of the archive's chain.
    * @param captures what it was made of
@@ -67,7 +65,6 @@ export async function stageRecording(target: ArchiveTarget, id: string, at: numb
   await mkdir(staging, { recursive: true, mode: 0o750 });
   return {
     directory: staging,
-    audioFile: join(staging, AUDIO_FILE),
     publish: (metadata, captures = []) => publish(target, staging, metadata, captures),
     discard: () => rm(staging, { recursive: true, force: true }),
   };
