@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { Random } from '../sip/fuzz.ts';
 import { type Archive, DAY, emptyArchive, idOf, OLD_ID, record, recordUnsigned } from './chained-fixture.ts';
 import { BLOCK_BYTES } from './digest.ts';
 import type { Finding } from './finding.ts';
@@ -23,17 +24,6 @@ import { type VerifyOptions, verifyArchive } from './verify.ts';
 const DAY_MS = 86_400_000;
 const SEED = 20_260_131;
 const FLIPS = 300;
-
-/** The same numbers for the same seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 async function archiveOf(t: Test, count: number): Promise<Archive> {
   const archive = emptyArchive(t);
@@ -60,15 +50,13 @@ t.test('one bit flipped anywhere is found, in the file in which it is', async (t
     // Nothing proves a manifest from before they were signed.
     .filter((file) => !file.endsWith(`${OLD_ID}/manifest.json`));
   t.equal(files.length, 18);
-  const random = seeded(SEED);
+  const random = new Random(SEED);
   const missed: string[] = [];
   for (const file of files) {
     const bytes = readFileSync(file);
-    const picked = Array.from({ length: Math.ceil(FLIPS / files.length) }, () =>
-      Math.floor(random() * bytes.length),
-    );
+    const picked = Array.from({ length: Math.ceil(FLIPS / files.length) }, () => random.below(bytes.length));
     for (const at of new Set([0, bytes.length - 1, ...picked])) {
-      const bit = Math.floor(random() * 8);
+      const bit = random.below(8);
       const changed = Buffer.from(bytes);
       changed[at] = (changed[at] ?? 0) ^ (1 << bit);
       writeFileSync(file, changed);
