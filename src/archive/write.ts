@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
+import { syncPath } from '../sync.ts';
 import { VERSION } from '../version.ts';
 import { addToChain, type NextLink } from './chain.ts';
 import { BLOCK_BYTES, digestFile, type FileDigest, sha256 } from './digest.ts';
@@ -26,7 +27,7 @@ import {
 import { METADATA_FILE, type Metadata } from './metadata.ts';
 import { readRegularFileOrNothing } from './regular-file.ts';
 import { openSigner, type Signer } from './signing-key.ts';
-import { syncFolder, syncUpTo } from './sync.ts';
+import { syncUpTo } from './sync.ts';
 import { dayFolder } from './walk.ts';
 
 /** Nobody makes a recording so often: who says so is not believed. */
@@ -127,7 +128,7 @@ async function writeManifest(
   const bytes = encodeManifest(manifestSignedBy(signer.keyId));
   await writeSynced(join(staging, MANIFEST_FILE), bytes);
   await writeSynced(join(staging, SIGNATURE_FILE), signer.sign(bytes));
-  await syncFolder(staging);
+  await syncPath(staging);
   return sha256(bytes);
 }
 

@@ -2,6 +2,7 @@
 import { open, stat } from 'node:fs/promises';
 import { GrecError } from '../errors.ts';
 import { findFfmpeg, forgetFfmpeg } from '../ffmpeg.ts';
+import { syncPath } from '../sync.ts';
 import type { AudioFile } from './audio-file.ts';
 import { FfmpegProcess } from './ffmpeg-process.ts';
 
@@ -72,12 +73,7 @@ class EncodedFile implements AudioFile {
   async finish(): Promise<void> {
     await this.#ffmpeg.end();
     this.#check();
-    const handle = await open(this.#target.file, 'r+');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await syncPath(this.#target.file);
     if ((await stat(this.#target.file)).size === 0) this.#give('it wrote nothing');
   }
 
