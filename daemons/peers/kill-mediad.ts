@@ -111,7 +111,7 @@ class KillRun {
     await this.#recordedAgain();
     await this.#calls.heard(25);
     this.#calls.silence();
-    await delay(PACKET_MS * 5);
+    await this.#calls.heardOut();
     await this.#calls.hangUp();
     await this.#installation.until('all segments are closed', async () => {
       const status = await this.#status();
