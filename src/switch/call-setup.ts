@@ -11,7 +11,7 @@ import { passesEarlyMedia, weigh } from './hunt-plan.ts';
 import { failureStatus, phrase, statusForCaller } from './response-mapping.ts';
 import { sdpOf } from './sdp-body.ts';
 import { SetupMedia } from './setup-media.ts';
-import { withDiversion } from './shown-caller.ts';
+import { afterRedirection } from './shown-caller.ts';
 import { isForbidden, srtpRequired } from './srtp-policy.ts';
 
 type Ack = (body?: Body) => void;
@@ -146,8 +146,15 @@ export class CallSetup {
     this.#redirections += fresh.length > 0 ? 1 : 0;
     for (const { route } of fresh) this.#tried.add(route.uri);
     log.info({ by: target.to.number, to: fresh.map(({ number }) => number) }, 'redirected');
-    const shown = withDiversion(target.shown ?? plan.shown, target.to.number, this.#invite.flow.local);
-    const targets = fresh.map(({ route, number }) => ({ ...targetOf(route, number), shown }));
+    const numbers = [...new Set(fresh.map(({ number }) => number))];
+    const shownAt = (to: string) => {
+      const step = { from: target.to.number, to, status: response.status, place: numbers.indexOf(to) + 1 };
+      return afterRedirection(target.shown ?? plan.shown, step, this.#invite.flow.local);
+    };
+    const targets = fresh.map(({ route, number }) => ({
+      ...targetOf(route, number),
+      shown: shownAt(number),
+    }));
     const permitted = targets.filter((one) => this.#isPermitted(one));
     // The phones of one number ring together.
     return [...Map.groupBy(permitted, ({ to }) => to.number).values()];
