@@ -21,6 +21,7 @@ const BASE = [
   'consent-tone',
   'errors',
   'ffmpeg',
+  'sync',
   'log',
   'log-destination',
   'log-levels',

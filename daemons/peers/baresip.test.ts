@@ -16,7 +16,12 @@ const agentFile = tones.write('agent', AGENT_HZ);
 const customerFile = tones.write('customer', CUSTOMER_HZ);
 t.teardown(() => tones.remove());
 
-const talk = () => new Promise((resolve) => setTimeout(resolve, TALK_MS));
+/** @returns for how long they talked, in milliseconds: on a busy machine it is more than was meant */
+async function talk(): Promise<number> {
+  const began = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, TALK_MS));
+  return performance.now() - began;
+}
 
 async function channelsOfOnly(installation: Installation) {
   const [row] = await installation.recordings(1);
@@ -52,7 +57,7 @@ t.test(
     await Promise.all([installation.registered('7001'), installation.registered('7002')]);
     customer.dial('7001');
     await Promise.all([agent.event('CALL_ESTABLISHED'), customer.event('CALL_ESTABLISHED')]);
-    await talk();
+    const talked = await talk();
     agent.hangUp();
     await customer.event('CALL_CLOSED');
     const { row, channels } = await channelsOfOnly(installation);
@@ -60,7 +65,7 @@ t.test(
     t.match(row, { state: 'complete', caller: '7002', callee: '7001', dn: '7001', direction: 'internal' });
     t.ok(shareOf(AGENT_HZ, left) > 0.9, `left is the agent: ${shareOf(AGENT_HZ, left)}`);
     t.ok(shareOf(CUSTOMER_HZ, right) > 0.9, `right is the customer: ${shareOf(CUSTOMER_HZ, right)}`);
-    t.ok(Math.abs(row.duration - TALK_MS) < 1000, `${row.duration} ms`);
+    t.ok(Math.abs(row.duration - talked) < 1000, `${row.duration} ms`);
   },
 );
 

@@ -1,41 +1,23 @@
 // The disk of the spool is full to the end of the media server: the call goes on, and its recording says what is missing.
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { mountDisk, noDisk, unmountDisk } from '../../src/testing/small-disk.ts';
 import { type Installation, install } from './installation.ts';
 import { NumberedCalls, PACKET_MS } from './numbered-calls.ts';
-
-const mount = (directory: string) =>
-  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory], { encoding: 'utf8' });
-const unmount = (directory: string) => spawnSync('umount', ['-l', directory]);
-
-/** Why there can be no disk of its own here; false when there can. */
-function noMount(): string | false {
-  const trial = mkdtempSync(join(tmpdir(), 'grec-disk-'));
-  const { status, stderr } = mount(trial);
-  if (status === 0) unmount(trial);
-  rmSync(trial, { recursive: true });
-  return status === 0 ? false : `a file system cannot be mounted here: ${stderr}`;
-}
 
 async function stopAll(installation: Installation, calls: NumberedCalls): Promise<void> {
   await calls.close();
   await installation.daemons.stop();
-  unmount(installation.config.paths.spool);
+  unmountDisk(installation.config.paths.spool);
   await installation.stop();
 }
 
-t.test('a disk that stays full', { skip: noMount(), timeout: 60_000 }, async (t) => {
+t.test('a disk that stays full', { skip: noDisk(), timeout: 60_000 }, async (t) => {
   const installation = await install({
     mediaPorts: 40,
-    prepare: (directory) => {
-      const spool = join(directory, 'state', 'spool');
-      mkdirSync(spool, { recursive: true });
-      mount(spool);
-    },
+    prepare: (directory) => mountDisk(join(directory, 'state', 'spool'), '256k'),
   });
   const calls = new NumberedCalls(installation);
   t.teardown(() => stopAll(installation, calls));

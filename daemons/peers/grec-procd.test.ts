@@ -21,6 +21,7 @@ import {
   T0,
   talk,
 } from '../../src/processing/fixtures/segments.ts';
+import { Random } from '../../src/sip/fuzz.ts';
 
 const PROGRAM = fileURLToPath(new URL('../grec-procd.ts', import.meta.url));
 
@@ -101,18 +102,14 @@ t.test('kill -9 at random instants loses nothing and makes nothing twice', async
   const calls = 40;
   const seed = Number(Date.now() % 1_000_000);
   t.comment(`seed ${seed}`);
-  let random = seed;
-  const next = (below: number) => {
-    random = (random * 1_103_515_245 + 12_345) % 2 ** 31;
-    return random % below;
-  };
+  const random = new Random(seed);
   const { file, config, state } = prepare(t);
   let told = 0;
   for (let round = 0; round < 3; round += 1) {
     const child = launch(t, file);
     await untilReady(child);
     for (const until = Math.min(calls, told + 12); told < until; told += 1) tellCall(state, told);
-    await new Promise((done) => setTimeout(done, next(150)));
+    await new Promise((done) => setTimeout(done, random.below(150)));
     child.kill('SIGKILL');
     await once(child, 'exit');
   }

@@ -1,5 +1,6 @@
 // Hostile SIP for a switch with calls up: well-formed where that gets it further in, aimed at the calls and at the switch itself.
 import { Fuzzer, Random } from '../../src/sip/fuzz.ts';
+import { hostileContact, hostileSdp, METHODS, NAMES, SESSION_IDS } from './hostile-words.ts';
 
 /** A live call, as somebody who has nearly seen it knows it. */
 export interface Target {
@@ -16,34 +17,6 @@ export interface HostileOptions {
   number: string;
   targets: readonly Target[];
 }
-
-const METHODS = [
-  'INVITE',
-  'REGISTER',
-  'ACK',
-  'BYE',
-  'CANCEL',
-  'OPTIONS',
-  'INFO',
-  'PRACK',
-  'REFER',
-  'MESSAGE',
-];
-const NAMES = [
-  '"\\\u001b]0;owned\\\u0007"',
-  '"a\\\u0000b"',
-  '"x\u202egnp.exe"',
-  '"%0d%0aX: y"',
-  `"${'n'.repeat(2000)}"`,
-  '',
-];
-const SESSION_IDS = [
-  '0'.repeat(32),
-  'f'.repeat(32),
-  '../../../../etc/passwd',
-  `${'a'.repeat(32)};remote=${'b'.repeat(32)}`,
-  'A'.repeat(5000),
-];
 
 export class HostileSip {
   readonly #random: Random;
@@ -99,10 +72,10 @@ export class HostileSip {
     const { number, host } = this.#options;
     return this.#request('INVITE', `sip:${number}@${host}`, {
       via: `${from.host}:${from.port}`,
-      contact: this.contact(),
-      body: this.sdp(),
+      contact: this.#contact(),
+      body: this.#sdp(),
       more: [
-        ...(this.#random.chance(50) ? [`Record-Route: ${this.contact().replace('>', ';lr>')}`] : []),
+        ...(this.#random.chance(50) ? [`Record-Route: ${this.#contact().replace('>', ';lr>')}`] : []),
         `Session-ID: ${this.#random.pick(SESSION_IDS)}`,
       ],
     });
@@ -121,82 +94,12 @@ export class HostileSip {
     return this.#answerTo(request, 200, '');
   }
 
-  contact(): string {
-    const { host, port } = this.#options;
-    return this.#random.pick([
-      `<sip:x@${host}:${port}>`,
-      `<sip:x@${host}:${port};transport=tcp>`,
-      '<sip:x@224.0.1.75:5060>',
-      '<sip:x@255.255.255.255>',
-      '<sip:x@0.0.0.0:5060>',
-      '<sip:x@127.0.0.1:1>',
-      '<sip:x@127.0.0.1:65535>',
-      '<sip:x@no.such.name.invalid>',
-      '<sip:x@[::1]:5060>',
-      '<sip:x@h;maddr=239.9.9.9>',
-      '<sips:x@127.0.0.1>',
-      '<d7:command4:pinge>',
-      `<sip:${'%00'.repeat(100)}@127.0.0.1>`,
-      '<sip:x@127.0.0.1:9?Route=%3Csip:evil%3E&Replaces=a>',
-    ]);
+  #contact(): string {
+    return hostileContact(this.#random, this.#options);
   }
 
-  sdp(): string {
-    const random = this.#random;
-    const { host } = this.#options;
-    const address = random.pick([
-      host,
-      '0.0.0.0',
-      '224.1.1.1',
-      '255.255.255.255',
-      '127.0.0.1',
-      'host.invalid',
-      '10.9.8.7',
-    ]);
-    const port = random.pick([
-      '0',
-      '1',
-      '9',
-      '4000',
-      '65535',
-      '65536',
-      '99999',
-      '-1',
-      String(10_000 + random.below(22_000)),
-    ]);
-    const protocol = random.pick([
-      'RTP/AVP',
-      'RTP/AVP',
-      'RTP/AVP',
-      'RTP/SAVP',
-      'UDP/TLS/RTP/SAVPF',
-      'udptl',
-      'x',
-    ]);
-    const formats = random.pick(['0', '0 8', '8 101', '18', '96', '0 '.repeat(500), '', '0 0 0 256 -1']);
-    const lines = [
-      'v=0',
-      `o=- ${'9'.repeat(random.below(40))} 1 IN IP4 ${address}`,
-      's=-',
-      `c=IN IP4 ${address}`,
-      't=0 0',
-    ];
-    for (let count = random.pick([1, 1, 1, 2, 60]); count > 0; count--)
-      lines.push(`m=audio ${port} ${protocol} ${formats}`);
-    for (let count = random.pick([0, 1, 3, 300]); count > 0; count--)
-      lines.push(
-        random.pick([
-          'a=rtcp:0',
-          'a=rtcp:65536',
-          'a=sendonly',
-          'a=inactive',
-          'a=rtpmap:96 PCMU/0',
-          'a=fmtp:0 \u001b[2J',
-          'a=ptime:0',
-        ]),
-      );
-    const text = `${lines.join('\r\n')}\r\n`;
-    return random.chance(20) ? text.slice(0, random.below(text.length)) : text;
+  #sdp(): string {
+    return hostileSdp(this.#random, this.#options.host);
   }
 
   #flood(): Buffer {
@@ -209,8 +112,8 @@ export class HostileSip {
     ]);
     return this.#request(this.#random.pick(METHODS), uri, {
       via: `127.0.0.15:${1 + this.#random.below(65_535)}`,
-      contact: this.contact(),
-      body: this.#random.chance(30) ? this.sdp() : '',
+      contact: this.#contact(),
+      body: this.#random.chance(30) ? this.#sdp() : '',
       more: [`Session-ID: ${this.#random.pick(SESSION_IDS)}`],
     });
   }
@@ -236,8 +139,8 @@ export class HostileSip {
     ]);
     return this.#request(this.#random.pick(METHODS), `sip:7001@${host}`, {
       via: '127.0.0.15:5060',
-      contact: this.contact(),
-      body: this.#random.chance(50) ? this.sdp() : '',
+      contact: this.#contact(),
+      body: this.#random.chance(50) ? this.#sdp() : '',
       more: [],
       ...near,
     });
@@ -249,7 +152,7 @@ export class HostileSip {
     const uri = `sip:${host}`;
     return this.#request('REGISTER', uri, {
       via: '127.0.0.15:5060',
-      contact: this.contact(),
+      contact: this.#contact(),
       body: '',
       more: [
         `Authorization: Digest username="${number}", realm="grec", nonce="${nonce}", uri="${uri}", response="${'0'.repeat(32)}", algorithm=MD5, qop=auth, nc=00000001, cnonce="c"`,
@@ -272,7 +175,7 @@ export class HostileSip {
         `To: <sip:b@h>;tag=${target.tags.remote}`,
         `Call-ID: ${target.callId}`,
         `CSeq: ${1 + this.#random.below(3)} ${method}`,
-        `Contact: ${this.contact()}`,
+        `Contact: ${this.#contact()}`,
         'Content-Length: 0',
         '',
         '',
@@ -320,7 +223,7 @@ export class HostileSip {
     return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`);
   }
 
-  #answerTo(request: string, status: number, body = this.sdp()): Buffer {
+  #answerTo(request: string, status: number, body = this.#sdp()): Buffer {
     const header = (name: string) => new RegExp(`^${name}: *(.*)\\r$`, 'im').exec(request)?.[1] ?? '';
     const to = header('to');
     const lines = [
@@ -330,8 +233,8 @@ export class HostileSip {
       `To: ${to.includes('tag=') ? to : `${to};tag=h`}`,
       `Call-ID: ${header('call-id')}`,
       `CSeq: ${header('cseq')}`,
-      ...(status >= 180 ? [`Contact: ${this.contact()}`] : []),
-      ...(this.#random.chance(30) ? [`Record-Route: ${this.contact().replace('>', ';lr>')}`] : []),
+      ...(status >= 180 ? [`Contact: ${this.#contact()}`] : []),
+      ...(this.#random.chance(30) ? [`Record-Route: ${this.#contact().replace('>', ';lr>')}`] : []),
       ...(body === '' ? [] : ['Content-Type: application/sdp']),
       `Content-Length: ${Buffer.byteLength(body)}`,
     ];

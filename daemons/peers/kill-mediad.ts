@@ -1,9 +1,10 @@
 // The media server, or one of its relay workers, killed again and again under load: no call drops, and every packet is accounted for.
 import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Random } from '../../src/sip/fuzz.ts';
 import { type Installation, install } from './installation.ts';
 import { NumberedCalls, PACKET_MS, readSpool } from './numbered-calls.ts';
-import { Outages, seeded } from './outages.ts';
+import { Outages } from './outages.ts';
 import { accountFor, noPackets, type PacketAccount } from './packet-accounts.ts';
 
 /** One kill in so many does not wait until all calls are recorded again after the one before. */
@@ -68,7 +69,7 @@ class KillRun {
   readonly #options: KillMediadOptions;
   readonly #outages: Outages;
   readonly #calls: NumberedCalls;
-  readonly #random: () => number;
+  readonly #random: Random;
   /** When, by the clock of the packets. */
   readonly #kills: number[] = [];
   readonly #problems: string[] = [];
@@ -82,7 +83,7 @@ class KillRun {
     this.#options = options;
     this.#outages = new Outages(installation);
     this.#calls = new NumberedCalls(installation);
-    this.#random = seeded(options.seed);
+    this.#random = new Random(options.seed);
   }
 
   async end(): Promise<void> {
@@ -101,16 +102,16 @@ class KillRun {
     // What is captured before the first kill is the beginning of each recording.
     await this.#calls.heard(50);
     for (let count = 0; count < kills; count += 1) {
-      const isHasty = this.#random() < 1 / HASTY;
+      const isHasty = this.#random.fraction() < 1 / HASTY;
       if (!isHasty) await this.#recordedAgain();
-      await delay(this.#random() * LONGEST_LIFE_MS);
-      if (this.#random() < 0.5) await this.#killWorker();
+      await delay(this.#random.fraction() * LONGEST_LIFE_MS);
+      if (this.#random.chance(50)) await this.#killWorker();
       else await this.#killDaemon();
     }
     await this.#recordedAgain();
     await this.#calls.heard(25);
     this.#calls.silence();
-    await delay(PACKET_MS * 5);
+    await this.#calls.heardOut();
     await this.#calls.hangUp();
     await this.#installation.until('all segments are closed', async () => {
       const status = await this.#status();
@@ -140,7 +141,7 @@ class KillRun {
   /** Of a media server that is about to start there is none yet. */
   async #killWorker(): Promise<void> {
     const { workers = [] } = (await this.#status()) ?? {};
-    const pid = workers[Math.floor(this.#random() * workers.length)]?.pid;
+    const pid = workers[this.#random.below(workers.length)]?.pid;
     if (pid === undefined || pid === this.#lastWorker) return this.#killDaemon();
     this.#kills.push(performance.now());
     process.kill(pid, 'SIGKILL');

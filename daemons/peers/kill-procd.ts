@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { verifyFiles } from '../../src/archive/read.ts';
+import { Random } from '../../src/sip/fuzz.ts';
 import { type Installation, install } from './installation.ts';
-import { Outages, seeded } from './outages.ts';
+import { Outages } from './outages.ts';
 import { CARRIER, compareAll, placeCalls } from './recorded-calls.ts';
 
 /** Calls that are up at the same time. */
@@ -39,9 +40,9 @@ export async function killProcessor(rounds: number, seed: number, calls: number)
   try {
     const rate = CONCURRENT / (SECONDS + 1);
     const placed = await placeCalls({ calls, rate, seconds: SECONDS }, installation, directory);
-    const random = seeded(seed);
+    const random = new Random(seed);
     for (let round = 0; round < rounds; round += 1) {
-      await delay(random() * LONGEST_LIFE_MS);
+      await delay(random.fraction() * LONGEST_LIFE_MS);
       await outages.kill('grec-procd');
       outages.launch('grec-procd');
     }

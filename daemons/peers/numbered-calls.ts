@@ -103,6 +103,22 @@ export class NumberedCalls {
     clearInterval(this.#timer);
   }
 
+  /** Resolves when the last that was said has been heard by all. */
+  async heardOut(): Promise<void> {
+    await Promise.all(
+      this.flows.map(async ({ to, sent }, index) => {
+        const last = sent.findLastIndex((at) => !Number.isNaN(at));
+        const { receiver } = to.media;
+        const isHeard = () =>
+          receiver.streams.some(
+            ({ ssrc, packets }) =>
+              ssrc === index + 1 && packets.some(({ payload }) => numberOf(payload) === last),
+          );
+        while (!isHeard()) await receiver.until(receiver.count().received + 1);
+      }),
+    );
+  }
+
   async hangUp(): Promise<void> {
     this.#isEnding = true;
     for (const { from } of this.flows) if (from.direction === 'outgoing') await from.hangup();

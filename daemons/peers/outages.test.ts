@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { RecordingRow } from '../../src/catalog/rows.ts';
 import type { DaemonName } from '../../src/config.ts';
+import { Random } from '../../src/sip/fuzz.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { type Installation, install, readChannels } from './installation.ts';
 import { lookAround } from './kill-procd.ts';
-import { anySeed, Outages, seeded } from './outages.ts';
+import { anySeed, Outages } from './outages.ts';
 import { CARRIER, linear, placeCalls, type SentAudio, untilCalls } from './recorded-calls.ts';
 import { noSipp } from './sipp.ts';
 
@@ -104,9 +105,9 @@ t.test(
   },
   async (t) => {
     const seed = anySeed();
-    const random = seeded(seed);
+    const random = new Random(seed);
     const cut = (file: string, most: number) => {
-      truncateSync(file, Math.max(0, statSync(file).size - Math.ceil(random() * most)));
+      truncateSync(file, Math.max(0, statSync(file).size - Math.ceil(random.fraction() * most)));
     };
     const { installation, rows, sent } = await killDuringCalls(t, ALL, ({ config: { paths } }) => {
       for (const daemon of ['grec-sipd', 'grec-mediad']) {

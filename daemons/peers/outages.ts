@@ -8,17 +8,6 @@ import type { Installation } from './installation.ts';
 
 const DAEMONS = fileURLToPath(new URL('..', import.meta.url));
 
-/** Numbers from 0 to 1 that a seed tells: the same seed, the same instants (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export function anySeed(): number {
   return randomBytes(4).readUInt32LE();
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openCapture } from '../../src/spool/capture-file.ts';
-import type { CapturedPacket } from '../../src/spool/pcap.ts';
+import type { CapturedPacket } from '../../src/spool/pcap-reader.ts';
 import { CAPTURE_FILE, FACTS_FILE } from '../../src/spool/segment.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { toLinear } from '../../src/testing/dialogue.ts';

@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Metadata } from './metadata.ts';
+import { AUDIO_FILE, type Metadata } from './metadata.ts';
 import { readManifest, readMetadata, verifyFiles } from './read.ts';
 import { dayFolder } from './walk.ts';
 import { findFinished, removeLeftovers, stageRecording } from './write.ts';
@@ -38,7 +38,7 @@ const metadata: Metadata = {
 
 async function publish(archive: string, change: Partial<Metadata> = {}): Promise<string> {
   const staging = await stageRecording(target(archive), ID, AT);
-  writeFileSync(staging.audioFile, 'audio');
+  writeFileSync(join(staging.directory, AUDIO_FILE), 'audio');
   return staging.publish({ ...metadata, ...change });
 }
 
@@ -60,13 +60,13 @@ t.test('a published recording lies in the folder of its day and is whole', async
 t.test('until it is published there is nothing but a hidden folder', async (t) => {
   const archive = join(t.testdir(), 'archive');
   const staging = await stageRecording(target(archive), ID, AT);
-  writeFileSync(staging.audioFile, 'half');
+  writeFileSync(join(staging.directory, AUDIO_FILE), 'half');
   t.same(readdirSync(join(archive, dayFolder(AT))), [`.${ID}.tmp`]);
   t.same(await removeLeftovers(archive, [AT, 0]), [`.${ID}.tmp`]);
   t.same(readdirSync(join(archive, dayFolder(AT))), []);
   const again = await stageRecording(target(archive), ID, AT);
   await again.discard();
-  t.notOk(existsSync(again.audioFile));
+  t.notOk(existsSync(again.directory));
 });
 
 t.test('a start on the next day moves it there', async (t) => {

@@ -13,6 +13,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { readRegularFile } from '../regular-file.ts';
+import { syncPath } from '../sync.ts';
 import { sha256 } from './digest.ts';
 import {
   CHAIN_FOLDER,
@@ -26,7 +27,6 @@ import {
 } from './links.ts';
 import { LARGEST_MANIFEST_BYTES, MANIFEST_FILE, type Manifest, parseManifest } from './manifest.ts';
 import { readPublicKeys } from './public-keys.ts';
-import { syncFolder } from './sync.ts';
 import { checkRecording } from './verify-recording.ts';
 import { walkArchive } from './walk.ts';
 
@@ -151,7 +151,7 @@ function manifestIn(directory: string): Buffer | undefined {
 async function rebuild(archive: string): Promise<Link | undefined> {
   const links = await scan(archive);
   await mkdir(join(archive, CHAIN_FOLDER), { recursive: true, mode: 0o750 });
-  await syncFolder(archive);
+  await syncPath(archive);
   const files = Map.groupBy(links, ({ sequence }) => linksFile(archive, sequence));
   for (const group of files.values()) await append(archive, group);
   return links.at(-1);
@@ -204,6 +204,6 @@ async function openOrCreate(file: string) {
   await mkdir(dirname(file), { recursive: true, mode: 0o750 });
   const handle = await open(file, 'a+', 0o640);
   await handle.close();
-  await syncFolder(dirname(file));
+  await syncPath(dirname(file));
   return open(file, 'r+');
 }

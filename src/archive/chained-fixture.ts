@@ -3,7 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { sha256 } from './digest.ts';
-import type { Metadata } from './metadata.ts';
+import type { Finding } from './finding.ts';
+import { AUDIO_FILE, type Metadata } from './metadata.ts';
+import { type VerifyOptions, verifyArchive } from './verify.ts';
 import { stageRecording } from './write.ts';
 
 export const DAY = Date.UTC(2026, 0, 31, 9);
@@ -48,7 +50,7 @@ export async function record(
 ): Promise<string> {
   const id = idOf(number);
   const staging = await stageRecording(archive, id, at);
-  writeFileSync(staging.audioFile, audio);
+  writeFileSync(join(staging.directory, AUDIO_FILE), audio);
   const captures = [{ segment: `segment-${number}`, size: 3, sha256: sha256(Buffer.from('cap')) }];
   return staging.publish(metadataOf(id, at), captures);
 }
@@ -67,3 +69,18 @@ export function recordUnsigned(archive: Archive, at: number, id = OLD_ID): strin
   writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
   return path;
 }
+
+/** An archive of so many recordings, numbered from 1. */
+export async function archiveOf(t: Test, count: number): Promise<Archive> {
+  const archive = emptyArchive(t);
+  for (let number = 1; number <= count; number += 1) await record(archive, number);
+  return archive;
+}
+
+export async function findingsOf(archive: Archive, options: Partial<VerifyOptions> = {}): Promise<Finding[]> {
+  return (await verifyArchive({ archive: archive.directory, ...options })).findings;
+}
+
+/** Of the recording with this number, where {@link record} has put it. */
+export const folderOf = (archive: Archive, number: number) =>
+  join(archive.directory, `2026/01/31/${idOf(number)}`);

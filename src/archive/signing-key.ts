@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
+import { syncPathNow } from '../sync.ts';
 import { sha256 } from './digest.ts';
 
 export const KEYS_FOLDER = 'keys';
@@ -97,7 +98,7 @@ function createSigningKey(file: string): void {
       if (systemCode(thrown) !== 'EEXIST') throw thrown;
     }
     rmSync(fresh);
-    syncFolderNow(dirname(file));
+    syncPathNow(dirname(file));
   } catch (thrown) {
     throw unusable(file, thrown);
   }
@@ -121,7 +122,7 @@ export function rotateSigningKey(file: string, archive: string): Signer {
     publishKey(archive, signer);
     giveToOwnerOf(file, fresh);
     renameSync(fresh, file);
-    syncFolderNow(dirname(file));
+    syncPathNow(dirname(file));
     return signer;
   } catch (thrown) {
     rmSync(fresh, { force: true });
@@ -136,8 +137,8 @@ function publishKey(archive: string, { keyId, publicPem }: Signer): void {
   const fresh = join(dirname(file), `.${keyId}.${process.pid}.tmp`);
   writeSynced(fresh, publicPem, 0o644);
   renameSync(fresh, file);
-  syncFolderNow(dirname(file));
-  syncFolderNow(archive);
+  syncPathNow(dirname(file));
+  syncPathNow(archive);
 }
 
 /** What root makes here is for the daemon, which has the folder around it. */
@@ -159,15 +160,6 @@ function writeSynced(file: string, text: string, mode: number): void {
   const fd = openSync(file, 'wx', mode);
   try {
     writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function syncFolderNow(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -8,6 +8,7 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { readRegularFileOrNothing } from '../regular-file.ts';
+import { syncPath } from '../sync.ts';
 import { VERSION } from '../version.ts';
 import { addToChain, type NextLink } from './chain.ts';
 import { BLOCK_BYTES, digestFile, type FileDigest, sha256 } from './digest.ts';
@@ -24,9 +25,9 @@ import {
   supersededManifest,
   supersededSignature,
 } from './manifest.ts';
-import { AUDIO_FILE, METADATA_FILE, type Metadata } from './metadata.ts';
+import { METADATA_FILE, type Metadata } from './metadata.ts';
 import { openSigner, type Signer } from './signing-key.ts';
-import { syncFolder, syncUpTo } from './sync.ts';
+import { syncUpTo } from './sync.ts';
 import { dayFolder } from './walk.ts';
 
 /** Nobody makes a recording so often: who says so is not believed. */
@@ -45,8 +46,6 @@ export interface ArchiveTarget {
 export interface Staging {
   /** Where its files are to be written and synced. */
   directory: string;
-  /** Where the audio is to be, as long as it is WAV. */
-  audioFile: string;
   /**
    * Adds metadata and manifest and puts the recording in its place, durably, as the next one of the archive's chain.
    * @param captures what it was made of
@@ -67,7 +66,6 @@ export async function stageRecording(target: ArchiveTarget, id: string, at: numb
   await mkdir(staging, { recursive: true, mode: 0o750 });
   return {
     directory: staging,
-    audioFile: join(staging, AUDIO_FILE),
     publish: (metadata, captures = []) => publish(target, staging, metadata, captures),
     discard: () => rm(staging, { recursive: true, force: true }),
   };
@@ -130,7 +128,7 @@ async function writeManifest(
   const bytes = encodeManifest(manifestSignedBy(signer.keyId));
   await writeSynced(join(staging, MANIFEST_FILE), bytes);
   await writeSynced(join(staging, SIGNATURE_FILE), signer.sign(bytes));
-  await syncFolder(staging);
+  await syncPath(staging);
   return sha256(bytes);
 }
 

@@ -1,13 +1,10 @@
 // A file that appears under its name only when it is whole: temporary name, fsync, rename.
 import {
-  closeSync,
   createReadStream,
   createWriteStream,
   existsSync,
-  fsyncSync,
   linkSync,
   mkdtempSync,
-  openSync,
   renameSync,
   rmSync,
   statSync,
@@ -17,6 +14,7 @@ import { basename, dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
+import { syncPathNow } from '../sync.ts';
 
 /** Where links are not known (FAT, some network file systems). */
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
@@ -53,10 +51,10 @@ export class NewFile {
   /** The file is whole: it takes its name. @throws GrecError FILE_EXISTS, FILE_UNWRITABLE */
   keep(): void {
     try {
-      sync(this.path);
+      syncPathNow(this.path);
       if (this.replace) renameSync(this.path, this.target);
       else this.linkOrRename();
-      sync(dirname(this.target));
+      syncPathNow(dirname(this.target));
     } catch (thrown) {
       throw systemCode(thrown) === 'EEXIST' ? exists(this.target) : unwritable(this.target, thrown);
     }
@@ -102,15 +100,6 @@ export async function copyInto(
     await pipeline(createReadStream(source), count, createWriteStream(target, { flags: 'wx' }));
   } catch (thrown) {
     throw unwritable(target, thrown);
-  }
-}
-
-function sync(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

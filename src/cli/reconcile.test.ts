@@ -160,6 +160,16 @@ t.test('a line of the journal that cannot be read is told: calls may be in it', 
   });
 });
 
+t.test('an archive that cannot be read is an error that says so, not a difference', async (t) => {
+  const state = stateWithOneRecording(t);
+  const archive = join(state.directory, 'state', 'archive');
+  rmSync(archive, { recursive: true });
+  writeFileSync(archive, '');
+  const { code, out, err } = await grec(state, ['reconcile']);
+  t.strictSame([code, out], [1, '']);
+  t.match(err, 'cannot read the archive');
+});
+
 t.test('without a catalog, or with a time that is none: an error that says what to do', async (t) => {
   const state = emptyState(t);
   const { code, err } = await grec(state, ['reconcile']);

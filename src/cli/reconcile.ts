@@ -1,10 +1,10 @@
 // `grec reconcile`: calls that had to be recorded against recordings that exist and can be played; each difference with its reason.
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { recordingIdOf, recordingIdOfCall } from '../archive/ids.ts';
+import { dayFolder, walkArchive } from '../archive/walk.ts';
 import { type CatalogReader, openCatalogReader } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
-import { GrecError, messageOf, systemCode } from '../errors.ts';
+import { GrecError, messageOf } from '../errors.ts';
 import { type DueCall, DueRecordings } from '../spool/due-recordings.ts';
 import { createJournalReader } from '../spool/journal-reader.ts';
 import type { CliContext } from './context.ts';
@@ -14,6 +14,7 @@ import { progressOf } from './progress.ts';
 import { faultOf } from './reconcile-files.ts';
 import { localTime } from './table.ts';
 import { readTime } from './time.ts';
+import { readJournal } from './why-journal.ts';
 
 export interface ReconcileOptions {
   since?: string;
@@ -38,14 +39,14 @@ const BATCH = 2000;
 
 /**
  * @returns status 1 when there is a difference
- * @throws GrecError USAGE, CATALOG_UNUSABLE, JOURNAL_INVALID
+ * @throws GrecError USAGE, CATALOG_UNUSABLE, JOURNAL_INVALID, ARCHIVE_UNREADABLE
  */
 export async function reconcile(context: CliContext, { since }: ReconcileOptions): Promise<number> {
   const from = since === undefined ? 0 : readTime(since, Date.now());
   const catalog = openCatalogReader(context.config.paths.catalog);
   try {
     const work = new Reconciliation(context, catalog, from);
-    work.run();
+    await work.run();
     work.show();
     return work.differences.length === 0 ? EXIT.ok : EXIT.failure;
   } finally {
@@ -67,10 +68,10 @@ class Reconciliation {
     this.#since = since;
   }
 
-  run(): void {
+  async run(): Promise<void> {
     this.#compareCalls();
     this.#compareRecordings();
-    this.#compareArchive();
+    await this.#compareArchive();
   }
 
   /** What had to be recorded, by the journal: is it in the catalog? */
@@ -79,7 +80,7 @@ class Reconciliation {
     const reader = createJournalReader({ directory, daemon: 'grec-sipd' });
     const due = new DueRecordings();
     for (;;) {
-      const { events, problems } = readable(() => reader.read(BATCH));
+      const { events, problems } = readJournal(() => reader.read(BATCH));
       for (const { file, offset, message } of problems) {
         const reason = `${file}, byte ${offset}: ${message}; what calls it tells of is not known`;
         this.#tell({ kind: 'journal', reason });
@@ -133,23 +134,21 @@ class Reconciliation {
     return state === 'partial' ? { kind: 'partial', reason: reason ?? 'it is not known why' } : undefined;
   }
 
-  /** What is in the archive: is it in the catalog? Folders are dated, year, month, day, in UTC. */
-  #compareArchive(): void {
+  /** What is in the archive: is it in the catalog? What is no recording is for `grec verify`. */
+  async #compareArchive(): Promise<void> {
     const { archive } = this.#context.config.paths;
-    const first = new Date(this.#since).toISOString().slice(0, 10).replaceAll('-', '/');
-    for (const year of foldersOf(archive, /^\d{4}$/))
-      for (const month of foldersOf(join(archive, year), /^\d\d$/))
-        for (const day of foldersOf(join(archive, year, month), /^\d\d$/)) {
-          const dated = `${year}/${month}/${day}`;
-          if (dated >= first) this.#compareDay(dated, foldersOf(join(archive, dated), /^[0-9a-f-]{36}$/));
-        }
-  }
-
-  #compareDay(dated: string, ids: readonly string[]): void {
-    for (const recording of ids) {
-      if (this.#catalog.get(recording) !== undefined) continue;
-      const reason = `it is in the archive, in ${dated}, and the catalog does not know it`;
-      this.#tell({ kind: 'unlisted', recording, reason });
+    try {
+      for await (const found of walkArchive(archive, dayFolder(this.#since))) {
+        if (found.kind !== 'recording' || this.#catalog.get(found.id) !== undefined) continue;
+        const reason = `it is in the archive, in ${dirname(found.path)}, and the catalog does not know it`;
+        this.#tell({ kind: 'unlisted', recording: found.id, reason });
+      }
+    } catch (thrown) {
+      if (thrown instanceof GrecError) throw thrown;
+      throw new GrecError('ARCHIVE_UNREADABLE', `cannot read the archive: ${messageOf(thrown)}`, {
+        hint: 'run as the user that runs the daemons, or as root',
+        cause: thrown,
+      });
     }
   }
 
@@ -200,31 +199,4 @@ function lineOf({ at, kind, recording, from, to, reason }: Difference): string[]
     from === undefined ? '-' : `${from} → ${to ?? '?'}`,
     reason,
   ];
-}
-
-/** In order; none of a folder that is not there. @throws GrecError ARCHIVE_UNREADABLE */
-function foldersOf(directory: string, pattern: RegExp): string[] {
-  try {
-    const entries = readdirSync(directory, { withFileTypes: true });
-    return entries
-      .flatMap((entry) => (entry.isDirectory() && pattern.test(entry.name) ? [entry.name] : []))
-      .sort();
-  } catch (thrown) {
-    if (systemCode(thrown) === 'ENOENT') return [];
-    throw new GrecError('RECORDING_UNREADABLE', `cannot read the archive: ${messageOf(thrown)}`, {
-      hint: 'run as the user that runs the daemons, or as root',
-      cause: thrown,
-    });
-  }
-}
-
-function readable<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (thrown) {
-    throw new GrecError('JOURNAL_INVALID', `cannot read the journal of grec-sipd: ${messageOf(thrown)}`, {
-      hint: 'run as the user that runs the daemons, or as root',
-      cause: thrown,
-    });
-  }
 }

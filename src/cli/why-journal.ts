@@ -1,6 +1,7 @@
 // Finding a call in the journal of grec-sipd by a part of its id: newest files first, and no further back than it takes.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { GrecError, messageOf } from '../errors.ts';
 import { isDecisionEvent, isOfCall } from '../spool/call-events.ts';
 import type { JournalEvent } from '../spool/events.ts';
 import { listJournalFiles, parseEvent } from '../spool/journal-files.ts';
@@ -82,4 +83,16 @@ function eventsIn(folder: string, file: string, pattern: RegExp): JournalEvent[]
 
 function literal(text: string): string {
   return text.replaceAll(/[^\w-]/g, '\\$&');
+}
+
+/** Says of the system's errors what to do about them. @throws GrecError JOURNAL_INVALID */
+export function readJournal<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    throw new GrecError('JOURNAL_INVALID', `cannot read the journal of grec-sipd: ${messageOf(thrown)}`, {
+      hint: 'run as the user that runs the daemons, or as root',
+      cause: thrown,
+    });
+  }
 }

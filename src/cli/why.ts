@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readMetadata } from '../archive/read.ts';
 import { openCatalogReader } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
-import { GrecError, messageOf } from '../errors.ts';
+import { GrecError } from '../errors.ts';
 import { isDecisionEvent, partOfId } from '../spool/call-events.ts';
 import type { JournalEvent } from '../spool/events.ts';
 import { parseEvent } from '../spool/journal-files.ts';
@@ -11,7 +11,7 @@ import type { CliContext } from './context.ts';
 import { askSwitch } from './dn.ts';
 import { EXIT } from './exit-codes.ts';
 import { filesOf } from './recording.ts';
-import { findInJournal, lastCall } from './why-journal.ts';
+import { findInJournal, lastCall, readJournal } from './why-journal.ts';
 import { describeCall, showCall, type ToldCall } from './why-report.ts';
 
 /**
@@ -70,17 +70,6 @@ async function findLive(context: CliContext, part: string): Promise<Map<string, 
 
 function callOf([first]: readonly JournalEvent[]): string {
   return first !== undefined && 'call' in first ? (first.call ?? '') : '';
-}
-
-function readJournal<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (thrown) {
-    throw new GrecError('JOURNAL_INVALID', `cannot read the journal of grec-sipd: ${messageOf(thrown)}`, {
-      hint: 'run as the user that runs the daemons, or as root',
-      cause: thrown,
-    });
-  }
 }
 
 /** A recording whose call is in no journal any more, or has a name of its own. */

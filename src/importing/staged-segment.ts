@@ -1,9 +1,10 @@
 // One segment being written beside the spool: the capture as packets come, the facts once all of it is known.
-import { appendFileSync, closeSync, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endpointOfKey } from '../capture/endpoint.ts';
 import { type FlowHeader, fileHeader, flowHeader, recordLength, writeRecord } from '../spool/pcap.ts';
 import { CAPTURE_FILE, FACTS_FILE, type SegmentFact } from '../spool/segment.ts';
+import { syncPathNow } from '../sync.ts';
 
 /** Bytes that wait for the disk: of one segment, and of all. */
 const SEGMENT_BYTES = 64 << 10;
@@ -87,16 +88,6 @@ export class StagedSegment {
     this.flush();
     const lines = facts.map((fact) => `${JSON.stringify(fact)}\n`).join('');
     writeFileSync(join(this.directory, FACTS_FILE), lines, { mode: 0o640, flush: true });
-    for (const path of [join(this.directory, CAPTURE_FILE), this.directory]) syncPath(path);
-  }
-}
-
-/** Makes a file, or the names in a folder, durable. */
-export function syncPath(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    for (const path of [join(this.directory, CAPTURE_FILE), this.directory]) syncPathNow(path);
   }
 }

@@ -12,7 +12,8 @@ import {
 import { join } from 'node:path';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { FAILED_FOLDER } from '../spool/segment.ts';
-import { StagedSegment, syncPath, WriteBudget } from './staged-segment.ts';
+import { syncPathNow } from '../sync.ts';
+import { StagedSegment, WriteBudget } from './staged-segment.ts';
 
 /** The spool passes over what begins with a dot. */
 const PREFIX = '.import-';
@@ -76,7 +77,7 @@ export class Staging {
   close(): void {
     rmSync(this.#folder, { recursive: true, force: true });
     // What could not be synced is synced by whoever takes it out of the spool.
-    if (existsSync(this.#spool)) syncPath(this.#spool);
+    if (existsSync(this.#spool)) syncPathNow(this.#spool);
   }
 }
 

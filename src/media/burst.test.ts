@@ -2,13 +2,12 @@
 import t, { type Test } from 'tap';
 import {
   audioPort,
-  connect,
+  endCall,
   metadata,
-  onlySegment,
   openParty,
   payloads,
   sentBy,
-  settled,
+  startCall,
   startServer,
 } from './fixtures/bench.ts';
 import { type TestedEngine, testedEngines } from './fixtures/engines.ts';
@@ -26,9 +25,7 @@ for (const tested of await testedEngines()) {
 }
 
 async function survivesBursts(t: Test, { engine }: TestedEngine): Promise<void> {
-  const server = await startServer(t, { engine });
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA, forB } = await connect(server, a.sdp(), b.sdp());
+  const { server, a, b, forA, forB } = await startCall(t, { engine });
   await server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
   for (let burst = 0; burst < BURSTS; burst += 1) {
     for (let n = burst * BURST + 1; n <= (burst + 1) * BURST; n += 1) {
@@ -40,9 +37,7 @@ async function survivesBursts(t: Test, { engine }: TestedEngine): Promise<void> 
   const hex = (packets: Buffer[]) => packets.map((bytes) => bytes.toString('hex'));
   t.strictSame(hex(b.rtp), sentBy(a, BURSTS * BURST), 'what A said');
   t.strictSame(hex(a.rtp), sentBy(b, BURSTS * BURST), 'what B said');
-  await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
-  await settled(server);
-  const { packets } = onlySegment(server.spool);
+  const { packets } = await endCall(server);
   for (const [port, party] of [
     [forA, a],
     [forB, b],

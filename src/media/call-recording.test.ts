@@ -10,7 +10,7 @@ import { CAPTURE_FILE, FACTS_FILE, parseFacts, type Stream } from '../spool/segm
 import { openSegment } from '../spool/segment-writer.ts';
 import { openUdpParty } from '../testing/udp-party.ts';
 import { CallRecording, type RecordingContext } from './call-recording.ts';
-import { connect, metadata, openParty, startServer } from './fixtures/bench.ts';
+import { metadata, startCall } from './fixtures/bench.ts';
 import { createDgramIo } from './io/dgram-io.ts';
 import type { Leg } from './io/engine.ts';
 import { LocalEngine } from './io/local-engine.ts';
@@ -21,7 +21,7 @@ const log = silentLogger();
 /** One leg, one party that sends to it, and a disk that can be full. */
 async function prepare(t: Test) {
   const directory = t.testdir({ spool: {} });
-  const disk = { isFull: false };
+  const disk = { isFull: false, refused: 0 };
   const engine = new LocalEngine(onDisk(createDgramIo(), disk), 10);
   const journal = openJournal({ directory, daemon: 'grec-mediad', log });
   const stopping = new AbortController();
@@ -70,15 +70,16 @@ async function openLeg(engine: LocalEngine): Promise<Leg> {
 }
 
 /** The same with captures that refuse while the disk is full. */
-function onDisk(io: UdpIo, disk: { isFull: boolean }): UdpIo {
+function onDisk(io: UdpIo, disk: { isFull: boolean; refused: number }): UdpIo {
   return {
     ...io,
     async openCapture(path) {
       const file = await io.openCapture(path);
       const append = file.append.bind(file);
       file.append = async (records) => {
-        if (disk.isFull) throw new Error('no space left on device');
-        await append(records);
+        if (!disk.isFull) return append(records);
+        disk.refused += 1;
+        throw new Error('no space left on device');
       };
       return file;
     },
@@ -122,7 +123,8 @@ t.test('a disk that is full at the end is waited for', async (t) => {
   recording.update([{ ...streams[0], tag: 'y' } as Stream]);
   recording.end('deleted');
   const finished = Promise.all(context.finishing);
-  await delay(50);
+  const { refused } = disk;
+  while (disk.refused < refused + 2) await delay(1);
   t.equal(segmentIn(context.spool).facts.closed, undefined);
   disk.isFull = false;
   await finished;
@@ -144,9 +146,7 @@ t.test('a disk that stays full when the daemon stops: what is lost stands in the
 });
 
 t.test('a spool that takes no segment is told, leaves the call alone, and is tried again', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA } = await connect(server, a.sdp(), b.sdp());
+  const { server, a, b, forA } = await startCall(t);
   rmSync(server.spool, { recursive: true });
   writeFileSync(server.spool, 'no folder');
   const start = () => server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });

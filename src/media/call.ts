@@ -1,16 +1,14 @@
 // One call on the media server: two parties, each with its own ports for the life of the call, and its recording.
-import { isIPv6 } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
 import type { NgEvent, NgOk } from '../ng/reply.ts';
 import type { NgAnswer, NgOffer, NgPlayMedia, NgStopMedia } from '../ng/request.ts';
-import { CopiedTypes } from '../spool/copied-types.ts';
+import { blockEvents, takeCodes, watchEvents } from './call-dtmf.ts';
 import { CallNaming } from './call-naming.ts';
+import { CallParties, type Places } from './call-parties.ts';
 import {
   type CallParty,
-  eventTypesOf,
   formatsSentBy,
-  newParty,
   otherOf,
   refused,
   refuseOtherFamily,
@@ -20,20 +18,12 @@ import {
 import { CallRecording, type EndReason, type RecordingContext } from './call-recording.ts';
 import { announceTo, type Hearing, playTo } from './call-sounds.ts';
 import type { Announced, ConsentTones, ReadyTone } from './consent-tones.ts';
-import { CryptoExchange } from './crypto-exchange.ts';
-import { addressFor, type Description, describeFor, readDescription } from './description.ts';
-import type { Leg, PacketEngine, Shard } from './io/engine.ts';
-import type { PortPool } from './port-pool.ts';
+import { type Description, describeFor, readDescription } from './description.ts';
+import type { PacketEngine, Shard } from './io/engine.ts';
 import { outgoingProtocol } from './transport-protocol.ts';
 
-const FEATURE_CODE = /^[0-9A-D*#]{1,8}$/;
-const MOST_CODES = 16;
-
-export interface CallContext extends RecordingContext {
+export interface CallContext extends RecordingContext, Places {
   engine: PacketEngine;
-  /** Our media addresses, bound and shown in SDP: one, or one of each family. The first is the preferred one. */
-  addresses: readonly [string, ...string[]];
-  ports: PortPool;
   /** Tells the parties that they are recorded. */
   consent: ConsentTones;
   /** Whether recordings that begin now are to be without DTMF. */
@@ -49,11 +39,10 @@ export class Call implements Announced {
   /** Seconds since 1970. */
   readonly created = secondsNow();
   lastSignal = secondsNow();
-  /** The offerer of the first offer, then the other. */
-  parties: CallParty[] = [];
   recording: CallRecording | undefined;
   readonly #context: CallContext;
   readonly #log: Logger;
+  readonly #parties: CallParties;
   #isRecordedWhenAnswered = false;
   /** The recording is one without DTMF. */
   #isDtmfDropped = false;
@@ -69,6 +58,12 @@ export class Call implements Announced {
     this.#onLost = onLost;
     this.#context = context;
     this.#log = context.log.child({ ngCall: id });
+    this.#parties = new CallParties(context);
+  }
+
+  /** The offerer of the first offer, then the other; none before it. */
+  get parties(): readonly CallParty[] {
+    return this.#parties.all;
   }
 
   /** Runs one request after the other, in the order in which they came. */
@@ -85,13 +80,15 @@ export class Call implements Announced {
   async offer(request: NgOffer, tell: Tell): Promise<NgOk> {
     this.#tell = tell;
     const description = readDescription(request, this.#context.addresses);
-    await this.#openParties(request, description);
-    const party = this.#party(request['from-tag'], request['to-tag']);
+    if (this.parties.length === 0) await this.#open(request, description);
+    const { party, isNewcomer } = this.#parties.seat(request['from-tag'], request['to-tag']);
+    // It has not heard that it is recorded.
+    if (isNewcomer) this.#context.consent.end(this);
     const other = otherOf(this.parties, party);
     const { protocol, kind, suites } = outgoingProtocol(request, description.audio);
     party.crypto.takeOffer(description.audio);
     this.#adopt(party, description);
-    this.#watchCodes(party, request, tell);
+    this.#watchEvents(party, request, tell);
     this.#noteWish(request);
     const attributes = other.crypto.offer(kind, suites);
     await this.#shard?.settled();
@@ -116,7 +113,7 @@ export class Call implements Announced {
     // Before the answerer's held packets are let in, so that they are recorded too.
     if (this.#isRecordedWhenAnswered && this.#shard !== undefined) this.#record(this.#shard);
     this.#describe(party, description);
-    this.#watchCodes(party, request, tell);
+    this.#watchEvents(party, request, tell);
     const attributes = offerer.crypto.answer();
     offerer.leg.protect(offerer.crypto.protection);
     this.#adopt(party, description);
@@ -152,15 +149,15 @@ export class Call implements Announced {
 
   /** @param tag of the party whose media goes no further, or does again; both when left out */
   async blockMedia(isBlocked: boolean, tag: string | undefined): Promise<void> {
-    for (const party of this.#meant(tag))
+    for (const party of this.#parties.named(tag))
       party.leg.relayTo(isBlocked ? undefined : otherOf(this.parties, party).leg);
     await this.#shard?.settled();
   }
 
   /** @param tag of the party whose telephone events end here, or no longer do; both when left out */
   async blockDtmf(isBlocked: boolean, tag: string | undefined): Promise<void> {
-    for (const party of this.#meant(tag)) party.isDtmfBlocked = isBlocked;
-    this.#blockEvents();
+    for (const party of this.#parties.named(tag)) party.isDtmfBlocked = isBlocked;
+    blockEvents(this.parties);
     await this.#shard?.settled();
   }
 
@@ -181,10 +178,6 @@ export class Call implements Announced {
     announceTo(this.#hearings(this.parties), tone, roleOf, this.#log);
   }
 
-  #hearings(parties: readonly CallParty[]): Hearing[] {
-    return parties.map((party) => ({ party, other: otherOf(this.parties, party) }));
-  }
-
   /** Plays to whom the request names, each as it hears. @throws GrecError NG_REFUSED, SOUND_UNUSABLE: then to nobody */
   async playMedia(request: NgPlayMedia): Promise<NgOk> {
     const reply = playTo(this.#hearings(this.#listeners(request)), request);
@@ -198,19 +191,7 @@ export class Call implements Announced {
   }
 
   #listeners({ flags = [], all, 'from-tag': tag }: NgPlayMedia | NgStopMedia): CallParty[] {
-    return this.#meant(flags.includes('all') || all !== undefined ? undefined : tag);
-  }
-
-  #blockEvents(): void {
-    const types = eventTypesOf(this.parties);
-    for (const { leg, isDtmfBlocked } of this.parties)
-      if (isDtmfBlocked !== undefined) leg.blockEvents(isDtmfBlocked ? types : undefined);
-  }
-
-  #meant(tag: string | undefined): CallParty[] {
-    const meant = this.parties.filter((party) => tag === undefined || tag === '' || party.tag === tag);
-    if (meant.length === 0) throw refused(`the call has no party with tag ${tag}`);
-    return meant;
+    return this.#parties.named(flags.includes('all') || all !== undefined ? undefined : tag);
   }
 
   /** When this resolves, no packet that comes is copied any more. */
@@ -227,13 +208,9 @@ export class Call implements Announced {
   async close(reason: EndReason): Promise<void> {
     // What the parties sent before the call ended may have come in the same turn as the request that ends it.
     await nextTurn();
-    const { parties } = this;
     // Orders are obeyed in their order: when the legs are closed, nothing is copied any more.
     void this.stopRecording(reason);
-    this.parties = [];
-    await Promise.all(parties.map(({ leg }) => leg.close()));
-    for (const { leg } of parties) this.#context.ports.release(leg.rtpPort);
-    warnOfSilence(parties, this.#log);
+    warnOfSilence(await this.#parties.close(), this.#log);
     this.#shard?.release();
     this.#shard = undefined;
   }
@@ -254,54 +231,17 @@ export class Call implements Announced {
     return Math.max(this.lastSignal, ...packets);
   }
 
-  /** Each party gets ports of its own family; the other's is that of the offer when the controller does not say. */
-  async #openParties(request: NgOffer, { remote }: Description): Promise<void> {
-    if (this.parties.length > 0) return;
-    const { 'from-tag': fromTag, 'to-tag': toTag = '', 'address family': family } = request;
-    const isV6 = isIPv6(remote.address);
+  async #open(request: NgOffer, description: Description): Promise<void> {
     this.#shard ??= await this.#context.engine.shard((reason) => this.#onLost(this, reason));
-    const shard = this.#shard;
-    const opened = await Promise.allSettled([
-      this.#open(shard, isV6),
-      this.#open(shard, family === undefined ? isV6 : family === 'IP6'),
-    ]);
-    // What was opened is closed with the call.
-    this.parties = opened.flatMap((leg, index) =>
-      leg.status === 'fulfilled' ? [newParty(index === 0 ? fromTag : toTag, leg.value)] : [],
-    );
-    const [from, to] = this.parties;
-    if (from === undefined || to === undefined) throw reasonOf(opened);
-    from.leg.relayTo(to.leg);
-    to.leg.relayTo(from.leg);
+    await this.#parties.open(this.#shard, request, description);
   }
 
-  #open(shard: Shard, isV6: boolean): Promise<Leg> {
-    const { ports, addresses } = this.#context;
-    const address = addressFor(isV6, addresses) ?? addresses[0];
-    return ports.open((port) => shard.openLeg(address, port));
-  }
-
-  /** The party of that tag. A new tag takes the place of the party that `otherTag` does not name. */
-  #party(tag: string, otherTag: string | undefined): CallParty {
-    const known = this.parties.find((party) => party.tag === tag);
-    if (known !== undefined) return known;
-    const free = this.parties.find((party) => party.tag === '');
-    const replaced = free ?? this.parties.find((party) => party.tag !== otherTag);
-    const isKnownCall = free !== undefined || this.parties.some((party) => party.tag === otherTag);
-    if (replaced === undefined || !isKnownCall) throw refused(`the call has no party with tag ${tag}`);
-    // Who takes a place gets keys of its own.
-    if (free === undefined) {
-      replaced.crypto = new CryptoExchange();
-      for (const party of this.parties) party.copied = new CopiedTypes();
-      // Nor has it heard that it is recorded.
-      this.#context.consent.end(this);
-    }
-    replaced.tag = tag;
-    return replaced;
+  #hearings(parties: readonly CallParty[]): Hearing[] {
+    return parties.map((party) => ({ party, other: otherOf(this.parties, party) }));
   }
 
   #adopt(party: CallParty, description: Description): void {
-    this.#refuseLoop(description);
+    this.#parties.refuseLoop(description);
     refuseOtherFamily(party.leg, description);
     this.#describe(party, description);
     party.leg.protect(party.crypto.protection);
@@ -316,30 +256,12 @@ export class Call implements Announced {
   }
 
   #keepKeysOut(): void {
-    for (const { leg, copied } of this.parties) if (this.#isDtmfDropped) leg.copyOnly(copied.payloadTypes);
+    if (this.#isDtmfDropped) for (const { leg, copied } of this.parties) leg.copyOnly(copied.payloadTypes);
   }
 
-  /** What the party may dial that is for the controller alone. */
-  #watchCodes(party: CallParty, request: NgOffer | NgAnswer, tell: Tell): void {
-    const codes = (request['feature-codes'] ?? [])
-      .filter((code) => FEATURE_CODE.test(code))
-      .slice(0, MOST_CODES);
-    if (codes.length > 0) party.codes ??= codes;
-    this.#blockEvents();
-    const types = eventTypesOf(this.parties);
-    for (const one of this.parties) {
-      const onCode = (code: string) => tell({ event: 'dtmf', 'call-id': this.id, tag: one.tag, code });
-      if (one.codes !== undefined) one.leg.watchCodes(one.codes, types, onCode);
-    }
-  }
-
-  /** A description that names our own ports of this call would send each packet round for ever. */
-  #refuseLoop({ remote }: Description): void {
-    if (!this.#context.addresses.includes(remote.address)) return;
-    const own = this.parties.flatMap(({ leg }) => [leg.rtpPort, leg.rtcpPort]);
-    if (own.includes(remote.rtpPort) || own.includes(remote.rtcpPort)) {
-      throw refused('the description names ports of the media server itself');
-    }
+  #watchEvents(party: CallParty, request: NgOffer | NgAnswer, tell: Tell): void {
+    takeCodes(party, request);
+    watchEvents(this.parties, ({ tag }, code) => tell({ event: 'dtmf', 'call-id': this.id, tag, code }));
   }
 
   #noteWish(request: NgOffer | NgAnswer): void {
@@ -371,8 +293,4 @@ export class Call implements Announced {
     this.recording = recording;
     return recording;
   }
-}
-
-function reasonOf(results: readonly PromiseSettledResult<unknown>[]): unknown {
-  return results.find((result) => result.status === 'rejected')?.reason;
 }

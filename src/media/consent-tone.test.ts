@@ -11,15 +11,7 @@ import { buildRtpPacket, readRtpPacket } from '../testing/packets.ts';
 import { createRtpReceiver } from '../testing/rtp-receiver.ts';
 import type { UdpParty } from '../testing/udp-party.ts';
 import { buildWav, chirp } from '../testing/wav.ts';
-import {
-  connect,
-  metadata,
-  onlySegment,
-  openParty,
-  payloads,
-  settled,
-  startServer,
-} from './fixtures/bench.ts';
+import { connect, endCall, metadata, openParty, payloads, startCall, startServer } from './fixtures/bench.ts';
 import { testedEngines } from './fixtures/engines.ts';
 import { openSecureParty } from './fixtures/secure-party.ts';
 import { startWorkerEngine } from './io/worker-engine.ts';
@@ -45,14 +37,10 @@ async function recorded(
   more: Parameters<typeof startServer>[1] = {},
 ) {
   const recording = { 'consent-tone': { ...DEFAULTS, ...settings } };
-  const server = await startServer(t, { ...more, recording, consentTone: toneFile(t) });
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA, forB } = await connect(server, a.sdp(), b.sdp());
+  const { server, a, b, forA, forB } = await startCall(t, { ...more, recording, consentTone: toneFile(t) });
   const start = () => server.ng.request({ command: 'start recording', ...call, metadata });
   const end = async () => {
-    await server.ng.request({ command: 'delete', ...call });
-    await settled(server);
-    return onlySegment(server.spool);
+    return endCall(server);
   };
   return { server, a, b, forA, forB, start, end };
 }

@@ -1,45 +1,23 @@
 // dtmf = "drop": telephone events reach the other party, and no capture.
 import t, { type Test } from 'tap';
 import { checkConfig } from '../config.ts';
-import {
-  connect,
-  metadata,
-  onlySegment,
-  openParty,
-  payloads,
-  sentBy,
-  settled,
-  startServer,
-} from './fixtures/bench.ts';
+import { numberedPacket } from '../testing/udp-party.ts';
+import { endCall, eventBy, metadata, payloads, startCall, withEvents } from './fixtures/bench.ts';
 
 const call = { 'call-id': 'call-1' };
 const ids = { ...call, 'from-tag': 'tag-a', 'to-tag': 'tag-b' };
 
-const withEvents = (sdp: string, payloadType = 101) =>
-  `${sdp.replace(/(m=audio \d+ \S+ [\d ]+)/, `$1 ${payloadType}`)}a=rtpmap:${payloadType} telephone-event/8000\r\n`;
-
 async function talk(t: Test, dtmf: 'record' | 'drop') {
-  const server = await startServer(t, { recording: { dtmf } });
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA, forB } = await connect(server, withEvents(a.sdp()), withEvents(b.sdp()));
+  const { server, a, b, forA } = await startCall(t, { recording: { dtmf }, describe: withEvents });
   await server.ng.request({ command: 'start recording', ...call, metadata });
-  const event = (n: number, payloadType = 101) => {
-    const bytes = Buffer.from(sentBy(a, 1, n)[0] ?? '', 'hex').subarray(0, 16);
-    bytes[1] = payloadType;
-    return bytes;
-  };
+  const event = (n: number, payloadType?: number) => eventBy(a, n, payloadType);
   let heard = 0;
   const send = async (packet: Buffer) => {
     a.sendRaw(forA, packet);
     await b.until({ rtp: ++heard });
   };
-  const voice = (n: number) => Buffer.from(sentBy(a, 1, n)[0] ?? '', 'hex');
-  const end = async () => {
-    await server.ng.request({ command: 'delete', ...call });
-    await settled(server);
-    return onlySegment(server.spool);
-  };
-  return { server, a, b, forA, forB, event, voice, send, end };
+  const voice = (n: number) => numberedPacket(a.rtpPort, n);
+  return { server, a, b, event, voice, send, end: () => endCall(server) };
 }
 
 t.test('the other party hears the keys, the capture holds the voice', async (t) => {

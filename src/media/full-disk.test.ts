@@ -1,11 +1,11 @@
 // A spool on a disk of its own that fills up: relaying never suffers, and what could not be written is counted and told.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { buildRtpPacket } from '../testing/packets.ts';
+import { mountDisk, noDisk, unmountDisk } from '../testing/small-disk.ts';
 import {
   connect,
   metadata,
@@ -30,36 +30,21 @@ const packet = (ssrc: number, n: number) =>
     payload: Buffer.alloc(PAYLOAD_BYTES, n),
   });
 
-const mount = (directory: string) => {
-  mkdirSync(directory, { recursive: true });
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK}`, 'tmpfs', directory], { encoding: 'utf8' });
-};
-const unmount = (directory: string) => spawnSync('umount', ['-l', directory]);
-
-/** Why there can be no disk of its own here; false when there can. */
-function noMount(): string | false {
-  const trial = mkdtempSync(join(tmpdir(), 'grec-disk-'));
-  const { status, stderr } = mount(trial);
-  if (status === 0) unmount(trial);
-  rmSync(trial, { recursive: true });
-  return status === 0 ? false : `a file system cannot be mounted here: ${stderr}`;
-}
-
-t.test('a disk that fills up and is freed again', { skip: noMount() }, async (t) => {
+t.test('a disk that fills up and is freed again', { skip: noDisk() }, async (t) => {
   let spool = '';
   const server = await startServer(t, {
     engine: startWorkerEngine,
     workers: 1,
     prepare: (directory) => {
       spool = directory;
-      mount(directory);
+      mountDisk(directory, DISK);
     },
   });
   try {
     await fillAndFree(t, server, spool);
   } finally {
     await server.stop();
-    unmount(spool);
+    unmountDisk(spool);
   }
 });
 

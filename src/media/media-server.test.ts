@@ -4,22 +4,11 @@ import t, { type Test } from 'tap';
 import { createJournalReader } from '../spool/journal.ts';
 import { buildSenderReport } from '../testing/packets.ts';
 import type { UdpParty } from '../testing/udp-party.ts';
-import {
-  connect,
-  metadata,
-  onlySegment,
-  openParty,
-  payloads,
-  sentBy,
-  settled,
-  startServer,
-} from './fixtures/bench.ts';
+import { metadata, onlySegment, payloads, sentBy, settled, startCall } from './fixtures/bench.ts';
 import { startWorkerEngine } from './io/worker-engine.ts';
 
 t.test('both directions are relayed and recorded, RTCP too, each to its own party', async (t) => {
-  const server = await startServer(t, { engine: startWorkerEngine });
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA, forB } = await connect(server, a.sdp(), b.sdp());
+  const { server, a, b, forA, forB } = await startCall(t, { engine: startWorkerEngine });
   t.not(forA, forB);
   await server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
   const report = buildSenderReport({ ssrc: 1, at: 0, rtpTimestamp: 0, packetCount: 0, octetCount: 0 });

@@ -3,13 +3,16 @@ import t from 'tap';
 import type { NgOffer } from '../ng/request.ts';
 import {
   audioPort,
-  connect,
+  endCall,
+  eventBy,
   onlySegment,
   openParty,
   payloads,
   sentBy,
   settled,
+  startCall,
   startServer,
+  withEvents,
 } from './fixtures/bench.ts';
 
 const call = { 'call-id': 'call-1' };
@@ -17,9 +20,7 @@ const ids = { ...call, 'from-tag': 'tag-a', 'to-tag': 'tag-b' };
 const FORMATS = 'm=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n';
 
 t.test('a pause leaves nothing of its time in the capture, and its times in the facts', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA } = await connect(server, a.sdp(), b.sdp());
+  const { server, a, b, forA } = await startCall(t);
   const say = async (from: number, to: number) => {
     for (let n = from; n <= to; n += 1) a.sendRtp(forA, n);
     await b.until({ rtp: to });
@@ -31,9 +32,7 @@ t.test('a pause leaves nothing of its time in the capture, and its times in the 
   await say(4, 6);
   await server.ng.request({ command: 'start recording', ...call });
   await say(7, 9);
-  await server.ng.request({ command: 'delete', ...call });
-  await settled(server);
-  const { facts, packets } = onlySegment(server.spool);
+  const { facts, packets } = await endCall(server);
   t.same(payloads(packets), [...sentBy(a, 3), ...sentBy(a, 3, 7)]);
   t.match(facts.pauses, [{ type: 'paused' }, { type: 'resumed' }]);
   t.equal(facts.pauses.length, 2);
@@ -44,9 +43,7 @@ t.test('a pause leaves nothing of its time in the capture, and its times in the 
 });
 
 t.test('blocked media goes no further and is recorded, until it is unblocked', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA, forB } = await connect(server, a.sdp(), b.sdp());
+  const { server, a, b, forA, forB } = await startCall(t);
   await server.ng.request({ command: 'block media', ...call, 'from-tag': 'tag-a' });
   a.sendRtp(forA, 1);
   b.sendRtp(forB, 1);
@@ -60,27 +57,18 @@ t.test('blocked media goes no further and is recorded, until it is unblocked', a
 });
 
 t.test('blocked telephone events go no further and into no recording; the voice does', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const withEvents = (sdp: string) =>
-    `${sdp.replace(/(m=audio \d+ RTP\/AVP [\d ]+)/, '$1 101')}a=rtpmap:101 telephone-event/8000\r\n`;
-  const { forA } = await connect(server, withEvents(a.sdp()), withEvents(b.sdp()));
+  const { server, a, b, forA } = await startCall(t, { describe: withEvents });
   await server.ng.request({ command: 'start recording', ...call });
-  const event = (n: number) => {
-    const bytes = Buffer.from(sentBy(a, 1, n)[0] ?? '', 'hex').subarray(0, 16);
-    bytes[1] = 101;
-    return bytes;
-  };
   a.sendRtp(forA, 1);
   await b.until({ rtp: 1 });
   await server.ng.request({ command: 'block DTMF', ...call, 'from-tag': 'tag-a' });
-  a.sendRaw(forA, event(2));
+  a.sendRaw(forA, eventBy(a, 2));
   a.sendRtp(forA, 3);
   await b.until({ rtp: 2 });
   await server.ng.request({ command: 'unblock DTMF', ...call });
-  a.sendRaw(forA, event(4));
+  a.sendRaw(forA, eventBy(a, 4));
   await b.until({ rtp: 3 });
-  const expected = [...sentBy(a, 1), ...sentBy(a, 1, 3), event(4).toString('hex')];
+  const expected = [...sentBy(a, 1), ...sentBy(a, 1, 3), eventBy(a, 4).toString('hex')];
   t.same(payloads(b.rtp.map((payload) => ({ payload }))), expected);
   t.equal((await server.status()).packets.dropped.blocked, 1);
   await server.ng.request({ command: 'delete', ...call });
@@ -118,9 +106,7 @@ t.test('a delete without its branch, or with an unknown one, ends the whole call
 });
 
 t.test('a delayed delete ends the recording at once and the media later', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA } = await connect(server, a.sdp(), b.sdp());
+  const { server, a, b, forA } = await startCall(t);
   await server.ng.request({ command: 'start recording', ...call });
   a.sendRtp(forA, 1);
   await b.until({ rtp: 1 });

@@ -4,10 +4,12 @@ import t from 'tap';
 import {
   audioPort,
   connect,
+  endCall,
   metadata,
   onlySegment,
   openParty,
   settled,
+  startCall,
   startServer,
 } from './fixtures/bench.ts';
 
@@ -100,9 +102,7 @@ t.test('a controller that names no tag in its offer and gives no metadata is rec
   b.sendRtp(audioPort(offered.sdp), 1);
   await a.until({ rtp: 1 });
   t.equal((await server.status()).recording, 1);
-  await server.ng.request({ command: 'delete', ...call });
-  await settled(server);
-  const { facts } = onlySegment(server.spool);
+  const { facts } = await endCall(server, 'foreign');
   t.equal(facts.opened.metadata, undefined);
   t.match(facts.opened.streams, [
     { label: 'a', tag: 'from-1' },
@@ -128,9 +128,7 @@ t.test('labels follow the tags of the metadata, whoever offered', async (t) => {
 });
 
 t.test('each start makes a segment, a second start in between none', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  await connect(server, a.sdp(), b.sdp());
+  const { server } = await startCall(t);
   const call = { 'call-id': 'call-1' };
   for (let n = 0; n < 3; n += 1) {
     await server.ng.request({ command: 'start recording', ...call, metadata });
@@ -156,9 +154,7 @@ t.test('a call that finds no ports is refused, and the next finds those that wer
 });
 
 t.test('stopping the server closes every segment as shut down', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  const { forA } = await connect(server, a.sdp(), b.sdp());
+  const { server, a, b, forA } = await startCall(t);
   await server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
   for (let n = 1; n <= 5; n += 1) a.sendRtp(forA, n);
   await b.until({ rtp: 5 });

@@ -17,6 +17,7 @@ import {
   payloads,
   sentBy,
   settled,
+  startCall,
   startServer,
 } from './fixtures/bench.ts';
 import { testedEngines } from './fixtures/engines.ts';
@@ -39,9 +40,7 @@ const engines = await testedEngines();
 const all = [...engines, { name: 'relay workers', engine: startWorkerEngine }];
 for (const { name, engine } of all)
   t.test(`${name}: one party hears the sound, the other one nothing, the recording neither`, async (t) => {
-    const server = await startServer(t, { engine, workers: 1 });
-    const [a, b] = [await openParty(t), await openParty(t)];
-    const { forA, forB } = await connect(server, a.sdp(), b.sdp());
+    const { server, a, b, forA, forB } = await startCall(t, { engine, workers: 1 });
     await server.ng.request({ command: 'start recording', ...call, metadata });
     b.sendRtp(forB, 1);
     await a.until({ rtp: 1 });
@@ -87,9 +86,7 @@ for (const { name, engine } of all)
   });
 
 t.test('all hear it, from a file, as often as is wanted, until it is stopped', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  await connect(server, a.sdp(), b.sdp());
+  const { server, a, b } = await startCall(t);
   const file = join(t.testdir(), 'sound.wav');
   writeFileSync(file, wav);
   const more = { file, 'repeat-times': 1000, 'start-pos': 20, flags: ['all'] };
@@ -107,9 +104,7 @@ t.test('all hear it, from a file, as often as is wanted, until it is stopped', a
 });
 
 t.test('a new sound ends the one before, and a party that is blocked hears it too', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openParty(t), await openParty(t)];
-  await connect(server, a.sdp(), b.sdp());
+  const { server, a } = await startCall(t);
   await server.ng.request({ command: 'block media', ...call });
   const play = { command: 'play media' as const, ...call, 'from-tag': 'tag-a' };
   await server.ng.request({ ...play, blob: wav, 'repeat-times': 1000 });

@@ -7,6 +7,7 @@ import { numberedPacket } from '../testing/udp-party.ts';
 import {
   audioPort,
   connect,
+  endCall,
   metadata,
   onlySegment,
   openParty,
@@ -14,6 +15,7 @@ import {
   type Server,
   sentBy,
   settled,
+  startCall,
   startServer,
 } from './fixtures/bench.ts';
 import { type TestedEngine, testedEngines } from './fixtures/engines.ts';
@@ -65,10 +67,8 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
     }
     t.strictSame(hexOf(b.rtp), sentBy(a, 20));
     t.equal(near.rtp.length + far.rtp.length, 0);
-    await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
-    await settled(server);
     t.strictSame(
-      payloads(onlySegment(server.spool).packets.filter(({ destination }) => destination.port === forA)),
+      payloads((await endCall(server)).packets.filter(({ destination }) => destination.port === forA)),
       sentBy(a, 20),
     );
     t.ok(((await server.status()).packets.dropped['stranger'] ?? 0) >= 4);
@@ -96,9 +96,7 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
     await a.until({ rtp: 4 });
     t.strictSame(hexOf(a.rtp), sentBy(b, 4));
     await server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
-    await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
-    await settled(server);
-    const { facts, packets } = onlySegment(server.spool);
+    const { facts, packets } = await endCall(server);
     t.strictSame(payloads(packets), sentBy(b, 4), 'recorded from the first packet');
     t.equal(facts.opened.metadata?.recording, 'rec-1');
   });
@@ -128,9 +126,7 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
     await a.until({ rtp: 4 });
     t.strictSame(hexOf(a.rtp), [...sentBy(b, 2), ...sentBy(moved, 2)]);
     t.equal(b.rtp.length, 1, 'nothing goes to the old place');
-    await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
-    await settled(server);
-    const { facts } = onlySegment(server.spool);
+    const { facts } = await endCall(server);
     t.match(facts.media, [
       {
         streams: [
@@ -144,9 +140,7 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
   });
 
   t.test('hold stops what goes to the party and not what it says', async (t) => {
-    const server = await startServer(t, { engine });
-    const [a, b] = [await openParty(t), await openParty(t)];
-    const { forA, forB } = await connect(server, a.sdp(), b.sdp());
+    const { server, a, b, forA, forB } = await startCall(t, { engine });
     a.sendRtp(forA, 1);
     await b.until({ rtp: 1 });
     await server.ng.request({ command: 'offer', ...ids, sdp: a.sdp({ address: '0.0.0.0' }) });
@@ -163,9 +157,7 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
   });
 
   t.test('hostile bytes are dropped and counted, and the call goes on', async (t) => {
-    const server = await startServer(t, { engine });
-    const [a, b] = [await openParty(t), await openParty(t)];
-    const { forA } = await connect(server, a.sdp(), b.sdp());
+    const { server, a, b, forA } = await startCall(t, { engine });
     await server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
     a.sendRaw(forA, Buffer.alloc(0));
     a.sendRaw(forA, Buffer.from('80'));
@@ -207,9 +199,7 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
   });
 
   t.test("RTCP on the RTP port goes to the other party's RTCP port", async (t) => {
-    const server = await startServer(t, { engine });
-    const [a, b] = [await openParty(t), await openParty(t)];
-    const { forA } = await connect(server, a.sdp(), b.sdp());
+    const { a, b, forA } = await startCall(t, { engine });
     const report = buildSenderReport({ ssrc: 1, at: 0, rtpTimestamp: 0, packetCount: 0, octetCount: 0 });
     a.sendRtp(forA, 1);
     await b.until({ rtp: 1 });
@@ -290,10 +280,8 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
     await t.rejects(moved, { message: /was shown ::1, and names 127\.0\.0\.1: different families/ });
     const held = await server.ng.request({ command: 'offer', ...ids, sdp: a.sdp({ address: '0.0.0.0' }) });
     t.equal(held.result, 'ok');
-    await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
-    await settled(server);
     t.same(
-      onlySegment(server.spool).packets.map(({ source }) => source.address),
+      (await endCall(server)).packets.map(({ source }) => source.address),
       ['::1', '127.0.0.1'],
     );
   });

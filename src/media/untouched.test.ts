@@ -1,14 +1,6 @@
 // Whatever a party sends in whatever codec, the other one hears and the capture holds, bit for bit and in the order of arrival.
 import t, { type Test } from 'tap';
-import {
-  audioPort,
-  metadata,
-  onlySegment,
-  openParty,
-  payloads,
-  settled,
-  startServer,
-} from './fixtures/bench.ts';
+import { audioPort, endCall, metadata, openParty, payloads, startServer } from './fixtures/bench.ts';
 import { CODEC_ATTRIBUTES, CODEC_FORMATS, codecPackets, irregularPackets } from './fixtures/codecs.ts';
 import { type TestedEngine, testedEngines } from './fixtures/engines.ts';
 
@@ -52,9 +44,7 @@ async function speak({ a, b, forA, forB }: TestedCall, packets: Buffer[]): Promi
 }
 
 async function endOf({ server, forA, forB }: TestedCall) {
-  await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
-  await settled(server);
-  const { facts, packets } = onlySegment(server.spool);
+  const { facts, packets } = await endCall(server);
   const at = (port: number) => payloads(packets.filter(({ destination }) => destination.port === port));
   return { facts, fromA: at(forA), fromB: at(forB) };
 }

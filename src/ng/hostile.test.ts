@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import t from 'tap';
 import { silentLogger } from '../log.ts';
+import { Random } from '../sip/fuzz.ts';
 import { cpuMsOf } from '../testing/cpu-time.ts';
 import { decodeBencode } from './bencode.ts';
 import { createNgClient } from './client.ts';
@@ -11,17 +12,6 @@ import { createNgServer } from './server.ts';
 
 const MUTANTS = 20_000;
 const BATCH = 40;
-
-/** A small generator of known sequence (mulberry32), so that a failure can be repeated. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 const SEEDS = [
   { command: 'ping' },
@@ -45,17 +35,17 @@ const SEEDS = [
 ].map((dict, index) => encodeNg(`seed${index}`, dict));
 const PIECES = ['i-0e', 'd', 'l', 'e', '99999:', '9007199254740993:', '9:__proto__', ' ', '\0', 'i1e', '0:'];
 
-function mutate(random: (below: number) => number): Buffer {
-  let bytes = Buffer.from(SEEDS[random(SEEDS.length)] ?? '');
-  for (let count = 1 + random(4); count > 0; count--) {
-    const at = random(bytes.length + 1);
-    const piece = PIECES[random(PIECES.length)] ?? '';
-    const kind = random(4);
-    if (kind === 0 && at < bytes.length) bytes[at] = random(256);
+function mutate(random: Random): Buffer {
+  let bytes = Buffer.from(SEEDS[random.below(SEEDS.length)] ?? '');
+  for (let count = 1 + random.below(4); count > 0; count--) {
+    const at = random.below(bytes.length + 1);
+    const piece = PIECES[random.below(PIECES.length)] ?? '';
+    const kind = random.below(4);
+    if (kind === 0 && at < bytes.length) bytes[at] = random.below(256);
     else if (kind === 1) bytes = bytes.subarray(0, at);
     else if (kind === 2)
       bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(piece), bytes.subarray(at)]);
-    else bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + random(8))]);
+    else bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + random.below(8))]);
   }
   return Buffer.from(bytes);
 }
@@ -75,7 +65,7 @@ t.test('20,000 mutants: each is counted, and the server still answers', async (t
   t.teardown(() => Promise.all([server.close(), client.close(), attacker.close()]));
   let answered = 0;
   attacker.on('message', () => answered++);
-  const random = randomFrom(42);
+  const random = new Random(42);
   for (let sent = 0; sent < MUTANTS; sent += BATCH) {
     const batch = Array.from({ length: BATCH }, () => mutate(random));
     await Promise.all(batch.map((bytes) => new Promise((done) => attacker.send(bytes, done))));

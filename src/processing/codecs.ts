@@ -73,7 +73,7 @@ const MAKERS: Record<string, CodecMaker | undefined> = {
     ]),
   ),
 };
-/** The rates at which these codecs count: any other one in SDP is a mistake. L16 has any. */
+/** Codecs whose RTP clock runs at one rate, whatever is sampled (RFC 7587 section 4.1, RFC 4867 section 4.1); L16 takes the rate of its rtpmap, the rest 8000 Hz. */
 const CLOCK_RATES: Record<string, number | undefined> = { OPUS: OPUS_CLOCK_RATE, 'AMR-WB': 16_000 };
 const MOST_RATE = 192_000;
 

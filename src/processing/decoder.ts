@@ -1,15 +1,12 @@
 // One ffmpeg that decodes consecutive frames of one channel: bytes in, samples out, told apart by counting them.
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { endianness } from 'node:os';
-import type { Readable, Writable } from 'node:stream';
-import { requireStreams } from '../ffmpeg.ts';
 import type { Codec, FrameStream } from './codecs.ts';
+import { FfmpegProcess } from './ffmpeg-process.ts';
 
 /** Bytes gathered before they go to ffmpeg. */
 const BATCH_BYTES = 4096;
 /** Samples by which the output may differ from what was expected: the filters of a resampler end so. 10 ms at 8 kHz. */
 const TOLERANCE = 80;
-const LONGEST_ERROR = 300;
 
 export interface DecoderOptions {
   program: string;
@@ -35,7 +32,7 @@ interface Pending {
 
 export class Decoder {
   readonly #options: DecoderOptions;
-  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #ffmpeg: FfmpegProcess;
   readonly #stream: FrameStream;
   #pending: Pending[] = [];
   #head = 0;
@@ -45,37 +42,26 @@ export class Decoder {
   #ticks = 0;
   #samples = 0;
   #odd: Buffer = Buffer.alloc(0);
-  #errors = '';
   #surplus = 0;
-  #isClosed = false;
-  /** Raised by whatever ffmpeg does, to see that it lives. */
-  #moved: () => void = () => {};
   /** Where the frame stands that was given in last. */
   lastPosition = Number.NEGATIVE_INFINITY;
-  /** Why it gives no more. */
-  problem: string | undefined;
 
   constructor(options: DecoderOptions) {
     this.#options = options;
     this.#stream = options.codec.createStream();
     this.#batch = [this.#stream.head()];
-    this.#child = spawn(options.program, argumentsOf(options), { stdio: ['pipe', 'pipe', 'pipe'] });
-    requireStreams(this.#child);
-    this.#child.on('error', (error) => this.#fail(`ffmpeg cannot be run: ${error.message}`));
-    this.#child.on('close', (code, signal) => {
-      this.#isClosed = true;
-      if (code !== 0) this.#fail(this.#errors.trim().split('\n')[0] || `ffmpeg ended with ${code ?? signal}`);
-      this.#moved();
+    this.#ffmpeg = new FfmpegProcess({
+      program: options.program,
+      args: argumentsOf(options),
+      stallMs: options.stallMs,
+      called: 'ffmpeg',
+      take: (bytes) => this.#take(bytes),
     });
-    // What it does not read any more, it is told of when it ends.
-    this.#child.stdin.on('error', () => this.#moved()).on('drain', () => this.#moved());
-    this.#child.stdout.on('data', (bytes: Buffer) => this.#take(bytes)).on('error', () => {});
-    this.#child.stderr
-      .on('error', () => {})
-      .on('data', (bytes: Buffer) => {
-        if (this.#errors.length < LONGEST_ERROR)
-          this.#errors += bytes.toString('latin1').slice(0, LONGEST_ERROR);
-      });
+  }
+
+  /** Why it gives no more. */
+  get problem(): string | undefined {
+    return this.#ffmpeg.problem;
   }
 
   /** Where the first sample stands that has not come out; infinite when all have. */
@@ -99,36 +85,30 @@ export class Decoder {
     const bytes = this.#stream.wrap(data, ticks);
     this.#batch.push(bytes);
     this.#batchBytes += bytes.length;
-    if (this.#batchBytes >= BATCH_BYTES) await this.#flush();
+    if (this.#batchBytes >= BATCH_BYTES && !this.#write()) await this.#ffmpeg.drained();
   }
 
   /** Waits until everything before `position` has come out, or ffmpeg has failed. */
   async reach(position: number): Promise<void> {
     this.#write();
-    await this.#until(() => this.oldest >= position);
+    await this.#ffmpeg.until(() => this.oldest >= position);
   }
 
   /** Ends it: all that was given in has come out, or there is a problem. @returns the packets that did not come out */
   async end(): Promise<number> {
     this.#write();
-    this.#child.stdin.end();
-    await this.#until(() => false);
+    await this.#ffmpeg.end();
     const missing = this.#pending.slice(this.#head);
     const samples = missing.reduce((sum, { length, done }) => sum + length - done, 0);
     if (samples <= TOLERANCE && this.problem === undefined) return 0;
     const milliseconds = Math.round((samples * 1000) / this.#options.sampleRate);
-    this.problem ??= `ffmpeg gave ${milliseconds} ms less than it was given`;
+    this.#ffmpeg.fail(`ffmpeg gave ${milliseconds} ms less than it was given`);
     return missing.reduce((sum, { packets }) => sum + packets, 0);
   }
 
   /** Nobody wants its samples any more. */
   kill(): void {
-    if (!this.#isClosed) this.#fail('it is not wanted any more');
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#write()) return;
-    await this.#until(() => !this.#child.stdin.writableNeedDrain);
+    this.#ffmpeg.kill();
   }
 
   /** @returns whether ffmpeg takes more */
@@ -136,41 +116,14 @@ export class Decoder {
     const bytes = Buffer.concat(this.#batch);
     this.#batch = [];
     this.#batchBytes = 0;
-    if (this.problem !== undefined || this.#isClosed || bytes.length === 0) return true;
-    return this.#child.stdin.write(bytes);
-  }
-
-  /** Waits as long as ffmpeg moves. */
-  async #until(isReached: () => boolean): Promise<void> {
-    while (!this.#isClosed && this.problem === undefined && !isReached()) {
-      const hasMoved = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), this.#options.stallMs);
-        this.#moved = () => {
-          clearTimeout(timer);
-          resolve(true);
-        };
-      });
-      this.#moved = () => {};
-      if (!hasMoved) this.#fail(`ffmpeg stood still for ${this.#options.stallMs / 1000} s`);
-    }
-  }
-
-  #fail(problem: string): void {
-    this.problem ??= problem.replaceAll(/[^\x20-\x7e]/g, '?');
-    this.#child.kill('SIGKILL');
-    // A child of its own may hold its output open.
-    this.#child.stdout.destroy();
-    this.#child.stderr.destroy();
-    this.#moved();
+    return this.#ffmpeg.write(bytes);
   }
 
   #take(bytes: Buffer): void {
-    if (this.problem !== undefined) return;
     const whole = this.#odd.length === 0 ? bytes : Buffer.concat([this.#odd, bytes]);
     const samples = samplesOf(whole);
     this.#odd = Buffer.from(whole.subarray(samples.byteLength));
     this.#assign(samples);
-    this.#moved();
   }
 
   #assign(samples: Int16Array): void {
@@ -189,7 +142,7 @@ export class Decoder {
       this.#head = 0;
     }
     this.#surplus += samples.length - used;
-    if (this.#surplus > TOLERANCE) this.#fail('ffmpeg gave more sound than it was given');
+    if (this.#surplus > TOLERANCE) this.#ffmpeg.fail('ffmpeg gave more sound than it was given');
   }
 }
 
@@ -202,7 +155,6 @@ function samplesOf(bytes: Buffer): Int16Array {
 
 function argumentsOf({ codec, decoder, sampleRate }: DecoderOptions): string[] {
   return [
-    ...['-hide_banner', '-nostats', '-v', 'error', '-nostdin', '-threads', '1'],
     ...['-protocol_whitelist', 'pipe', '-probesize', '32', '-analyzeduration', '0'],
     ...[...codec.input, '-c:a', decoder, '-i', 'pipe:0'],
     ...['-map', '0:a:0', '-flush_packets', '1', '-f', 's16le', '-ac', '1', '-ar', `${sampleRate}`, 'pipe:1'],

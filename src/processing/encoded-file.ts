@@ -1,13 +1,12 @@
 // A compressed audio file, which ffmpeg writes: samples go to it through a pipe, as they become final.
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { open, stat } from 'node:fs/promises';
-import type { Readable, Writable } from 'node:stream';
 import { GrecError } from '../errors.ts';
-import { findFfmpeg, forgetFfmpeg, requireStreams } from '../ffmpeg.ts';
+import { findFfmpeg, forgetFfmpeg } from '../ffmpeg.ts';
+import { syncPath } from '../sync.ts';
 import type { AudioFile } from './audio-file.ts';
+import { FfmpegProcess } from './ffmpeg-process.ts';
 
 const STALL_MS = 30_000;
-const LONGEST_ERROR = 300;
 
 type EncodedFormat = 'opus' | 'mp3' | 'flac';
 
@@ -56,82 +55,35 @@ function missing(format: string, why: string): GrecError {
 
 class EncodedFile implements AudioFile {
   readonly #target: EncodedTarget;
-  readonly #child: ChildProcessByStdio<Writable, null, Readable>;
-  #errors = '';
-  #problem: string | undefined;
-  #isClosed = false;
-  #moved: () => void = () => {};
+  readonly #ffmpeg: FfmpegProcess;
 
   constructor(program: string, target: EncodedTarget) {
+    const { stallMs = STALL_MS } = target;
     this.#target = target;
-    this.#child = spawn(program, argumentsOf(target), { stdio: ['pipe', 'ignore', 'pipe'] });
-    requireStreams(this.#child);
-    this.#child.on('error', (error) => this.#fail(`it cannot be run: ${error.message}`));
-    this.#child.on('close', (code, signal) => {
-      this.#isClosed = true;
-      if (code !== 0) this.#fail(this.#errors.trim().split('\n')[0] || `it ended with ${code ?? signal}`);
-      this.#moved();
-    });
-    this.#child.stdin.on('error', () => this.#moved()).on('drain', () => this.#moved());
-    this.#child.stderr
-      .on('error', () => {})
-      .on('data', (bytes: Buffer) => {
-        if (this.#errors.length < LONGEST_ERROR)
-          this.#errors += bytes.toString('latin1').slice(0, LONGEST_ERROR);
-      });
+    this.#ffmpeg = new FfmpegProcess({ program, args: argumentsOf(target), stallMs, called: 'it' });
   }
 
   async write(bytes: Buffer): Promise<void> {
     // The bytes are used again as soon as this resolves, and a pipe may take them later.
-    const hasRoom =
-      this.#problem !== undefined || this.#isClosed || this.#child.stdin.write(Buffer.from(bytes));
-    if (!hasRoom) await this.#until(() => !this.#child.stdin.writableNeedDrain);
+    if (!this.#ffmpeg.write(Buffer.from(bytes))) await this.#ffmpeg.drained();
     this.#check();
-    if (this.#isClosed) this.#give('it ended before the audio did');
+    if (this.#ffmpeg.isClosed) this.#give('it ended before the audio did');
   }
 
   async finish(): Promise<void> {
-    this.#child.stdin.end();
-    await this.#until(() => false);
+    await this.#ffmpeg.end();
     this.#check();
-    const handle = await open(this.#target.file, 'r+');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await syncPath(this.#target.file);
     if ((await stat(this.#target.file)).size === 0) this.#give('it wrote nothing');
   }
 
   async close(): Promise<void> {
-    if (!this.#isClosed) this.#fail('it is not wanted any more');
-  }
-
-  async #until(isReached: () => boolean): Promise<void> {
-    const stallMs = this.#target.stallMs ?? STALL_MS;
-    while (!this.#isClosed && this.#problem === undefined && !isReached()) {
-      const hasMoved = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), stallMs);
-        this.#moved = () => {
-          clearTimeout(timer);
-          resolve(true);
-        };
-      });
-      this.#moved = () => {};
-      if (!hasMoved) this.#fail(`it stood still for ${stallMs / 1000} s`);
-    }
-  }
-
-  #fail(problem: string): void {
-    this.#problem ??= problem.replaceAll(/[^\x20-\x7e]/g, '?');
-    this.#child.kill('SIGKILL');
-    this.#child.stdin.destroy();
-    this.#child.stderr.destroy();
-    this.#moved();
+    this.#ffmpeg.kill();
   }
 
   #check(): void {
-    if (this.#problem !== undefined) this.#give(this.#problem);
+    const { problem } = this.#ffmpeg;
+    if (problem !== undefined) this.#give(problem);
   }
 
   #give(why: string): never {
@@ -143,8 +95,19 @@ class EncodedFile implements AudioFile {
 function argumentsOf({ file, format, count, sampleRate }: EncodedTarget): string[] {
   const { encoder, container, two, mixed } = ENCODINGS[format];
   return [
-    ...['-hide_banner', '-nostats', '-v', 'error', '-nostdin', '-y', '-threads', '1'],
-    ...['-f', 's16le', '-ar', `${sampleRate}`, '-ac', `${count}`, '-i', 'pipe:0', '-map_metadata', '-1'],
+    ...[
+      '-y',
+      '-f',
+      's16le',
+      '-ar',
+      `${sampleRate}`,
+      '-ac',
+      `${count}`,
+      '-i',
+      'pipe:0',
+      '-map_metadata',
+      '-1',
+    ],
     ...['-c:a', encoder, ...(count === 2 ? two : mixed), '-fflags', '+bitexact', '-flags:a', '+bitexact'],
     ...['-f', container, `file:${file}`],
   ];

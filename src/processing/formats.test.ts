@@ -174,6 +174,23 @@ for (const [format, least] of COMPRESSED)
     t.ok(Math.abs(decode(mono.file).length - left.length) <= 160, 'mixed: as long');
   });
 
+/** Archives the dialogue; `audioOf` gets the folder in which that happens. */
+async function finish(t: Test, audioOf: (folder: string) => AudioSetting) {
+  const { folder, segment } = segmentOf(t, dialogue());
+  const task = {
+    archive: join(folder, 'archive'),
+    signingKey: join(folder, 'signing-key.pem'),
+    recording: RECORDING,
+    call: undefined,
+    partial: [],
+    remarks: [],
+    segments: [{ ...segment, directory: folder, size: 0, changedAt: 0, problem: undefined }],
+  };
+  const finished = await finishRecording({ ...task, audio: audioOf(folder) });
+  if (finished.result !== 'archived') throw new Error(JSON.stringify(finished));
+  return { directory: join(task.archive, finished.path), finished, again: () => finishRecording(task) };
+}
+
 const LIST = 'case "$*" in *coders*) echo " A....D flac FLAC"; exit 0;; esac';
 const BROKEN: { what: string; script: string | undefined; why: RegExp }[] = [
   { what: 'missing', script: undefined, why: /flac needs ffmpeg: cannot run / },
@@ -193,25 +210,11 @@ const BROKEN: { what: string; script: string | undefined; why: RegExp }[] = [
 ];
 for (const { what, script, why } of BROKEN)
   t.test(`ffmpeg ${what}: the recording is WAV, and says why`, async (t) => {
-    const { folder, segment } = segmentOf(t, dialogue());
-    const program = join(folder, 'ffmpeg');
-    if (script !== undefined) writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    const task = {
-      archive: join(folder, 'archive'),
-      signingKey: join(folder, 'signing-key.pem'),
-      recording: RECORDING,
-      call: undefined,
-      partial: [],
-      remarks: [],
-    };
-    const segments = [{ ...segment, directory: folder, size: 0, changedAt: 0, problem: undefined }];
-    const finished = await finishRecording({
-      ...task,
-      segments,
-      audio: { format: 'flac', ffmpeg: program, stallMs: 300 },
+    const { directory, finished } = await finish(t, (folder) => {
+      const ffmpeg = join(folder, 'ffmpeg');
+      if (script !== undefined) writeFileSync(ffmpeg, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      return { format: 'flac', ffmpeg, stallMs: 300 };
     });
-    if (finished.result !== 'archived') return t.fail(JSON.stringify(finished));
-    const directory = join(folder, 'archive', finished.path);
     t.same(filesIn(directory), ['audio.wav', 'metadata.json']);
     t.ok(verifyFiles(directory).ok);
     const { remarks, mediaFiles } = readMetadata(directory);
@@ -223,19 +226,7 @@ for (const { what, script, why } of BROKEN)
   });
 
 t.test('a recording in FLAC is whole, and told so', { skip }, async (t) => {
-  const { folder, segment } = segmentOf(t, dialogue());
-  const task = {
-    archive: join(folder, 'archive'),
-    signingKey: join(folder, 'signing-key.pem'),
-    recording: RECORDING,
-    call: undefined,
-    partial: [],
-    remarks: [],
-  };
-  const segments = [{ ...segment, directory: folder, size: 0, changedAt: 0, problem: undefined }];
-  const finished = await finishRecording({ ...task, segments, audio: { format: 'flac', channels: 'mixed' } });
-  if (finished.result !== 'archived') return t.fail(JSON.stringify(finished));
-  const directory = join(folder, 'archive', finished.path);
+  const { directory, again } = await finish(t, () => ({ format: 'flac', channels: 'mixed' }));
   t.same(filesIn(directory), ['audio.flac', 'metadata.json']);
   t.ok(verifyFiles(directory).ok);
   const { size } = statSync(join(directory, 'audio.flac'));
@@ -249,6 +240,6 @@ t.test('a recording in FLAC is whole, and told so', { skip }, async (t) => {
     size,
   };
   t.same([mediaFiles, remarks], [[expected], []]);
-  t.equal((await finishRecording({ ...task, segments })).result, 'archived', 'what is made is taken over');
+  t.equal((await again()).result, 'archived', 'what is made is taken over');
   t.ok(existsSync(join(directory, 'audio.flac')));
 });

@@ -4,7 +4,7 @@
 // holds up this one stream only.
 import { setTimeout as delay } from 'node:timers/promises';
 import { readRtp } from '../rtp/header.ts';
-import type { CapturedPacket } from '../spool/pcap.ts';
+import type { CapturedPacket } from '../spool/pcap-reader.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import { bindChannels } from './describe.ts';
 import { LIVE_SAMPLE_RATE, LiveAudio } from './live-audio.ts';

@@ -2,7 +2,8 @@
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, open } from 'node:fs/promises';
 import { GrecError } from '../errors.ts';
-import { checkFileHeader, FILE_HEADER_BYTES, fileHeader, RECORD_HEADER_BYTES } from '../spool/pcap.ts';
+import { FILE_HEADER_BYTES, fileHeader, RECORD_HEADER_BYTES } from '../spool/pcap.ts';
+import { checkFileHeader } from '../spool/pcap-reader.ts';
 
 const MAGIC_MICROSECONDS = 0xa1b2c3d4;
 const LINKTYPE_ETHERNET = 1;

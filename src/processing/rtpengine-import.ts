@@ -25,6 +25,7 @@ import {
   type SegmentFact,
   type SegmentOpened,
 } from '../spool/segment.ts';
+import { syncPath } from '../sync.ts';
 import { copyCapture } from './rtpengine-capture.ts';
 
 const RETRY_MS = 30_000;
@@ -143,7 +144,7 @@ export class RtpengineImport {
       await rm(making, { recursive: true, force: true });
       throw thrown;
     }
-    await syncFolder(spool);
+    await syncPath(spool);
   }
 
   async #fill(making: string, segment: string, notes: RtpengineNotes, source: string): Promise<void> {
@@ -151,7 +152,7 @@ export class RtpengineImport {
     await copyCapture(source, capture);
     const facts = this.#facts(segment, notes, measure(capture, notes));
     await writeDurably(join(making, FACTS_FILE), facts);
-    await syncFolder(making);
+    await syncPath(making);
   }
 
   #facts(segment: string, { callId, metadata: told }: RtpengineNotes, measured: Measured): SegmentFact[] {
@@ -203,15 +204,6 @@ async function writeDurably(file: string, facts: SegmentFact[]): Promise<void> {
   const handle = await open(file, 'wx', 0o640);
   try {
     await handle.write(facts.map((fact) => `${JSON.stringify(fact)}\n`).join(''));
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
     await handle.sync();
   } finally {
     await handle.close();

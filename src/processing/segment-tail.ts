@@ -3,13 +3,13 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { systemCode } from '../errors.ts';
 import { REGULAR_FILE_FLAGS } from '../regular-file.ts';
+import { FILE_HEADER_BYTES } from '../spool/pcap.ts';
 import {
   type CaptureCursor,
   type CapturedPacket,
   captureCursor,
   decodeRecords,
-  FILE_HEADER_BYTES,
-} from '../spool/pcap.ts';
+} from '../spool/pcap-reader.ts';
 
 const PIECE_BYTES = 1 << 18;
 

@@ -2,14 +2,14 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { GrecError, messageOf } from '../errors.ts';
 import { openRegularFile } from '../regular-file.ts';
+import { FILE_HEADER_BYTES } from './pcap.ts';
 import {
   type CaptureCursor,
   type CapturedPacket,
   captureCursor,
   checkFileHeader,
   decodeRecords,
-  FILE_HEADER_BYTES,
-} from './pcap.ts';
+} from './pcap-reader.ts';
 
 const CHUNK_BYTES = 1 << 20;
 

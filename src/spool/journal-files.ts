@@ -1,5 +1,5 @@
 // The files of one daemon's journal: journal/DAEMON/0000000001.jsonl, each named by the first sequence number in it.
-import { closeSync, fsyncSync, ftruncateSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { ftruncateSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { systemCode } from '../errors.ts';
@@ -62,14 +62,4 @@ export function repairTail(folder: string, name: string, fd: number): JournalTai
   const byLine = 'event' in parsed ? parsed.event.seq + 1 : 1;
   // A last line that cannot be read still took a number: counting lines finds it.
   return { nextSeq: Math.max(byLine, firstSeqOf(name) + lines.length), size, cut };
-}
-
-/** Makes a new file's name durable. */
-export function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

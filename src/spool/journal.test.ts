@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { silentLogger } from '../log.ts';
@@ -244,11 +245,13 @@ t.test('a journal that closes with events waiting leaves no timer behind', async
       done(null);
     },
   };
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  t.teardown(() => mock.timers.reset());
   const journal = open(directory, { io, retryIntervalMs: 60_000 });
   journal.append(ringing('1'));
   isFull = false;
   await journal.close();
-  await delay(250);
+  mock.timers.tick(120_000);
   t.strictSame(synced, [], 'closing syncs by itself, and nothing does after it');
   t.equal(createJournalReader({ directory, daemon }).read().events.length, 1);
 });

@@ -14,9 +14,10 @@ import { join } from 'node:path';
 import type { DaemonName } from '../config.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { syncPathNow } from '../sync.ts';
 import { microsNow } from './clock.ts';
 import type { EventBody, JournalEvent } from './events.ts';
-import { journalFileName, listJournalFiles, repairTail, syncFolder } from './journal-files.ts';
+import { journalFileName, listJournalFiles, repairTail } from './journal-files.ts';
 import type { Journal, JournalIo, JournalOptions } from './journal-types.ts';
 
 export {
@@ -176,7 +177,7 @@ class FileJournal implements Journal {
     this.#name = journalFileName(firstSeq);
     this.#fd = openSync(join(this.#folder, this.#name), 'a', 0o640);
     this.#size = fstatSync(this.#fd).size;
-    syncFolder(this.#folder);
+    syncPathNow(this.#folder);
   }
 
   /** @returns what went wrong, or undefined when all the lines are in the file; none of them is when something did */

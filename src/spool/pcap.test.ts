@@ -3,18 +3,14 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import {
-  type CapturedPacket,
-  captureCursor,
-  checkFileHeader,
-  decodeRecords,
   type Endpoint,
   FILE_HEADER_BYTES,
   fileHeader,
   flowHeader,
-  readCapture,
   recordLength,
   writeRecord,
 } from './pcap.ts';
+import { type CapturedPacket, captureCursor, checkFileHeader, decodeRecords } from './pcap-reader.ts';
 
 interface Datagram {
   at: number;
@@ -35,9 +31,9 @@ function capture(datagrams: Datagram[]): Buffer {
 }
 
 function packetsOf(bytes: Buffer): CapturedPacket[] {
-  const result = readCapture(bytes);
-  if ('problem' in result) throw new Error(result.problem);
-  return [...result.packets];
+  const problem = checkFileHeader(bytes);
+  if (problem !== undefined) throw new Error(problem);
+  return [...decodeRecords(bytes, captureCursor(FILE_HEADER_BYTES))];
 }
 
 function onesComplementSum(bytes: Buffer): number {
@@ -143,8 +139,8 @@ t.test('a cut at any byte leaves the whole records before it', async (t) => {
 t.test('nonsense is refused with a reason, and never throws', async (t) => {
   const other = fileHeader();
   other.writeUInt32LE(1, 20);
-  t.match(readCapture(other), { problem: /link type 1 is not 101/ });
-  t.match(readCapture(Buffer.alloc(24)), { problem: /magic/ });
+  t.match(checkFileHeader(other), /link type 1 is not 101/);
+  t.match(checkFileHeader(Buffer.alloc(24)), /magic/);
   const bad = Buffer.concat([fileHeader(), Buffer.alloc(16, 0xff)]);
   const cursor = captureCursor(FILE_HEADER_BYTES);
   t.strictSame([...decodeRecords(bad, cursor)], []);

@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { GrecError, messageOf } from '../errors.ts';
+import { syncPath } from '../sync.ts';
 import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
 import {
   CAPTURE_FILE,
@@ -52,8 +53,8 @@ export async function openSegment(
     const notes = await open(join(directory, FACTS_FILE), 'ax', 0o640);
     files.push(notes);
     await appendFact(notes, opened);
-    await syncFolder(directory);
-    await syncFolder(spool);
+    await syncPath(directory);
+    await syncPath(spool);
     return new FileSegment(id, directory, capture, notes);
   } catch (thrown) {
     for (const file of files) await file.close().catch(() => undefined);
@@ -113,16 +114,6 @@ export async function appendFact(file: FileHandle, fact: SegmentFact): Promise<v
     throw new Error(`${bytesWritten} of ${line.length} bytes written`);
   }
   await file.datasync();
-}
-
-/** Makes new names in a folder durable. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function failed(directory: string, thrown: unknown): GrecError {

@@ -5,6 +5,7 @@ import type { IncomingInvite, IncomingRequest, Progress } from '../sip/user-agen
 import type { Call } from './call.ts';
 import { joinDialogs } from './in-dialog.ts';
 import { sdpOf } from './sdp-body.ts';
+import type { SetupMedia } from './setup-media.ts';
 
 export interface CallEarlyOptions {
   call: Call;
@@ -13,12 +14,7 @@ export interface CallEarlyOptions {
   isOffered: boolean;
   /** Several places are asked: each may ring, none may speak before it answers. */
   isHunting: boolean;
-  /** The answer of a callee, as the caller gets it. */
-  answerOf(sdp: Buffer): Promise<Buffer>;
-  /** The offer of a callee, as the caller gets it. */
-  offerOf(sdp: Buffer): Promise<Buffer>;
-  /** The answer of the caller to the offer of a callee, as the callee gets it. */
-  takeAnswer(answer: Buffer, offered: Buffer): Promise<Buffer>;
+  media: SetupMedia;
   /** The call may still ring. */
   isPending(): boolean;
 }
@@ -84,15 +80,15 @@ export class CallEarly {
 
   /** What the caller is shown of a description in a provisional response. */
   async #describe(sdp: Buffer, branch: Branch, progress: Given): Promise<Buffer | undefined> {
-    const { isOffered, answerOf, offerOf } = this.#options;
+    const { isOffered, media } = this.#options;
     if (isOffered) {
       branch.answer = sdp;
-      return answerOf(sdp);
+      return media.answerToCaller(sdp);
     }
     // An offer that is not sent reliably is no offer: there would be no way to answer it (RFC 3262 section 5).
     const prack = progress?.prack;
     if (prack === undefined) return undefined;
-    const offer = await offerOf(sdp);
+    const offer = await media.offerToCaller(sdp);
     this.#awaited ??= new Map();
     this.#awaited.set(branch.name, (request) => this.#answerEarly(request, branch, sdp, prack));
     return offer;
@@ -104,10 +100,10 @@ export class CallEarly {
     offered: Buffer,
     prack: NonNullable<Progress['prack']>,
   ): Promise<void> {
-    const { call, takeAnswer } = this.#options;
+    const { call, media } = this.#options;
     const answer = sdpOf(request.message);
     if (answer === undefined) return request.respond(200, { headers: call.headersTo('a') });
-    const body = call.legs.b.tell(await takeAnswer(answer, offered));
+    const body = call.legs.b.tell(await media.answerToCallee(answer, offered));
     branch.isAgreed = true;
     request.respond(200, { headers: call.headersTo('a') });
     await prack(body);

@@ -48,7 +48,7 @@ export const directMedia: CallMedia = {
   release: async () => undefined,
 };
 
-/** What the processor can make audible, and what may accompany it; other formats are left out of offers. */
+/** What the processor makes audible without ffmpeg, and what may accompany it; other formats are left out of offers. */
 const RECORDABLE = new Set(['PCMU', 'PCMA', 'TELEPHONE-EVENT', 'CN']);
 
 /**

@@ -73,7 +73,10 @@ t.test('a DN sends the call to another DN, which is the callee and recorded', as
   const { call, invite, userAgent, events, refuse } = await calling('7003');
   await refuse(0, redirected(302, 'sip:nobody@elsewhere', 'sip:7002@whatever.example'));
   t.same(userAgent.uris, ['sip:7003@phone', 'sip:7002@phone']);
-  t.match(userAgent.placed[1]?.headers, { diversion: /^<sip:7003@/ });
+  t.match(userAgent.placed[1]?.headers, {
+    diversion: /^<sip:7003@/,
+    'history-info': /^<sip:7003@[^,]*cause%3D302>;index=1, <sip:7002@[^,]*>;index=1\.1;mp=1$/,
+  });
   userAgent.placed[1]?.onAccepted(fakeResponse(200, 'answer'), userAgent.dialog, () => {});
   await settle();
   t.equal(call.plan.to.dn, '7002');

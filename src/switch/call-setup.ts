@@ -1,21 +1,18 @@
-// A call on its way from INVITE to answer: who is asked, what the caller hears of it, and how it comes to media (RFC 3261 section 13).
-import { GrecError, messageOf } from '../errors.ts';
+// A call on its way from INVITE to answer: who is asked, and what the caller hears of it (RFC 3261 section 13).
 import type { SipResponse } from '../sip/message.ts';
 import { supports } from '../sip/option-tags.ts';
 import type { Body, Dialog, IncomingInvite, Progress } from '../sip/user-agent.ts';
-import type { RecordingMetadata } from '../spool/segment.ts';
 import type { Call } from './call.ts';
 import { CallEarly } from './call-early.ts';
-import { directMedia } from './call-media.ts';
 import { type CallTarget, huntOf, targetsOf, UNRECORDED } from './call-model.ts';
 import { callOut } from './call-out.ts';
 import { Hunt } from './hunt.ts';
 import { passesEarlyMedia, weigh } from './hunt-plan.ts';
-import type { Label } from './leg.ts';
 import { failureStatus, phrase, statusForCaller } from './response-mapping.ts';
 import { sdpOf } from './sdp-body.ts';
-import { withDiversion } from './shown-caller.ts';
-import { isConverted, isForbidden, srtpRequired } from './srtp-policy.ts';
+import { SetupMedia } from './setup-media.ts';
+import { afterRedirection } from './shown-caller.ts';
+import { isForbidden, srtpRequired } from './srtp-policy.ts';
 
 type Ack = (body?: Body) => void;
 
@@ -32,18 +29,16 @@ export class CallSetup {
   /** The offer as the caller made it; undefined when the INVITE had none. */
   readonly #offer: Buffer | undefined;
   readonly #early: CallEarly;
-  /** Who was shown a media server that is gone, and can be told only when the call is answered. */
-  readonly #offerLater = new Map<Label, Buffer>();
+  readonly #media: SetupMedia;
   /** Places where it was tried, and how often it was sent on. */
   readonly #tried = new Set<string>();
   #redirections = 0;
-  /** Why the media server was lost before it was known whether the call is recorded. */
-  #loss: string | undefined;
 
   constructor(call: Call, invite: IncomingInvite) {
     this.#call = call;
     this.#invite = invite;
     this.#offer = sdpOf(invite.message);
+    this.#media = new SetupMedia(call, this.#offer, (step) => this.#enqueue(step));
     call.legs.a.described = this.#offer;
     call.legs.a.offered = this.#offer;
     this.#early = new CallEarly({
@@ -51,9 +46,7 @@ export class CallSetup {
       invite,
       isOffered: this.#offer !== undefined,
       isHunting: !passesEarlyMedia(huntOf(call.plan)),
-      answerOf: (sdp) => this.#answerOf(sdp),
-      offerOf: (sdp) => this.#offerOf(sdp),
-      takeAnswer: (answer, offered) => this.#takeAnswer(answer, offered),
+      media: this.#media,
       isPending: () => this.#isOffered(),
     });
   }
@@ -69,7 +62,7 @@ export class CallSetup {
     this.#invite.onCancel = () => call.release('a', 487, 'cancelled by the caller');
     if (isForbidden(call.context, call.legs.a, this.#offer))
       return call.release('switch', 488, srtpRequired().message);
-    const offer = this.#offer && (await this.#firstOffer(this.#offer));
+    const offer = this.#offer && (await this.#media.offerToCallee(this.#offer));
     const hunt = huntOf(call.plan);
     const permitted = hunt.rounds.map((round) => round.filter((target) => this.#isPermitted(target)));
     const rounds = permitted.filter(({ length }) => length > 0);
@@ -99,7 +92,7 @@ export class CallSetup {
 
   /** Without a media server the call is not offered where it must be recorded. */
   #isPermitted({ decision }: CallTarget): boolean {
-    return this.#loss === undefined || !decision.mandatory;
+    return this.#media.loss === undefined || !decision.mandatory;
   }
 
   /** The call ends before it is answered: the caller is told, whoever is asked is asked no more. */
@@ -119,36 +112,8 @@ export class CallSetup {
     if (call.plan.hunt === undefined && this.#redirections === 0) return;
     const { recording } = call;
     call.choose(target);
-    if (this.#loss !== undefined && call.recording !== recording) call.recording?.fail(this.#loss);
-  }
-
-  /** The offer for the callee. Without a media server the call is set up all the same, with direct media. */
-  async #firstOffer(sdp: Buffer): Promise<Buffer> {
-    try {
-      return await this.#call.media.offer('a', sdp);
-    } catch (thrown) {
-      this.#loseMedia(thrown);
-      return sdp;
-    }
-  }
-
-  #loseMedia(thrown: unknown): void {
-    this.#loss = messageOf(thrown);
-    const anchored = this.#call.media;
-    this.#call.media = directMedia;
-    this.#call.recording?.fail(this.#loss);
-    // What the media server may hold already is of no use; when it does not answer there is nothing to free.
-    void anchored.release().catch(() => undefined);
-    if (!this.#isConverted()) return;
-    // What one of them speaks the other must not, or cannot, be shown.
-    const isRefused = thrown instanceof GrecError && thrown.code !== 'NG_TIMEOUT';
-    this.#call.release('switch', isRefused ? 488 : 503, `SRTP cannot be had: ${this.#loss}`);
-  }
-
-  #isConverted(): boolean {
-    const { context, legs } = this.#call;
-    const [from, to] = this.#offer === undefined ? [legs.b, legs.a] : [legs.a, legs.b];
-    return isConverted(context, from, from.offered, to);
+    const { loss } = this.#media;
+    if (loss !== undefined && call.recording !== recording) call.recording?.fail(loss);
   }
 
   #enqueue(step: () => Promise<void>): void {
@@ -181,8 +146,15 @@ export class CallSetup {
     this.#redirections += fresh.length > 0 ? 1 : 0;
     for (const { route } of fresh) this.#tried.add(route.uri);
     log.info({ by: target.to.number, to: fresh.map(({ number }) => number) }, 'redirected');
-    const shown = withDiversion(target.shown ?? plan.shown, target.to.number, this.#invite.flow.local);
-    const targets = fresh.map(({ route, number }) => ({ ...targetOf(route, number), shown }));
+    const numbers = [...new Set(fresh.map(({ number }) => number))];
+    const shownAt = (to: string) => {
+      const step = { from: target.to.number, to, status: response.status, place: numbers.indexOf(to) + 1 };
+      return afterRedirection(target.shown ?? plan.shown, step, this.#invite.flow.local);
+    };
+    const targets = fresh.map(({ route, number }) => ({
+      ...targetOf(route, number),
+      shown: shownAt(number),
+    }));
     const permitted = targets.filter((one) => this.#isPermitted(one));
     // The phones of one number ring together.
     return [...Map.groupBy(permitted, ({ to }) => to.number).values()];
@@ -205,7 +177,7 @@ export class CallSetup {
   /** The usual case: INVITE carried the offer, the callee's 200 the answer, or a provisional response did before. */
   async #answerWithAnswer(sdp: Buffer | undefined, ack: Ack, branch: string): Promise<void> {
     const isUsable = sdp !== undefined && this.#offer !== undefined;
-    const answer = isUsable ? await this.#answerOf(sdp, this.#call.wanted?.metadata) : undefined;
+    const answer = isUsable ? await this.#media.answerToCaller(sdp, this.#call.wanted?.metadata) : undefined;
     ack();
     if (this.#isOver()) return;
     this.#acceptCaller(answer, branch);
@@ -222,7 +194,7 @@ export class CallSetup {
 
   /** The INVITE carried no offer: the callee's 200 does, and the caller's ACK brings the answer (RFC 3261 13.2.1). */
   async #answerWithOffer(sdp: Buffer, ack: Ack, branch: string): Promise<void> {
-    const offer = await this.#offerOf(sdp);
+    const offer = await this.#media.offerToCaller(sdp);
     if (this.#isOver()) return ack();
     const dialog = this.#acceptCaller(offer, branch);
     dialog.onAck = (message) => {
@@ -247,69 +219,10 @@ export class CallSetup {
     return settled;
   }
 
-  /** The callee's offer, as the caller gets it. */
-  #offerOf(sdp: Buffer): Promise<Buffer> {
-    this.#call.legs.b.offered = sdp;
-    return this.#call.media.offer('b', sdp).catch((thrown: unknown) => {
-      this.#loseMedia(thrown);
-      return sdp;
-    });
-  }
-
   async #takeLateAnswer(answer: Buffer, offered: Buffer, ack: Ack): Promise<void> {
     const { legs, wanted } = this.#call;
-    ack(legs.b.tell(await this.#takeAnswer(answer, offered, wanted?.metadata)));
+    ack(legs.b.tell(await this.#media.answerToCallee(answer, offered, wanted?.metadata)));
     if (!this.#isOver()) this.#call.onAnswered();
-  }
-
-  /** The caller's answer to the callee's offer `offered`, as the callee gets it. */
-  async #takeAnswer(answer: Buffer, offered: Buffer, recording?: RecordingMetadata): Promise<Buffer> {
-    const { legs, media } = this.#call;
-    legs.a.described = answer;
-    legs.b.described = offered;
-    try {
-      return await media.answer('a', answer, recording);
-    } catch (thrown) {
-      this.#loseMedia(thrown);
-      // The caller was shown the media server, which has gone since: it is offered the callee itself.
-      this.#enqueue(() => this.#offerAgain('a', offered));
-      return answer;
-    }
-  }
-
-  async #answerOf(sdp: Buffer, recording?: RecordingMetadata): Promise<Buffer> {
-    this.#call.legs.b.described = sdp;
-    try {
-      return await this.#call.media.answer('b', sdp, recording);
-    } catch (thrown) {
-      this.#loseMedia(thrown);
-      this.#redirectCallee();
-      return sdp;
-    }
-  }
-
-  /** The callee was offered the media server, which has gone since: it is offered the caller itself. */
-  #redirectCallee(): void {
-    const offer = this.#offer;
-    if (offer === undefined) return;
-    this.#enqueue(() => this.#offerAgain('b', offer));
-  }
-
-  async #offerAgain(to: Label, sdp: Buffer): Promise<void> {
-    const leg = this.#call.legs[to];
-    if (this.#isOver()) return;
-    if (leg.dialog === undefined) return void this.#offerLater.set(to, sdp);
-    const { response, ack } = await leg.dialog.reinvite({
-      headers: this.#call.headersTo(to),
-      body: leg.tell(sdp),
-    });
-    if (response.status < 300) ack();
-  }
-
-  /** Both are there to be told what they were not told yet. */
-  #offerPending(): void {
-    for (const [label, sdp] of this.#offerLater) this.#enqueue(() => this.#offerAgain(label, sdp));
-    this.#offerLater.clear();
   }
 
   #acceptCaller(sdp: Buffer | undefined, branch: string): Dialog {
@@ -318,7 +231,7 @@ export class CallSetup {
     const dialog = this.#invite.accept({ headers: call.headersTo('a'), body, branch });
     call.join('a', dialog);
     call.answer();
-    this.#offerPending();
+    this.#media.offerPending();
     return dialog;
   }
 

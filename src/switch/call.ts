@@ -1,10 +1,10 @@
 // One call: two legs joined back to back, from INVITE to BYE (RFC 3261; the ladder stands in grec(7)).
-import { isIPv6 } from 'node:net';
 import { v7 as uuidv7 } from 'uuid';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Dialog, ExtraHeaders, IncomingInvite, Peer } from '../sip/user-agent.ts';
 import type { EventBody } from '../spool/events.ts';
+import { isAnchoredFirst } from './anchored-first.ts';
 import { createdEvent, decidedEvent } from './call-events.ts';
 import { type CallMedia, directMedia } from './call-media.ts';
 import {
@@ -26,9 +26,8 @@ import { watchParties } from './liveness.ts';
 import { agentSide, type RecordingDecision } from './recording-decision.ts';
 import { recordLate, setDirectInTurn } from './recording-requests.ts';
 import { termsOf } from './recording-terms.ts';
-import { sdpOf } from './sdp-body.ts';
 import { newUuid, sessionIdHeader } from './session-id.ts';
-import { isConverted, strictest, warnOfKeysInClear } from './srtp-policy.ts';
+import { strictest, warnOfKeysInClear } from './srtp-policy.ts';
 import type { StoredCall } from './stored-call.ts';
 
 export type { CallContext, CallParty, CallPlan, CallState, CallTarget } from './call-model.ts';
@@ -97,20 +96,11 @@ export class Call {
       };
       this.legs.a.uuid = plan.sessionId;
       this.recording = plan.decision.record ? this.newRecording() : undefined;
-      const isV6 = isIPv6(invite.flow.peer.address);
-      // Parties that speak different versions of IP hear each other through the media server alone.
-      const targets = targetsOf(plan);
       this.legs.b.srtp = strictest(
         context,
-        targets.map(({ to }) => to),
+        targetsOf(plan).map(({ to }) => to),
       );
-      const isAnchored =
-        isConverted(context, this.legs.a, sdpOf(invite.message), this.legs.b) ||
-        targets.some(
-          ({ decision, route }) =>
-            decision.record || decision.isAnchored || isIPv6(route.peer.address) !== isV6,
-        );
-      this.media = isAnchored ? context.anchor(this.id, this.legs) : directMedia;
+      this.media = isAnchoredFirst(this, invite) ? context.anchor(this.id, this.legs) : directMedia;
       this.#setup = new CallSetup(this, invite);
     } else {
       const { legs, recording, anchor } = from.stored;
@@ -284,11 +274,10 @@ export class Call {
     this.recording?.stop(reason);
     this.context.journal({ type: 'call.released', call: this.id, by, status, reason, answered });
     this.log.info({ by, status, reason }, 'call released');
-    const held = this.leftBehind.splice(0).map((media) => this.#releaseMedia(media));
-    void this.#releaseMedia(this.media).then(async () => {
-      if (held.length > 0) await Promise.all(held);
-      this.context.onReleased(this);
-    });
+    const held = [this.media, ...this.leftBehind.splice(0)];
+    void Promise.all(held.map((media) => this.#releaseMedia(media))).then(() =>
+      this.context.onReleased(this),
+    );
   }
 
   #hangUp(label: Label): Promise<unknown> | undefined {

@@ -1,4 +1,5 @@
 // Several places for one call: whose turn it is, who answers first, what the caller hears when nobody does.
+import { mock } from 'node:test';
 import fc from 'fast-check';
 import t from 'tap';
 import type { OutgoingInviteOptions } from '../sip/user-agent.ts';
@@ -58,12 +59,14 @@ t.test('in order: the next one when one refuses, the best refusal when all do', 
 });
 
 t.test('in order: the next one when one lets it ring; the last one rings on', async (t) => {
-  const { said, answer, refuse, ring, hunt } = hunting([['a'], ['b']], { ringTimeMs: 5 });
-  await new Promise<void>((resolve) => {
-    const look = () => (said.includes('INVITE b') ? resolve() : void setTimeout(look, 1));
-    look();
-  });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const { said, answer, refuse, ring, hunt } = hunting([['a'], ['b']], { ringTimeMs: 5000 });
+  mock.timers.tick(4999);
+  t.same(said, ['INVITE a']);
+  mock.timers.tick(1);
+  t.same(said, ['INVITE a', 'CANCEL a', 'INVITE b']);
+  mock.timers.tick(60_000);
   refuse('a', 487);
   ring('a');
   t.same(said, ['INVITE a', 'CANCEL a', 'INVITE b'], 'the one that was passed over is not heard any more');

@@ -16,8 +16,8 @@ export interface RescueContext {
   isLost(call: Call): boolean;
   /** A media server lives. */
   isServed(): boolean;
-  /** Before the first retry; a second when left out. */
-  retryMs?: number;
+  /** Does it after so many milliseconds; with a timer that keeps no process alive when left out. */
+  later?(what: () => void, ms: number): void;
 }
 
 /**
@@ -87,21 +87,26 @@ async function rescue(call: Call, context: RescueContext, attempt = 1): Promise<
     recording.fail('no media server could take over');
 }
 
-const retried = new WeakSet<Call>();
+/** Several rescues of one call may fail at once: one of them tries again. */
+const waitingToRetry = new WeakSet<Call>();
 
 /** Nobody else would: that a server is found is told once. */
 function retryLater(call: Call, context: RescueContext, attempt: number): void {
-  if (retried.has(call)) return;
-  retried.add(call);
-  const retry = () => {
-    retried.delete(call);
-    if (call.state === 'answered' && context.isServed() && waits(call, context))
-      void rescue(call, context, attempt + 1);
-  };
-  setTimeout(
-    retry,
-    Math.min(LONGEST_RETRY_MS, (context.retryMs ?? RETRY_MS) * 2 ** Math.min(attempt - 1, 16)),
-  ).unref();
+  if (waitingToRetry.has(call)) return;
+  waitingToRetry.add(call);
+  const { later = withTimer } = context;
+  later(
+    () => {
+      waitingToRetry.delete(call);
+      if (call.state === 'answered' && context.isServed() && waits(call, context))
+        void rescue(call, context, attempt + 1);
+    },
+    Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** (attempt - 1)),
+  );
+}
+
+function withTimer(what: () => void, ms: number): void {
+  setTimeout(what, ms).unref();
 }
 
 /** A media server that lives may refuse all the same: then the parties hear each other without it. */

@@ -25,6 +25,7 @@ function setUp(answers: Answers, weights: number[] = []) {
   /** Where a call that was lost could go just then. */
   const atLoss: (string | undefined)[] = [];
   const asked: string[] = [];
+  let pings = 0;
   const waiting: { pattern: string; resolve: () => void }[] = [];
   const tell = (what: string) => {
     told.push(what);
@@ -35,6 +36,7 @@ function setUp(answers: Answers, weights: number[] = []) {
     ng: {
       async request({ command }: { command: string }): Promise<NgOk> {
         const instance = answers[index];
+        if (command === 'ping') pings += 1;
         if (command !== 'ping') asked.push(`${index} ${command}`);
         else if (instance === undefined) throw new GrecError('NG_TIMEOUT', 'no reply');
         return { result: 'pong', sdp: SDP.toString(), instance: instance ?? '' };
@@ -59,7 +61,11 @@ function setUp(answers: Answers, weights: number[] = []) {
     if (!told.includes(pattern)) await seen;
     clearInterval(alive);
   };
-  return { servers, told, asked, until, atLoss };
+  /** So many have been sent; the answers to all but the last are in. */
+  const pinged = async (count: number) => {
+    while (pings < count) await delay(1);
+  };
+  return { servers, told, asked, until, pinged, atLoss };
 }
 
 t.test('the first one that lives is used', async (t) => {
@@ -104,10 +110,10 @@ t.test('those with a weight share the calls; one without stands in when none of 
 
 t.test('one that was started again between two pings has lost its calls, and takes them again', async (t) => {
   const answers: Answers = ['one'];
-  const { servers, told, until, atLoss } = setUp(answers);
+  const { servers, told, until, pinged, atLoss } = setUp(answers);
   t.teardown(() => servers.close());
   const media = servers.anchor('call', legs);
-  await delay(20);
+  await pinged(3);
   t.same(told, []);
   answers[0] = 'two';
   await until('lost 192.0.2.9:2223');

@@ -7,6 +7,7 @@ import type { NameAddr, SipRequest } from '../sip/message.ts';
 import { tokensOf } from '../sip/option-tags.ts';
 import type { ExtraHeaders, Peer } from '../sip/user-agent.ts';
 import type { CallParty } from './call-model.ts';
+import { type SentOn, withStep } from './history-info.ts';
 import { numberUri } from './route.ts';
 
 /** What the INVITE of a caller says of it beyond From; header values as they came. */
@@ -20,6 +21,12 @@ export interface ShownCaller {
   diverted: ExtraHeaders;
 }
 
+const NOTHING_SHOWN: ShownCaller = {
+  isHidden: false,
+  privacy: undefined,
+  asserted: undefined,
+  diverted: {},
+};
 const LONGEST = 2048;
 const HIDING = ['id', 'user', 'header'];
 const ANONYMOUS: NameAddr = {
@@ -79,11 +86,25 @@ function assertedOf({ number, name }: CallParty, local: Peer): string {
   return shown.name === undefined ? `<${shown.uri}>` : `${shown.name} <${shown.uri}>`;
 }
 
-/** One more Diversion, of a number that has sent the call on; the newest stands first (RFC 5806 section 4). */
-export function withDiversion(shown: ShownCaller | undefined, number: string, local: Peer): ShownCaller {
-  const before = shown?.diverted['diversion'];
-  const entry = `<${numberUri(number, local)}>;reason=unconditional;counter=1`;
+/** What callees are shown when a number has sent the call on to another one. */
+export function afterRedirection(shown: ShownCaller | undefined, step: SentOn, local: Peer): ShownCaller {
+  const known = shown ?? NOTHING_SHOWN;
+  const { diverted, privacy } = known;
+  const before = diverted['diversion'];
+  // The newest stands first (RFC 5806 section 4).
+  const entry = `<${numberUri(step.from, local)}>;reason=unconditional;counter=1`;
   const diversion = before === undefined ? entry : `${entry}, ${before}`;
-  const none = { isHidden: false, privacy: undefined, asserted: undefined };
-  return { ...none, ...shown, diverted: { ...shown?.diverted, diversion } };
+  const history = isHistoryHidden(privacy)
+    ? diverted['history-info']
+    : withStep(diverted['history-info'], step, (number) => numberUri(number, local));
+  return {
+    ...known,
+    diverted: { ...diverted, diversion, ...(history && { 'history-info': history }) },
+  };
+}
+
+/** Who wants its history hidden gets none from us (RFC 7044 section 10.1.2). */
+function isHistoryHidden(privacy: string | undefined): boolean {
+  const wishes = tokensOf(privacy?.replaceAll(';', ','));
+  return ['history', 'header', 'session'].some((wish) => wishes.includes(wish));
 }

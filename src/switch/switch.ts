@@ -9,7 +9,7 @@ import type { Journal } from '../spool/journal.ts';
 import { VERSION } from '../version.ts';
 import { Agents } from './agents.ts';
 import type { Call, CallContext } from './call.ts';
-import { decideForNewcomer } from './call-plan.ts';
+import { callContext } from './call-context.ts';
 import type { CallStore } from './call-store.ts';
 import type { Certificate } from './certificate.ts';
 import { Contacts } from './contacts.ts';
@@ -24,18 +24,14 @@ import { type RescueContext, rescueCalls, resumeInterrupted } from './media-resc
 import { callOfName, type MediaServer, MediaServers, type MediaServersOptions } from './media-servers.ts';
 import { OpenCalls } from './open-calls.ts';
 import { takeFeatureCode } from './phone-requests.ts';
-import { routeRedirected } from './redirection.ts';
 import type { RouteOptions } from './route.ts';
 import { srtpSaidOf } from './srtp-policy.ts';
-import { storeCall } from './stored-call.ts';
 import type { Strategist } from './strategist.ts';
 import { type Settings, settingsOf } from './switch-settings.ts';
 import { takeUpCalls } from './take-up-calls.ts';
-import { planFor, type TransferPlanOptions } from './transfer-plan.ts';
+import type { TransferPlanOptions } from './transfer-plan.ts';
 import type { Trunks } from './trunks.ts';
 
-/** A call whose party has vanished ends within this and the half minute that its silence takes. */
-const PROBE_MS = 90_000;
 /** A call is four messages one behind the other until it is answered: nobody hears this. */
 const REST_MS = 3;
 /** The host of numbers when none is known; it is never called. */
@@ -280,36 +276,21 @@ export class Switch {
   #makeContext(): CallContext {
     const userAgent = this.#userAgent;
     if (userAgent === undefined) throw new Error('a call before the user agent listens');
-    return {
+    return callContext({
       userAgent,
       log: this.#log,
-      journal: (event) => {
-        if (event.type === 'call.answered') this.#count('answered');
-        this.openCalls.note(event);
-        if (event.type === 'recording.started') this.#count('recorded');
-        if (event.type === 'recording.failed') this.#count('recordingsFailed');
-        this.#journalEvent(event);
-      },
-      anchor: (call, legs) => this.mediaServers.anchor(call, legs),
-      anchorOf: (media) => this.mediaServers.anchorOf(media),
-      restoreMedia: (anchor, legs) => this.mediaServers.restore(anchor, legs),
-      keep: (call) => this.#callStore.keep(call.id, () => storeCall(call)),
-      forget: (call) => this.#callStore.forget(call.id),
-      plan: (by, number, sessionId) => planFor(by, number, sessionId, this.#planning()),
-      decide: (newcomer, label) => decideForNewcomer(newcomer, label, this.#routing()),
-      callOf: (dialog) => this.openCalls.ofDialog(dialog),
-      srtpOf: (party) => srtpSaidOf(party, this),
-      credentialsOf: (trunk) => this.trunks.find(trunk)?.credentials,
-      redirect: (from, response) => routeRedirected(from, response, this.#routing()),
-      ringTimeoutMs: this.#settings.ringTimeoutMs,
-      featureCodes: this.#settings.featureCodes,
-      probeMs: PROBE_MS,
-      glareDelay: () => setTimeout(2100 + 1900 * Math.random(), undefined, { ref: false }),
-      onReleased: (call) => {
-        this.decisions.drop(call.id);
-        this.openCalls.drop(call);
-      },
-    };
+      settings: this.#settings,
+      store: this.store,
+      trunks: this.trunks,
+      openCalls: this.openCalls,
+      callStore: this.#callStore,
+      mediaServers: this.mediaServers,
+      decisions: this.decisions,
+      routing: () => this.#routing(),
+      planning: () => this.#planning(),
+      journal: (event) => this.#journalEvent(event),
+      count: (name) => this.#count(name),
+    });
   }
 
   /** A media server tells what a party has dialled, or that it has lost the media of a call. */

@@ -1,4 +1,4 @@
-// WAV files for tests, by hand: any format, so that the wrong ones can be made as well.
+// RIFF WAVE from its fields: what a test says stands in the header, also where that is no WAV that can be played.
 import { encodeMulaw } from '../rtp/g711.ts';
 
 export interface WavFields {
