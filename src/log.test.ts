@@ -12,7 +12,7 @@ function lines() {
   return { written, log: createLogger({ name: 'test', level: 'info', readable: false, destination }) };
 }
 
-t.test('secrets are masked wherever they stand', async (t) => {
+t.test('rule 10: secrets are masked wherever they stand', async (t) => {
   const { written, log } = lines();
   const error = Object.assign(new Error('refused'), { token: 'hidden' });
   log.info({ password: 'hidden', dn: '7001' }, 'one');

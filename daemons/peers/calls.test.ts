@@ -50,9 +50,10 @@ async function phones(
   return [await make(false), await make(true)];
 }
 
-function recordingOf(dn: string): Promise<RecordingRow> {
+/** @param but the one that is known already */
+function recordingOf(dn: string, but?: string): Promise<RecordingRow> {
   return installation.until(`${dn} is recorded`, async () =>
-    (await installation.recordings(0)).find((row) => row.dn === dn || row.callee === dn),
+    (await installation.recordings(0)).find((row) => row.id !== but && (row.dn === dn || row.callee === dn)),
   );
 }
 
@@ -81,45 +82,48 @@ function logged(dn: string, pattern: RegExp): boolean {
   return installation.log.some((line) => line.includes(id) && pattern.test(line));
 }
 
-t.test('hold and retrieve: silence of the true length, and not a sample else', async (t) => {
-  const [caller, callee] = await phones(t);
-  const out = await caller.call(callee.number);
-  const into = await callee.nextCall();
-  await Promise.all([out.outcome, into.outcome]);
-  const [a, b] = [seconds(4, 'hold a'), seconds(4, 'hold b')];
-  const spoken = Promise.all([out.speak(a), into.speak(b)]);
-  await into.media.receiver.until(50);
-  const [holding, held] = await timed(async () => t.equal(await out.hold(), 200));
-  await into.media.receiver.until(100);
-  const [retrieving, retrieved] = await timed(async () => t.equal(await out.retrieve(), 200));
-  await spoken;
-  await out.hangup();
-  await gone(callee.number);
-  const row = await recordingOf(callee.number);
-  t.equal(row.state, 'complete');
-  const [agent, customer] = channelsOf(row);
-  t.match(findAudio(customer, toLinear(a)), { exact: true }, 'who holds may speak on (music)');
-  const found = findAudio(agent, toLinear(b));
-  const offset = found.offset ?? 0;
-  const wanted = toLinear(b);
-  const silent: number[] = [];
-  for (let at = 0; at < wanted.length; at += PACKET) {
-    const block = agent.subarray(offset + at, offset + at + PACKET);
-    if (block.every((sample) => sample === 0)) silent.push(at / PACKET);
-    else if (!wanted.subarray(at, at + PACKET).every((sample, index) => sample === block[index]))
-      t.fail(`packet ${at / PACKET} is neither what was sent nor silence`);
-  }
-  const first = silent[0] ?? 0;
-  t.same(
-    silent,
-    silent.map((_, index) => first + index),
-    'one silence',
-  );
-  // The switch takes it up somewhere between the request and its answer; a packet is 20 ms, and the phone's clock ticks in them.
-  const [least, most] = [retrieving - held - 2 * 20, retrieved - holding + 2 * 20];
-  const silence = silent.length * 20;
-  t.ok(silence >= least && silence <= most, `${silence} ms of silence, held for ${least} to ${most} ms`);
-});
+t.test(
+  'rule 3, report 4: hold and retrieve: silence of the true length, and not a sample else',
+  async (t) => {
+    const [caller, callee] = await phones(t);
+    const out = await caller.call(callee.number);
+    const into = await callee.nextCall();
+    await Promise.all([out.outcome, into.outcome]);
+    const [a, b] = [seconds(4, 'hold a'), seconds(4, 'hold b')];
+    const spoken = Promise.all([out.speak(a), into.speak(b)]);
+    await into.media.receiver.until(50);
+    const [holding, held] = await timed(async () => t.equal(await out.hold(), 200));
+    await into.media.receiver.until(100);
+    const [retrieving, retrieved] = await timed(async () => t.equal(await out.retrieve(), 200));
+    await spoken;
+    await out.hangup();
+    await gone(callee.number);
+    const row = await recordingOf(callee.number);
+    t.equal(row.state, 'complete');
+    const [agent, customer] = channelsOf(row);
+    t.match(findAudio(customer, toLinear(a)), { exact: true }, 'who holds may speak on (music)');
+    const found = findAudio(agent, toLinear(b));
+    const offset = found.offset ?? 0;
+    const wanted = toLinear(b);
+    const silent: number[] = [];
+    for (let at = 0; at < wanted.length; at += PACKET) {
+      const block = agent.subarray(offset + at, offset + at + PACKET);
+      if (block.every((sample) => sample === 0)) silent.push(at / PACKET);
+      else if (!wanted.subarray(at, at + PACKET).every((sample, index) => sample === block[index]))
+        t.fail(`packet ${at / PACKET} is neither what was sent nor silence`);
+    }
+    const first = silent[0] ?? 0;
+    t.same(
+      silent,
+      silent.map((_, index) => first + index),
+      'one silence',
+    );
+    // The switch takes it up somewhere between the request and its answer; a packet is 20 ms, and the phone's clock ticks in them.
+    const [least, most] = [retrieving - held - 2 * 20, retrieved - holding + 2 * 20];
+    const silence = silent.length * 20;
+    t.ok(silence >= least && silence <= most, `${silence} ms of silence, held for ${least} to ${most} ms`);
+  },
+);
 
 /** When it began and when it had ended, in milliseconds. */
 async function timed(step: () => Promise<unknown>): Promise<[number, number]> {
@@ -171,7 +175,7 @@ t.test('PCMU becomes PCMA by re-INVITE in mid-call', async (t) => {
 });
 
 t.test(
-  'without offer in the INVITE; a hold afterwards; early media; both from the same parties',
+  'report 10: without offer in the INVITE; a hold afterwards; early media; both from the same parties',
   async (t) => {
     const caller = await openParty(installation, `${numbers++}`);
     const number = `${numbers++}`;
@@ -211,8 +215,13 @@ t.test(
     t.pass('early media is heard');
     early.accept({ body: callee.sdp() });
     const answered = await again;
+    const spoken = seconds(1, 'after the answer');
+    callee.media.aim({ address: '127.0.0.1', rtpPort: port, payloadType: 0, mayReceive: true });
+    await callee.media.play(spoken);
     await answered.dialog?.bye();
     await gone(number);
+    const [left] = channelsOf(await recordingOf(number, row.id));
+    t.match(findAudio(left, toLinear(spoken)), { exact: true }, 'the ringback is in no recording');
   },
 );
 
@@ -259,7 +268,7 @@ for (const [what, lines, reason] of [
   ],
   ['a host name in c=', (port: number) => ['c=IN IP4 localhost', `m=audio ${port} RTP/AVP 0`], /not numeric/],
 ] as const) {
-  t.test(`${what} cannot be recorded: the call goes on direct, and the loss is told`, async (t) => {
+  t.test(`rule 1: ${what} cannot be recorded: the call goes on direct, and the loss is told`, async (t) => {
     const caller = await openParty(installation, `${numbers++}`);
     const number = `${numbers++}`;
     const callee = await openParty(installation, number, { record: true });

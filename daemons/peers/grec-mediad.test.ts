@@ -93,7 +93,7 @@ function segmentOf(state: string) {
   };
 }
 
-t.test('SIGTERM in the middle of a recording loses nothing', async (t) => {
+t.test('report 11: SIGTERM in the middle of a recording loses nothing', async (t) => {
   const { state, config } = prepare(t);
   const { child } = await start(t, config);
   const { a, b, forA } = await record(t, state);
@@ -121,38 +121,44 @@ t.test('SIGTERM in the middle of a recording loses nothing', async (t) => {
   t.notOk(existsSync(join(state, 'run/mediad.sock')));
 });
 
-t.test('kill -9 in the middle of a recording leaves a prefix, which the next start closes', async (t) => {
-  const { state, config } = prepare(t);
-  const { child } = await start(t, config);
-  const { a, b, forA } = await record(t, state);
-  let sent = 0;
-  const capture = () => segmentOf(state).packets.length;
-  while (capture() < 20) {
-    sent += 1;
-    a.sendRtp(forA, sent);
-    await b.until({ rtp: sent });
-  }
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-  const left = capture();
-  t.equal(segmentOf(state).facts?.closed, undefined);
-  const { child: next, log } = await start(t, config);
-  // It is ready before: calls do not wait for the repair.
-  while (!log.some((line) => line.includes('an unfinished segment was closed'))) await delay(10);
-  const { facts, packets, truncatedBytes } = segmentOf(state);
-  t.match(facts?.closed, { reason: 'recovered', at: packets.at(-1)?.at });
-  t.equal(truncatedBytes, 0);
-  t.equal(packets.length, left);
-  t.ok(left >= 20 && left <= sent, `${left} of ${sent} packets`);
-  t.strictSame(
-    packets.map(({ payload }) => payload),
-    packets.map((_, index) => numberedPacket(a.rtpPort, index + 1)),
-  );
-  const { events } = createJournalReader({ directory: join(state, 'journal'), daemon: 'grec-mediad' }).read();
-  t.match(events.at(-1), { type: 'segment.closed', reason: 'recovered', seq: events.length });
-  next.kill('SIGTERM');
-  t.strictSame(await once(next, 'exit'), [0, null]);
-});
+t.test(
+  'rule 7, report 11: kill -9 in the middle of a recording leaves a prefix, which the next start closes',
+  async (t) => {
+    const { state, config } = prepare(t);
+    const { child } = await start(t, config);
+    const { a, b, forA } = await record(t, state);
+    let sent = 0;
+    const capture = () => segmentOf(state).packets.length;
+    while (capture() < 20) {
+      sent += 1;
+      a.sendRtp(forA, sent);
+      await b.until({ rtp: sent });
+    }
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const left = capture();
+    t.equal(segmentOf(state).facts?.closed, undefined);
+    const { child: next, log } = await start(t, config);
+    // It is ready before: calls do not wait for the repair.
+    while (!log.some((line) => line.includes('an unfinished segment was closed'))) await delay(10);
+    const { facts, packets, truncatedBytes } = segmentOf(state);
+    t.match(facts?.closed, { reason: 'recovered', at: packets.at(-1)?.at });
+    t.equal(truncatedBytes, 0);
+    t.equal(packets.length, left);
+    t.ok(left >= 20 && left <= sent, `${left} of ${sent} packets`);
+    t.strictSame(
+      packets.map(({ payload }) => payload),
+      packets.map((_, index) => numberedPacket(a.rtpPort, index + 1)),
+    );
+    const { events } = createJournalReader({
+      directory: join(state, 'journal'),
+      daemon: 'grec-mediad',
+    }).read();
+    t.match(events.at(-1), { type: 'segment.closed', reason: 'recovered', seq: events.length });
+    next.kill('SIGTERM');
+    t.strictSame(await once(next, 'exit'), [0, null]);
+  },
+);
 
 t.test('the engine that is configured is taken, with as many workers as are', async (t) => {
   const { state, config } = prepare(t);

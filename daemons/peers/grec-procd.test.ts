@@ -98,7 +98,7 @@ t.test('a catalog that is damaged is a clear refusal to start', async (t) => {
   t.notMatch(said, /\n\s+at /);
 });
 
-t.test('kill -9 at random instants loses nothing and makes nothing twice', async (t) => {
+t.test('rule 7: kill -9 at random instants loses nothing and makes nothing twice', async (t) => {
   const calls = 40;
   const seed = Number(Date.now() % 1_000_000);
   t.comment(`seed ${seed}`);

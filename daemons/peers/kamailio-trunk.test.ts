@@ -129,7 +129,7 @@ for (const transport of ['udp', 'tcp'] as const)
       );
     });
 
-    await t.test('a large call', async (t) => {
+    await t.test('report 8: a large call', async (t) => {
       const agentOf = await createUserAgent({
         listen: [{ protocol: transport, host: CARRIER, port: 0 }],
         log: silentLogger(),

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { killMediaServer } from './kill-mediad.ts';
 
-t.test('a few kills, and no packet that nothing accounts for', { timeout: 120_000 }, async (t) => {
+t.test('rule 7: a few kills, and no packet that nothing accounts for', { timeout: 120_000 }, async (t) => {
   // This seed kills the daemon and a worker, each when all has recovered from the kill before; bench/kill-mediad.ts is less patient.
   // What may be late on a machine that runs other tests beside this one is no matter here.
   const report = await killMediaServer({ kills: 3, seed: 1, calls: 2, graceMs: 800 });

@@ -46,62 +46,69 @@ async function recording(id: string): Promise<RecordingRow> {
 const archived = ({ path }: RecordingRow, file: string) =>
   join(installation.config.paths.archive, path ?? 'missing', file);
 
-t.test('start, pause, resume and stop in a call that goes on', { timeout: 60_000 }, async (t) => {
-  const { agent, out, into } = await connected(t);
-  const [a, b] = [noise('caller', 9), noise('agent', 9)];
-  const spoken = Promise.all([out.speak(a), into.speak(b)]);
-  await hear(out, 20);
-  const started = await request(agent.number, 'start', 'the customer agreed');
-  t.match(started, { changed: true, recordingState: 'recording', anchored: true });
-  await hear(into, 50);
-  t.match(await request(agent.number, 'pause', 'card number'), { recordingState: 'paused' });
-  await hear(into, 75);
-  t.match(await request(agent.number, 'resume'), { recordingState: 'recording' });
-  await hear(into, 50);
-  const stopped = await request(agent.number, 'stop', 'enough');
-  t.match(stopped, { recordingState: 'stopped', anchored: false, recording: started.recording });
-  const row = await recording(started.recording);
-  t.equal(row.state, 'complete');
-  await spoken;
-  await Promise.all([out, into].map(({ media }) => media.receiver.until(450)));
-  for (const [who, call] of Object.entries({ out, into })) {
-    t.match(
-      call.media.receiver.count(),
-      { received: 450, lost: 0, duplicates: 0 },
-      `${who} heard every packet`,
+t.test(
+  'rule 6, report 9: start, pause, resume and stop in a call that goes on',
+  { timeout: 60_000 },
+  async (t) => {
+    const { agent, out, into } = await connected(t);
+    const [a, b] = [noise('caller', 9), noise('agent', 9)];
+    const spoken = Promise.all([out.speak(a), into.speak(b)]);
+    await hear(out, 20);
+    const started = await request(agent.number, 'start', 'the customer agreed');
+    t.match(started, { changed: true, recordingState: 'recording', anchored: true });
+    await hear(into, 50);
+    t.match(await request(agent.number, 'pause', 'card number'), { recordingState: 'paused' });
+    await hear(into, 75);
+    t.match(await request(agent.number, 'resume'), { recordingState: 'recording' });
+    await hear(into, 50);
+    const stopped = await request(agent.number, 'stop', 'enough');
+    t.match(stopped, { recordingState: 'stopped', anchored: false, recording: started.recording });
+    const row = await recording(started.recording);
+    t.equal(row.state, 'complete');
+    await spoken;
+    await Promise.all([out, into].map(({ media }) => media.receiver.until(450)));
+    for (const [who, call] of Object.entries({ out, into })) {
+      t.match(
+        call.media.receiver.count(),
+        { received: 450, lost: 0, duplicates: 0 },
+        `${who} heard every packet`,
+      );
+      t.equal(call.reinvites, 2, `${who} was moved there and back`);
+    }
+    await out.hangup();
+    const [left, right] = readChannels(archived(row, 'audio.wav'));
+    for (const [channel, sent] of [
+      [left, b],
+      [right, a],
+    ] as const) {
+      const { found, isTrueToTime } = packetsIn(channel, sent);
+      t.ok(isTrueToTime, 'each sample where it belongs');
+      const gaps = found.flatMap((index, at) => {
+        const gap = index - (found[at - 1] ?? index);
+        return gap > 1 ? [gap - 1] : [];
+      });
+      t.equal(gaps.length, 1, 'one gap');
+      t.ok((gaps[0] ?? 0) >= 70, `a gap of ${gaps[0]} packets, as long as the pause`);
+      t.ok(found.length >= 90, `${found.length} packets were recorded`);
+      t.ok((found[0] ?? 0) >= 15, 'none before the start');
+      t.ok((found.at(-1) ?? 0) < 400, 'none after the stop');
+    }
+    const metadata = v.parse(
+      metadataSchema,
+      JSON.parse(readFileSync(archived(row, 'metadata.json'), 'utf8')),
     );
-    t.equal(call.reinvites, 2, `${who} was moved there and back`);
-  }
-  await out.hangup();
-  const [left, right] = readChannels(archived(row, 'audio.wav'));
-  for (const [channel, sent] of [
-    [left, b],
-    [right, a],
-  ] as const) {
-    const { found, isTrueToTime } = packetsIn(channel, sent);
-    t.ok(isTrueToTime, 'each sample where it belongs');
-    const gaps = found.flatMap((index, at) => {
-      const gap = index - (found[at - 1] ?? index);
-      return gap > 1 ? [gap - 1] : [];
-    });
-    t.equal(gaps.length, 1, 'one gap');
-    t.ok((gaps[0] ?? 0) >= 70, `a gap of ${gaps[0]} packets, as long as the pause`);
-    t.ok(found.length >= 90, `${found.length} packets were recorded`);
-    t.ok((found[0] ?? 0) >= 15, 'none before the start');
-    t.ok((found.at(-1) ?? 0) < 400, 'none after the stop');
-  }
-  const metadata = v.parse(metadataSchema, JSON.parse(readFileSync(archived(row, 'metadata.json'), 'utf8')));
-  t.match(
-    metadata.eventHistory.filter(({ event }) => /paused|resumed|stopped/.test(event)),
-    [
-      { event: 'recording.paused', by: 'test', reason: 'card number' },
-      { event: 'recording.resumed' },
-      { event: 'recording.stopped', by: 'test', reason: 'enough' },
-    ],
-  );
-  t.match(metadata.decision?.reason, /asked for by test: the customer agreed/);
-  t.equal(metadata.recordDn, agent.number);
-});
+    t.match(
+      metadata.eventHistory.filter(({ event }) => /paused|resumed|stopped/.test(event)),
+      [
+        { event: 'recording.paused', by: 'test', reason: 'card number' },
+        { event: 'recording.resumed' },
+        { event: 'recording.stopped', by: 'test', reason: 'enough' },
+      ],
+    );
+    t.match(metadata.decision?.reason, /asked for by test: the customer agreed/);
+    t.equal(metadata.recordDn, agent.number);
+  },
+);
 
 t.test('a party that refuses to be moved: the call goes on, the recording is told as failed', async (t) => {
   const caller = await openParty(installation, `${numbers++}`);

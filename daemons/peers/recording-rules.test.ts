@@ -87,23 +87,27 @@ async function recordedCall(t: Test) {
   return { out, into, agent, ended };
 }
 
-t.test('a key is heard by the other party, and stands in no capture', { timeout: 60_000 }, async (t) => {
-  const { out, into, agent, ended } = await recordedCall(t);
-  const [a, b] = [noise('caller of keys', 2), noise('agent of keys', 2)];
-  const spoken = Promise.all([out.speak(a), into.speak(b)]);
-  await into.media.receiver.until(20);
-  press(out);
-  await spoken;
-  await Promise.all([into.media.receiver.until(100 + KEYS), out.media.receiver.until(100)]);
-  t.equal(eventsIn(into.media.receiver.streams.flatMap(({ packets }) => packets)), KEYS);
-  const packets = await captured(agent.number, 200);
-  t.equal(eventsIn(packets.map(({ payload }) => readRtpPacket(payload))), 0);
-  t.equal(packets.length, 200, 'the voice of both, and nothing else');
-  const { left, right, metadata } = await ended();
-  t.match(findAudio(left, toLinear(b)), { exact: true });
-  t.match(findAudio(right, toLinear(a)), { exact: true });
-  t.match(JSON.parse(metadata).quality, [{ lost: 0 }, { lost: 0 }]);
-});
+t.test(
+  'report 12: a key is heard by the other party, and stands in no capture',
+  { timeout: 60_000 },
+  async (t) => {
+    const { out, into, agent, ended } = await recordedCall(t);
+    const [a, b] = [noise('caller of keys', 2), noise('agent of keys', 2)];
+    const spoken = Promise.all([out.speak(a), into.speak(b)]);
+    await into.media.receiver.until(20);
+    press(out);
+    await spoken;
+    await Promise.all([into.media.receiver.until(100 + KEYS), out.media.receiver.until(100)]);
+    t.equal(eventsIn(into.media.receiver.streams.flatMap(({ packets }) => packets)), KEYS);
+    const packets = await captured(agent.number, 200);
+    t.equal(eventsIn(packets.map(({ payload }) => readRtpPacket(payload))), 0);
+    t.equal(packets.length, 200, 'the voice of both, and nothing else');
+    const { left, right, metadata } = await ended();
+    t.match(findAudio(left, toLinear(b)), { exact: true });
+    t.match(findAudio(right, toLinear(a)), { exact: true });
+    t.match(JSON.parse(metadata).quality, [{ lost: 0 }, { lost: 0 }]);
+  },
+);
 
 t.test('a key that is sent as INFO is kept nowhere', { timeout: 60_000 }, async (t) => {
   const caller = await openParty(installation, '7390');

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { besiege } from './siege.ts';
 
-t.test('hostile SIP, ng and RTP against two recorded calls', { timeout: 90_000 }, async (t) => {
+t.test('rule 9: hostile SIP, ng and RTP against two recorded calls', { timeout: 90_000 }, async (t) => {
   const report = await besiege({
     seed: 7,
     sip: { udp: 4000, tcp: 1500, tls: 1500, calls: 40 },

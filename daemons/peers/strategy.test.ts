@@ -65,7 +65,7 @@ function metadataOf(installation: Installation, row: RecordingRow | undefined) {
 }
 
 t.test(
-  'a rule records where no DN does, another one stops what a DN wants',
+  'report 7: a rule records where no DN does, another one stops what a DN wants',
   { timeout: 90_000 },
   async (t) => {
     const installation = await install();

@@ -114,7 +114,7 @@ t.test(
 );
 
 t.test(
-  'switch and media server both killed: the call goes on, and so does the recording',
+  'rule 7: switch and media server both killed: the call goes on, and so does the recording',
   { timeout: 90_000 },
   async (t) => {
     const { installation, outages } = await scene(t);

@@ -72,7 +72,7 @@ function hasAudio(channel: Int16Array, spoken: Buffer): boolean {
   return at >= 0 && middle.every((sample, index) => channel[at + 1600 + index] === sample);
 }
 
-t.test('blind: the customer goes to another agent, and it is one recording', async (t) => {
+t.test('rule 5, report 6: blind: the customer goes to another agent, and it is one recording', async (t) => {
   const [customer, agent, expert] = [await phone(t, one), await phone(t, one, true), await phone(t, one)];
   const [out, into] = await connect(customer, agent);
   await hearEachOther(out, into);
@@ -128,32 +128,35 @@ t.test('blind, to one who refuses: the call goes on as it was', async (t) => {
   t.equal(metadata.segments.length, 1);
 });
 
-t.test('attended: both calls recorded; the customer’s recording goes on with the expert', async (t) => {
-  const [customer, agent, expert] = [
-    await phone(t, one),
-    await phone(t, one, true),
-    await phone(t, one, true),
-  ];
-  const [out, into] = await connect(customer, agent);
-  t.equal(await into.hold(), 200);
-  const [consulting, there] = await connect(agent, expert);
-  const { status, outcome } = await into.refer(`sip:${expert.number}@127.0.0.1`, consulting);
-  t.equal(status, 202);
-  t.equal(await outcome, 200);
-  await Promise.all([into.ended, consulting.ended]);
-  await hearEachOther(out, there);
-  const said = [noise('attended customer'), noise('attended expert')] as const;
-  await Promise.all([out.speak(said[0]), there.speak(said[1])]);
-  await out.hangup();
-  await there.ended;
-  await gone(one, customer.number);
-  const row = await recordingOf(one, agent.number);
-  const { channels } = filesOf(one, row);
-  t.ok(hasAudio(channels[0], said[1]), 'the expert in the agent’s place');
-  t.ok(hasAudio(channels[1], said[0]), 'the customer');
-  await recordingOf(one, expert.number);
-  t.match(events(one, 'call.transferred', expert.number), [{ how: 'attended', consultation: /./ }]);
-});
+t.test(
+  'rule 5, report 6: attended: both calls recorded; the customer’s recording goes on with the expert',
+  async (t) => {
+    const [customer, agent, expert] = [
+      await phone(t, one),
+      await phone(t, one, true),
+      await phone(t, one, true),
+    ];
+    const [out, into] = await connect(customer, agent);
+    t.equal(await into.hold(), 200);
+    const [consulting, there] = await connect(agent, expert);
+    const { status, outcome } = await into.refer(`sip:${expert.number}@127.0.0.1`, consulting);
+    t.equal(status, 202);
+    t.equal(await outcome, 200);
+    await Promise.all([into.ended, consulting.ended]);
+    await hearEachOther(out, there);
+    const said = [noise('attended customer'), noise('attended expert')] as const;
+    await Promise.all([out.speak(said[0]), there.speak(said[1])]);
+    await out.hangup();
+    await there.ended;
+    await gone(one, customer.number);
+    const row = await recordingOf(one, agent.number);
+    const { channels } = filesOf(one, row);
+    t.ok(hasAudio(channels[0], said[1]), 'the expert in the agent’s place');
+    t.ok(hasAudio(channels[1], said[0]), 'the customer');
+    await recordingOf(one, expert.number);
+    t.match(events(one, 'call.transferred', expert.number), [{ how: 'attended', consultation: /./ }]);
+  },
+);
 
 t.test('an INVITE with Replaces takes the place of a party', async (t) => {
   const [customer, agent, colleague] = [await phone(t, one), await phone(t, one, true), await phone(t, one)];

@@ -209,18 +209,24 @@ t.test('a process that ends while a recording is replaced: what it was comes bac
   t.same(await problemsOf(archive), []);
 });
 
-t.test('a key that others may read, or that is none, is refused, and nothing is archived', async (t) => {
-  const archive = emptyArchive(t);
-  mkdirSync(join(archive.signingKey, '..'), { recursive: true });
-  writeFileSync(archive.signingKey, 'no key', { mode: 0o600 });
-  await t.rejects(record(archive, 1), { code: 'SIGNING_KEY_UNUSABLE', hint: /PKCS #8 PEM, with mode 0600/ });
-  rmSync(archive.signingKey);
-  writeFileSync(archive.signingKey, '', { mode: 0o644 });
-  await t.rejects(record(archive, 1), { code: 'SIGNING_KEY_UNUSABLE', message: /others than its owner/ });
-  t.notOk(existsSync(join(archive.directory, `2026/01/31/${idOf(1)}`)));
-  const staging = await stageRecording(archive, idOf(1), DAY);
-  await staging.discard();
-});
+t.test(
+  'rule 10: a key that others may read, or that is none, is refused, and nothing is archived',
+  async (t) => {
+    const archive = emptyArchive(t);
+    mkdirSync(join(archive.signingKey, '..'), { recursive: true });
+    writeFileSync(archive.signingKey, 'no key', { mode: 0o600 });
+    await t.rejects(record(archive, 1), {
+      code: 'SIGNING_KEY_UNUSABLE',
+      hint: /PKCS #8 PEM, with mode 0600/,
+    });
+    rmSync(archive.signingKey);
+    writeFileSync(archive.signingKey, '', { mode: 0o644 });
+    await t.rejects(record(archive, 1), { code: 'SIGNING_KEY_UNUSABLE', message: /others than its owner/ });
+    t.notOk(existsSync(join(archive.directory, `2026/01/31/${idOf(1)}`)));
+    const staging = await stageRecording(archive, idOf(1), DAY);
+    await staging.discard();
+  },
+);
 
 t.test('a forged manifest does not number the chain when its notes are gone', async (t) => {
   const archive = emptyArchive(t);

@@ -80,7 +80,7 @@ t.test('nothing is wrong: status 0, and the figures', async (t) => {
   t.match(err, 'no difference: 1 of 1 answered calls had to be recorded; 1 recordings; 0 calls are up');
 });
 
-t.test('a call without a recording is missing, unless it is being made', async (t) => {
+t.test('rule 2, report 2: a call without a recording is missing, unless it is being made', async (t) => {
   const state = stateWithOneRecording(t);
   const events = [...recordedCall('call-1', FIRST_ID), ...recordedCall('call-2', LOST)];
   await writeJournal(t, state, events);
@@ -140,7 +140,7 @@ t.test('audio that is gone, cut, or not as long as it says; metadata that is dam
   }
 });
 
-t.test('a recording that stands in the archive and not in the catalog', async (t) => {
+t.test('report 2: a recording that stands in the archive and not in the catalog', async (t) => {
   const state = stateWithOneRecording(t);
   const archive = join(state.directory, 'state', 'archive');
   mkdirSync(join(archive, '2026', '02', '01', LOST), { recursive: true });

@@ -145,24 +145,27 @@ t.test('a disk that stays full when the daemon stops: what is lost stands in the
   t.match(segmentIn(context.spool).facts.closed, { reason: 'write-failed', packets: { a: 0 }, lost: 7 });
 });
 
-t.test('a spool that takes no segment is told, leaves the call alone, and is tried again', async (t) => {
-  const { server, a, b, forA } = await startCall(t);
-  rmSync(server.spool, { recursive: true });
-  writeFileSync(server.spool, 'no folder');
-  const start = () => server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
-  await t.rejects(start(), { code: 'NG_REFUSED', message: /cannot write the segment/ });
-  a.sendRtp(forA, 1);
-  await b.until({ rtp: 1 });
-  rmSync(server.spool);
-  await start();
-  a.sendRtp(forA, 2);
-  await b.until({ rtp: 2 });
-  await server.ng.request({ command: 'stop recording', 'call-id': 'call-1' });
-  await server.stop();
-  const { facts, sequence } = segmentIn(server.spool);
-  t.strictSame(sequence, numbers(2), 'what came before waited in memory');
-  t.match(facts.closed, { reason: 'stopped', lost: 0 });
-});
+t.test(
+  'report 3: a spool that takes no segment is told, leaves the call alone, and is tried again',
+  async (t) => {
+    const { server, a, b, forA } = await startCall(t);
+    rmSync(server.spool, { recursive: true });
+    writeFileSync(server.spool, 'no folder');
+    const start = () => server.ng.request({ command: 'start recording', 'call-id': 'call-1', metadata });
+    await t.rejects(start(), { code: 'NG_REFUSED', message: /cannot write the segment/ });
+    a.sendRtp(forA, 1);
+    await b.until({ rtp: 1 });
+    rmSync(server.spool);
+    await start();
+    a.sendRtp(forA, 2);
+    await b.until({ rtp: 2 });
+    await server.ng.request({ command: 'stop recording', 'call-id': 'call-1' });
+    await server.stop();
+    const { facts, sequence } = segmentIn(server.spool);
+    t.strictSame(sequence, numbers(2), 'what came before waited in memory');
+    t.match(facts.closed, { reason: 'stopped', lost: 0 });
+  },
+);
 
 t.test('a segment that cannot be begun leaves no folder', async (t) => {
   const spool = t.testdir({ taken: '' });

@@ -30,7 +30,7 @@ const packet = (ssrc: number, n: number) =>
     payload: Buffer.alloc(PAYLOAD_BYTES, n),
   });
 
-t.test('a disk that fills up and is freed again', { skip: noDisk() }, async (t) => {
+t.test('rule 8: a disk that fills up and is freed again', { skip: noDisk() }, async (t) => {
   let spool = '';
   const server = await startServer(t, {
     engine: startWorkerEngine,

@@ -19,28 +19,31 @@ const call = { 'call-id': 'call-1' };
 const ids = { ...call, 'from-tag': 'tag-a', 'to-tag': 'tag-b' };
 const FORMATS = 'm=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n';
 
-t.test('a pause leaves nothing of its time in the capture, and its times in the facts', async (t) => {
-  const { server, a, b, forA } = await startCall(t);
-  const say = async (from: number, to: number) => {
-    for (let n = from; n <= to; n += 1) a.sendRtp(forA, n);
-    await b.until({ rtp: to });
-  };
-  await server.ng.request({ command: 'start recording', ...call, metadata: 'from:100|to:200' });
-  await say(1, 3);
-  await server.ng.request({ command: 'pause recording', ...call });
-  await server.ng.request({ command: 'pause recording', ...call });
-  await say(4, 6);
-  await server.ng.request({ command: 'start recording', ...call });
-  await say(7, 9);
-  const { facts, packets } = await endCall(server);
-  t.same(payloads(packets), [...sentBy(a, 3), ...sentBy(a, 3, 7)]);
-  t.match(facts.pauses, [{ type: 'paused' }, { type: 'resumed' }]);
-  t.equal(facts.pauses.length, 2);
-  t.match(facts.opened.parties, [
-    { label: 'a', tag: 'tag-a', number: '100' },
-    { label: 'b', tag: 'tag-b', number: '200' },
-  ]);
-});
+t.test(
+  'rule 6, report 9: a pause leaves nothing of its time in the capture, and its times in the facts',
+  async (t) => {
+    const { server, a, b, forA } = await startCall(t);
+    const say = async (from: number, to: number) => {
+      for (let n = from; n <= to; n += 1) a.sendRtp(forA, n);
+      await b.until({ rtp: to });
+    };
+    await server.ng.request({ command: 'start recording', ...call, metadata: 'from:100|to:200' });
+    await say(1, 3);
+    await server.ng.request({ command: 'pause recording', ...call });
+    await server.ng.request({ command: 'pause recording', ...call });
+    await say(4, 6);
+    await server.ng.request({ command: 'start recording', ...call });
+    await say(7, 9);
+    const { facts, packets } = await endCall(server);
+    t.same(payloads(packets), [...sentBy(a, 3), ...sentBy(a, 3, 7)]);
+    t.match(facts.pauses, [{ type: 'paused' }, { type: 'resumed' }]);
+    t.equal(facts.pauses.length, 2);
+    t.match(facts.opened.parties, [
+      { label: 'a', tag: 'tag-a', number: '100' },
+      { label: 'b', tag: 'tag-b', number: '200' },
+    ]);
+  },
+);
 
 t.test('blocked media goes no further and is recorded, until it is unblocked', async (t) => {
   const { server, a, b, forA, forB } = await startCall(t);

@@ -140,18 +140,21 @@ t.test('each start makes a segment, a second start in between none', async (t) =
   t.equal(readdirSync(server.spool).length, 3);
 });
 
-t.test('a call that finds no ports is refused, and the next finds those that were freed', async (t) => {
-  const server = await startServer(t);
-  const a = await openParty(t);
-  const offer = (id: number) =>
-    server.ng.request({ command: 'offer', 'call-id': `call-${id}`, 'from-tag': 'x', sdp: a.sdp() });
-  for (let id = 1; id <= 5; id += 1) await offer(id);
-  await t.rejects(offer(6), { code: 'NG_REFUSED', message: /no media ports left/ });
-  t.equal((await server.status()).calls, 5);
-  await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
-  await offer(7);
-  t.equal((await server.status()).media.portsUsed, 10);
-});
+t.test(
+  'report 12: a call that finds no ports is refused, and the next finds those that were freed',
+  async (t) => {
+    const server = await startServer(t);
+    const a = await openParty(t);
+    const offer = (id: number) =>
+      server.ng.request({ command: 'offer', 'call-id': `call-${id}`, 'from-tag': 'x', sdp: a.sdp() });
+    for (let id = 1; id <= 5; id += 1) await offer(id);
+    await t.rejects(offer(6), { code: 'NG_REFUSED', message: /no media ports left/ });
+    t.equal((await server.status()).calls, 5);
+    await server.ng.request({ command: 'delete', 'call-id': 'call-1' });
+    await offer(7);
+    t.equal((await server.status()).media.portsUsed, 10);
+  },
+);
 
 t.test('stopping the server closes every segment as shut down', async (t) => {
   const { server, a, b, forA } = await startCall(t);

@@ -47,7 +47,7 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
     t.equal(facts.closed?.reason, 'stopped');
   });
 
-  t.test('strangers get nothing in and nothing out, before the party speaks and after', async (t) => {
+  t.test('rule 9: strangers get nothing in and nothing out, before the party speaks and after', async (t) => {
     const server = await startServer(t, { engine });
     const [a, b] = [await openParty(t), await openParty(t)];
     const [near, far] = [await openParty(t), await openParty(t, '127.0.0.2')];
@@ -101,7 +101,7 @@ function holdsFor(t: Test, { engine }: TestedEngine): void {
     t.equal(facts.opened.metadata?.recording, 'rec-1');
   });
 
-  t.test('a party that moves is followed, keeps its ports and its label', async (t) => {
+  t.test('rule 4, report 1: a party that moves is followed, keeps its ports and its label', async (t) => {
     const server = await startServer(t, { engine });
     const [a, b, moved] = [await openParty(t), await openParty(t), await openParty(t)];
     const { forA, forB } = await connect(server, a.sdp(), b.sdp());

@@ -92,7 +92,7 @@ function spikes(seed: number, mostUs: number): (index: number) => number {
 for (const reports of ['right', 'own', undefined] as const) {
   const told = reports === undefined ? 'without RTCP' : `with sender reports by ${reports} clocks`;
   const [most, mostUs] = reports === undefined ? [60, 60_000] : [20, 20_000];
-  t.test(`two parties at +300 and -300 ppm for an hour, ${told}`, async (t) => {
+  t.test(`rule 3, report 5: two parties at +300 and -300 ppm for an hour, ${told}`, async (t) => {
     const sender = { packets: HOUR, ...(reports === undefined ? {} : { reports }) };
     const { errors, timeline } = place([
       { ...sender, channel: 0, ppm: 300, delay: jitter(1, mostUs) },

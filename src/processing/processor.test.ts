@@ -296,7 +296,7 @@ t.test('nobody answered, nobody spoke: nothing to record', async (t) => {
   t.same(it.spool(), []);
 });
 
-t.test('an answered call without any media is not passed over in silence', async (t) => {
+t.test('rule 2: an answered call without any media is not passed over in silence', async (t) => {
   const it = bench(t);
   tellStory(it, captureOf([]));
   await it.sync(await it.start());
@@ -340,7 +340,7 @@ t.test('a foreign switch and a journal that is lost make recordings all the same
   t.match(readMetadata(join(it.config.paths.archive, row?.path ?? '')).remarks, [/no event of this call/]);
 });
 
-t.test('a full disk: nothing is removed, one alarm, the work catches up', async (t) => {
+t.test('rule 8: a full disk: nothing is removed, one alarm, the work catches up', async (t) => {
   const it = bench(t);
   tellStory(it);
   let isFull = true;

@@ -76,7 +76,7 @@ t.test('a peer whose TCP port is that of something else is asked by UDP the next
   t.equal((await answer).status, 200);
 });
 
-t.test('a whole call whose INVITE is large', async (t) => {
+t.test('report 8: a whole call whose INVITE is large', async (t) => {
   let callee: Dialog | undefined;
   const { uri } = await bothAgent(t, {
     onInvite: (invite) => {

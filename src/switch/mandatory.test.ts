@@ -43,7 +43,7 @@ t.test('at set-up: refused with 503, and nobody is rung', async (t) => {
   });
 });
 
-t.test('not mandatory: the call goes on', async (t) => {
+t.test('rule 1: not mandatory: the call goes on', async (t) => {
   const { call, userAgent } = setUp({ failing: ['offer'] });
   await call.begin();
   t.same(userAgent.sent, ['INVITE offer']);

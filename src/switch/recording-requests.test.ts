@@ -99,7 +99,7 @@ for (const [party, status, does] of [
   ['caller', 408, 'does not answer'],
 ] as const) {
   const reason = status === 488 ? /refused/ : /did not answer the re-INVITE/;
-  t.test(`the ${party} ${does}: the call goes on as it was, and the recording fails`, async (t) => {
+  t.test(`rule 1: the ${party} ${does}: the call goes on as it was, and the recording fails`, async (t) => {
     const all = await direct();
     all[party].answerTo = () => fakeResponse(status);
     await t.rejects(requestRecording(all.call, 'start', asked), { code: 'MEDIA_NOT_MOVED', message: reason });

@@ -156,7 +156,7 @@ t.test('a store that somebody holds is not thrown away', async (t) => {
   store.close();
 });
 
-t.test('no secret of a DN is in the store', async (t) => {
+t.test('rule 10: no secret of a DN is in the store', async (t) => {
   const { call, kept } = await answered({
     planned: (plan) =>
       plan.route.kind === 'dn'
