@@ -230,8 +230,8 @@ port = 0
       '10 mediad.address: expected an IP address, such as "192.0.2.10"; found "localhost"',
       '13 trunk[0].host: expected an IP address, such as "192.0.2.10"; found "carrier.example"',
       '14 trunk[0].port: expected a port from 1 to 65535; found 0',
-      '15 webd: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, mediad, archive, export',
-      '16 tronk: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, mediad, archive, export',
+      '15 webd: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, mediad, archive, alarms, export',
+      '16 tronk: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, mediad, archive, alarms, export',
     ],
   );
 });
@@ -312,3 +312,22 @@ t.test('no text upsets it', async (t) => {
   );
   t.ok(new GrecError('CONFIG_INVALID', '') instanceof Error);
 });
+
+t.test(
+  'alarms: a program by its path, an address of the web, and nothing signed that is not sent',
+  async (t) => {
+    const problemsOf = (toml: string) => checkConfig(`[alarms]\n${toml}`).problems.map(({ key }) => key);
+    t.same(
+      problemsOf(
+        'command = ["/usr/bin/page", "--now"]\nwebhook = "https://example.org/x"\nwebhook-secret = "s"',
+      ),
+      [],
+    );
+    t.same(problemsOf('command = ["page"]'), ['alarms.command']);
+    t.same(problemsOf('command = []'), ['alarms.command']);
+    t.same(problemsOf('command = "/usr/bin/page"'), ['alarms.command']);
+    for (const webhook of ['ftp://example.org', 'example.org', 'https://user:secret@example.org', ''])
+      t.same(problemsOf(`webhook = "${webhook}"`), ['alarms.webhook']);
+    t.same(problemsOf('webhook-secret = "s"'), ['alarms.webhook-secret']);
+  },
+);

@@ -12,6 +12,7 @@ import {
   listenAddress,
   portRange,
 } from './config-addresses.ts';
+import { alarmsSection, findAlarmMistakes, placeAlarmSecret } from './config-alarms.ts';
 import { mediaSection } from './config-media.ts';
 import { findRecordingMistakes, placeToneFile, recordingSection } from './config-recording.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
@@ -95,6 +96,7 @@ const written = v.strictObject({
     directory: v.optional(text('a directory')),
     'signing-key': v.optional(text('the path of a signing key')),
   }),
+  alarms: alarmsSection,
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
 
@@ -133,6 +135,10 @@ export interface Paths {
   callsDb: string;
   /** The routing strategy; it need not exist unless `[switch] strategy` names it. */
   strategy: string;
+  /** Alarms that nobody has taken yet. */
+  alarms: string;
+  /** The secret that signs what the webhook gets; undefined when nothing does. */
+  alarmSecret: string | undefined;
   /** Undefined when none is to be heard. */
   consentTone: string | undefined;
   /** Undefined when there is no certificate. */
@@ -179,6 +185,7 @@ export function checkConfig(toml: string): { values?: ConfigValues; problems: Co
     ...findTlsMistakes(raw),
     ...findTrunkMistakes(raw),
     ...findRecordingMistakes(raw),
+    ...findAlarmMistakes(raw),
   ]);
 }
 
@@ -250,6 +257,8 @@ function placePaths(
     switchDb: join(state, 'switch.db'),
     callsDb: join(state, 'calls.db'),
     strategy: resolve(configurationDirectory(file, env, uid), values.switch.strategy ?? 'strategy.toml'),
+    alarms: join(state, 'alarms'),
+    alarmSecret: placeAlarmSecret(base, values.alarms),
     consentTone: placeToneFile(base, values.recording['consent-tone']),
     tls: placeTlsFiles(base, values.sip.tls),
   };

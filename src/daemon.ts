@@ -4,10 +4,11 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import Database from 'better-sqlite3';
+import { Alarms } from './alarms/alarms.ts';
 import { type Config, type DaemonName, loadConfig, socketOf } from './config.ts';
 import { type ControlRoutes, serveControl } from './control.ts';
 import { GrecError, messageOf } from './errors.ts';
-import { createLogger, type Logger } from './log.ts';
+import { type AlarmLine, createLogger, type Logger } from './log.ts';
 import { VERSION } from './version.ts';
 
 export { type DaemonName, socketOf } from './config.ts';
@@ -48,8 +49,11 @@ export async function runDaemon(
     const file = readArguments(name, argv);
     if (file === null) return;
     const config = loadConfig({ file });
-    log = createLogger({ name, level: config.log.level, readable: readable(config) });
-    await serve(name, file, config, log, start);
+    const alarms = new Alarms(name);
+    const onAlarm = (line: AlarmLine) => alarms.take(line);
+    log = createLogger({ name, level: config.log.level, readable: readable(config), onAlarm });
+    await alarms.use(config, log);
+    await serve({ name, file, config, log, alarms }, start).finally(() => alarms.close());
   } catch (thrown) {
     report(name, thrown, log);
     process.exitCode = thrown instanceof GrecError && thrown.code.startsWith('CONFIG') ? 78 : 1;
@@ -97,18 +101,23 @@ function report(name: string, thrown: unknown, log: Logger | undefined): void {
   else process.stderr.write(`${name}: ${messageOf(thrown)}\n${hint === undefined ? '' : `  ${hint}\n`}`);
 }
 
+interface Serving {
+  name: DaemonName;
+  file: string | undefined;
+  config: Config;
+  log: Logger;
+  alarms: Alarms;
+}
+
 async function serve(
-  name: DaemonName,
-  file: string | undefined,
-  config: Config,
-  log: Logger,
+  { name, file, config, log, alarms }: Serving,
   start: (context: DaemonContext) => Promise<RunningDaemon>,
 ): Promise<void> {
   const release = lockState(name, config);
   const startedAt = Date.now();
   let running: RunningDaemon | undefined;
   // From the first moment on: a signal that comes while it starts must not end it half-way.
-  const signals = takeSignals(file, log);
+  const signals = takeSignals(file, log, alarms);
   try {
     running = await start({ config, log });
     signals.reloads(running);
@@ -127,8 +136,10 @@ async function serve(
           config: config.file ?? null,
           stateDirectory: config.paths.state,
           memory: memoryMb(),
+          alarmsUntold: alarms.waiting,
           ...(await status()),
         }),
+        'POST /alarms/test': () => testAlarm(alarms, log),
         ...routes,
       },
       config.control.access,
@@ -150,6 +161,12 @@ async function serve(
   log.info('stopped');
 }
 
+/** So that an operator sees an alarm arrive before there is one. */
+function testAlarm(alarms: Alarms, log: Logger): { targets: number } {
+  log.warn({ alarm: 'test', asked: new Date().toISOString() }, 'a test: nothing is wrong');
+  return { targets: alarms.targets };
+}
+
 /** Megabytes: resident, and of the JavaScript heap and what it holds outside. */
 function memoryMb(): Record<string, number> {
   const { rss, heapUsed, external } = process.memoryUsage();
@@ -164,7 +181,7 @@ interface Signals {
   reloads(running: RunningDaemon): void;
 }
 
-function takeSignals(file: string | undefined, log: Logger): Signals {
+function takeSignals(file: string | undefined, log: Logger, alarms: Alarms): Signals {
   let running: RunningDaemon | undefined;
   let isStopping = false;
   let isReloadDue = false;
@@ -172,7 +189,9 @@ function takeSignals(file: string | undefined, log: Logger): Signals {
     isReloadDue = running === undefined;
     if (isStopping || running === undefined) return;
     try {
-      await running.reload?.(loadConfig({ file }));
+      const config = loadConfig({ file });
+      await running.reload?.(config);
+      await alarms.use(config, log);
       log.info('configuration read again');
     } catch (thrown) {
       log.error({ hint: 'the configuration in force stays' }, `reload failed: ${messageOf(thrown)}`);

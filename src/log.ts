@@ -1,5 +1,11 @@
 // Logs: pino, JSON lines on a pipe, readable lines on a terminal. Call and leg ids ride on child loggers.
-import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import {
+  type DestinationStream,
+  type LoggerOptions,
+  type Logger as PinoLogger,
+  pino,
+  stdTimeFunctions,
+} from 'pino';
 import pretty from 'pino-pretty';
 import { LogDestination } from './log-destination.ts';
 import type { LogLevel } from './log-levels.ts';
@@ -15,7 +21,19 @@ export interface LogOptions {
   /** Readable lines instead of JSON; by default when standard error is a terminal. */
   readable?: boolean;
   destination?: DestinationStream;
+  /** Is told of each line that names an alarm, at level warn or above. It must not throw. */
+  onAlarm?: ((line: AlarmLine) => void) | undefined;
 }
+
+/** A line that names an alarm, without secrets, and with the fields of the logger that wrote it. */
+export interface AlarmLine {
+  alarm: string;
+  severity: 'warning' | 'error' | 'fatal';
+  message: string;
+  facts: Record<string, unknown>;
+}
+
+const SEVERITIES: Record<number, AlarmLine['severity']> = { 40: 'warning', 50: 'error', 60: 'fatal' };
 
 /**
  * A logger on standard error. Lines about a call carry `call` and `leg`: use `log.child({ call, leg })`.
@@ -30,10 +48,24 @@ export function createLogger(options: LogOptions): Logger {
       base: { name: options.name, pid: process.pid },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: withoutSecrets },
+      ...(options.onAlarm && { hooks: { logMethod: watcher(options.onAlarm) } }),
     },
     destination,
   );
   return withChildren(log);
+}
+
+function watcher(onAlarm: (line: AlarmLine) => void): NonNullable<LoggerOptions['hooks']>['logMethod'] {
+  return function watch(args, method, level) {
+    const [fields, message] = args as unknown[];
+    const severity = SEVERITIES[level];
+    if (severity !== undefined && typeof fields === 'object' && fields !== null && 'alarm' in fields) {
+      const { name: _name, pid: _pid, ...bindings } = this.bindings();
+      const { alarm, ...facts } = withoutSecrets({ ...bindings, ...fields });
+      onAlarm({ alarm: String(alarm), severity, message: String(message ?? ''), facts });
+    }
+    method.apply(this, args);
+  };
 }
 
 /** Children's fields are printed once, when a child is made: they are looked at then. */

@@ -1,7 +1,7 @@
 // grec-procd as a process: it does its work, and being killed at any instant changes nothing of the outcome.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -136,3 +136,43 @@ t.test('rule 7: kill -9 at random instants loses nothing and makes nothing twice
   const day = rows[0]?.path?.split('/').slice(0, 3).join('/') ?? '';
   t.equal(readdirSync(join(config.paths.archive, day)).length, calls, 'no leftovers');
 });
+
+t.test(
+  'an alarm reaches the program that is to be told, also after a restart',
+  { timeout: 60_000 },
+  async (t) => {
+    const { file, config, state } = prepare(t);
+    const hook = join(config.paths.state, 'hook');
+    const told = join(config.paths.state, 'told');
+    const alarms = `[alarms]\ncommand = ["${hook}"]\n`;
+    writeFileSync(file, `state.directory = "state"\n${alarms}`);
+    state.append(
+      'grec-sipd',
+      T0,
+      ...callBegins(idOf('ca11', 1), idOf('0e0e', 1)),
+      ...callEnds(idOf('ca11', 1), idOf('0e0e', 1)),
+    );
+    // Answered, to be recorded, and nothing came: a failed recording. There is no program yet.
+    const first = launch(t, file);
+    await untilReady(first);
+    await sync(config);
+    const ended = once(first, 'exit');
+    first.kill('SIGTERM');
+    await ended;
+    writeFileSync(hook, `#!/bin/sh\ncat >> "${told}"\n`, { mode: 0o755 });
+    const second = launch(t, file);
+    await untilReady(second);
+    for (;;) {
+      const line = existsSync(told) ? readFileSync(told, 'utf8') : '';
+      if (line.endsWith('\n')) {
+        t.match(JSON.parse(line), {
+          daemon: 'grec-procd',
+          alarm: 'recording-failed',
+          facts: { recording: idOf('0e0e', 1) },
+        });
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  },
+);

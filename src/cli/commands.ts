@@ -1,5 +1,6 @@
 // The subcommands with their options: this file holds those that run grec itself.
 import type { Command } from 'commander';
+import type { AlarmsOptions } from './alarms.ts';
 import type { RunAction } from './cli.ts';
 import { addCallCommands } from './commands-calls.ts';
 import { addNumberCommands } from './commands-numbers.ts';
@@ -41,6 +42,17 @@ function addDaemonCommands(program: Command, lazily: Lazily): void {
     .description('show the daemons, what they do, and alarms')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[]>> => (await import('./status.ts')).status));
+  const alarms = program
+    .command('alarms')
+    .description('show the alarms of recordings, and test who is told of alarms')
+    .option('--limit <number>', 'show so many, the newest first (default: 50)')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[AlarmsOptions]>> => (await import('./alarms.ts')).alarms));
+  alarms
+    .command('test')
+    .description('raise an alarm that says that it is a test, in every daemon that runs')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await import('./alarms.ts')).testAlarms));
 }
 
 function addOtherCommands(program: Command, lazily: Lazily): void {

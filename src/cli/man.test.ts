@@ -99,6 +99,7 @@ t.test('each command has its options in a page, and each page only real options'
     'agent logout': 'grec-agent.1',
     'agent list': 'grec-agent.1',
     why: 'grec-why.1',
+    alarms: 'grec-alarms.1',
     reconcile: 'grec-reconcile.1',
     calls: 'grec-calls.1',
     start: 'grec-calls.1',

@@ -1,8 +1,8 @@
 // `grec status`: the daemons through their control sockets, and the alarms of the catalog.
-import { existsSync } from 'node:fs';
 import type { AlarmRow } from '../catalog/rows.ts';
 import { askDaemon, type DaemonName, socketOf } from '../control.ts';
 import { GrecError, messageOf } from '../errors.ts';
+import { readAlarms } from './alarms.ts';
 import type { CliContext } from './context.ts';
 import { daemonsOf } from './daemons-runner.ts';
 import { EXIT } from './exit-codes.ts';
@@ -29,7 +29,7 @@ interface DaemonStatus {
 /** Exit status 4 when a daemon does not run. */
 export async function status(context: CliContext): Promise<number> {
   const daemons = await Promise.all(daemonsOf(context.config).map((name) => askStatus(context, name)));
-  const alarms = await readAlarms(context);
+  const alarms = await readAlarms(context, ALARMS_SHOWN);
   const code = daemons.every(({ state }) => state === 'running') ? EXIT.ok : EXIT.notRunning;
   if (context.json) {
     context.printJson({ daemons, ...alarms });
@@ -133,16 +133,4 @@ function spoolTroubles(spool: unknown): string[] {
 
 function showAlarm({ at, severity, subject, message }: AlarmRow): string {
   return `  ${localTime(at)}  ${severity}  ${subject}: ${message}`;
-}
-
-async function readAlarms(context: CliContext): Promise<{ alarmCount: number; alarms: AlarmRow[] }> {
-  // Before the first start there is no catalog, and no alarm.
-  if (!existsSync(context.config.paths.catalog)) return { alarmCount: 0, alarms: [] };
-  const { openCatalogReader } = await import('../catalog/catalog.ts');
-  const catalog = openCatalogReader(context.config.paths.catalog);
-  try {
-    return { alarmCount: catalog.alarmCount(), alarms: catalog.alarms(ALARMS_SHOWN) };
-  } finally {
-    catalog.close();
-  }
 }

@@ -191,7 +191,10 @@ export class Finisher {
       catalog.putRecording(row, used, Date.now());
       this.#raise('major', row);
     });
-    log.error({ recording: row.id, segments, reason: row.reason }, 'recording failed');
+    log.error(
+      { recording: row.id, alarm: 'recording-failed', segments, reason: row.reason },
+      'recording failed',
+    );
   }
 
   #raise(severity: 'warning' | 'major', { id, reason }: RecordingRow): void {
@@ -219,7 +222,7 @@ export class Finisher {
     const delay = Math.min(firstRetryMs * 2 ** (attempts - 1), LONGEST_RETRY_MS);
     this.#retries.set(recording, { attempts, notBefore: performance.now() + delay });
     const message = `recordings cannot be finished and wait in the spool: ${messageOf(thrown)}`;
-    log.error({ recording, attempts, retryInMs: delay }, message);
+    log.error({ recording, alarm: 'archive', attempts, retryInMs: delay }, message);
     try {
       // One episode, from the last recording that was finished on, is one alarm, restarts included.
       const cause = `archive since ${catalog.lastFinishedAt()}`;
