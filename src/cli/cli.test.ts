@@ -35,6 +35,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'demo',
     'up',
     'status',
+    'alarms',
     'dn',
     'agent',
     'trunk',
