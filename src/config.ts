@@ -14,6 +14,7 @@ import {
 } from './config-addresses.ts';
 import { mediaSection } from './config-media.ts';
 import { findRecordingMistakes, placeToneFile, recordingSection } from './config-recording.ts';
+import { capturesKept, findRetentionMistakes, retentionClasses } from './config-retention.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
 import { defaultEntries } from './dn-settings.ts';
@@ -94,7 +95,10 @@ const written = v.strictObject({
   archive: section({
     directory: v.optional(text('a directory')),
     'signing-key': v.optional(text('the path of a signing key')),
+    captures: v.optional(capturesKept, '0d'),
+    'failed-captures': v.optional(capturesKept, 'forever'),
   }),
+  retention: retentionClasses,
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
 
@@ -179,6 +183,7 @@ export function checkConfig(toml: string): { values?: ConfigValues; problems: Co
     ...findTlsMistakes(raw),
     ...findTrunkMistakes(raw),
     ...findRecordingMistakes(raw),
+    ...findRetentionMistakes(raw),
   ]);
 }
 
@@ -270,6 +275,12 @@ export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd';
 /** The control socket of a daemon. */
 export function socketOf(config: Pick<Config, 'paths'>, name: DaemonName): string {
   return join(config.paths.run, `${name.slice('grec-'.length)}.sock`);
+}
+
+/** What the environment tells of who runs this program: through sudo, and from another machine. */
+export function originOf(env: NodeJS.ProcessEnv = process.env): { sudoUser?: string; ssh?: string } {
+  const [ssh] = env.SSH_CONNECTION?.split(' ') ?? [];
+  return { ...(env.SUDO_USER && { sudoUser: env.SUDO_USER }), ...(ssh && { ssh }) };
 }
 
 /** The name of this machine, as recordings carry it. */

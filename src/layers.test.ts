@@ -7,12 +7,14 @@ import t from 'tap';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const BASE = [
+  'caller',
   'feature-codes',
   'config',
   'config-addresses',
   'config-tls',
   'config-media',
   'config-recording',
+  'config-retention',
   'config-trunk',
   'dn-settings',
   'recording-name',

@@ -18,6 +18,8 @@ export function addRecordingCommands(program: Command, lazily: Lazily): void {
     .option('--until <time>', 'before this time')
     .option('--number <number>', 'with this DN, caller or callee')
     .addOption(new Option('--state <state>', 'in this state').choices(['complete', 'partial', 'failed']))
+    .option('--label <label>', 'with this label')
+    .option('--held', 'under hold')
     .option('--limit <count>', 'at most so many', readCount, 50)
     .option('--json', 'print a JSON array')
     .action(lazily(async (): Promise<Action<[LsOptions]>> => (await import('./ls.ts')).ls));

@@ -10,7 +10,7 @@ import { showMediaServer } from '../config-media.ts';
  * every default is written out.
  */
 export function printConfig(config: Config): string {
-  const { state, sip, media, mediad, recording, archive, trunk, log, control } = config;
+  const { state, sip, media, mediad, recording, archive, retention, trunk, log, control } = config;
   return stringify({
     state: { ...state, directory: config.paths.state },
     log,
@@ -33,6 +33,7 @@ export function printConfig(config: Config): string {
     },
     recording: { ...recording, ...toneOf(config) },
     archive: { ...archive, directory: config.paths.archive, 'signing-key': config.paths.signingKey },
+    ...(retention.length === 0 ? {} : { retention }),
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),
   });

@@ -12,6 +12,8 @@ export interface LsOptions {
   until?: string;
   number?: string;
   state?: RecordingState;
+  label?: string;
+  held?: boolean;
   limit: number;
 }
 
@@ -36,12 +38,14 @@ export async function ls(context: CliContext, options: LsOptions): Promise<numbe
   return EXIT.ok;
 }
 
-function readFilter({ since, until, number, state }: LsOptions, now: number): RecordingFilter {
+function readFilter({ since, until, number, state, label, held }: LsOptions, now: number): RecordingFilter {
   const filter: RecordingFilter = {};
   if (since !== undefined) filter.since = readTime(since, now);
   if (until !== undefined) filter.until = readTime(until, now);
   if (number !== undefined) filter.number = number;
   if (state !== undefined) filter.state = state;
+  if (label !== undefined) filter.label = label;
+  if (held === true) filter.isHeld = true;
   if (filter.since !== undefined && filter.until !== undefined && filter.since >= filter.until)
     throw new GrecError('USAGE', `--since ${since} is not before --until ${until}`);
   return filter;

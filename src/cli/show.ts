@@ -9,6 +9,7 @@ import { withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId, showRow } from './ls.ts';
 import { filesOf, findRecording, type RecordingFiles } from './recording.ts';
+import { describeState, readState } from './show-state.ts';
 import { byteSize, clockDuration, localTime, printable, renderPairs } from './table.ts';
 import { renderWaveform } from './waveform.ts';
 
@@ -22,16 +23,18 @@ export async function show(context: CliContext, idOrPart: string): Promise<numbe
   const files = filesOf(context, row);
   const found = files === undefined ? {} : readFound(files);
   const check = files === undefined ? null : verifyFiles(files.directory);
+  const state = readState(context, row);
   if (context.json) {
     context.printJson({
       recording: showRow(row),
       directory: files?.directory ?? null,
       metadata: found.metadata ?? null,
       manifest: check,
+      state,
     });
   } else {
     const waveform = files === undefined ? [] : await drawWaveform(context, files);
-    context.print(...describe(context, row, files, found, waveform));
+    context.print(...describe(context, row, files, found, waveform), ...describeState(state));
     if (check !== null)
       context.print('', ...describeCheck(context, check), '', ...describeNext(context, row));
   }
