@@ -126,6 +126,7 @@ export interface Paths {
   run: string;
   spool: string;
   journal: string;
+  audit: string;
   archive: string;
   /** The key that signs manifests; grec-procd makes it when it is missing. */
   signingKey: string;
@@ -248,6 +249,7 @@ function placePaths(
     run: join(state, 'run'),
     spool: join(state, 'spool'),
     journal: join(state, 'journal'),
+    audit: join(state, 'audit'),
     archive,
     signingKey,
     catalog: join(state, 'catalog.db'),
