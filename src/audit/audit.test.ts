@@ -177,13 +177,42 @@ t.test('several processes make one chain, and kill -9 of them takes nothing that
   t.equal(new Set(told).size, told.length, 'no number twice');
 });
 
+t.test('a disk that takes half a line: the entry is refused, and nothing of it stays', async (t) => {
+  const directory = log(t);
+  const code = `
+    import { appendAudit } from ${JSON.stringify(join(import.meta.dirname, 'append.ts'))};
+    try {
+      for (let n = 1; ; n += 1)
+        await appendAudit(${JSON.stringify(directory)}, ${JSON.stringify(BY)}, [{ what: 'list', details: { n } }]);
+    } catch (error) {
+      console.log(error.code, error.message);
+    }`;
+  // Files may have 2 kB: the line in which this is reached is written in part.
+  const argv = [
+    '-c',
+    'trap "" XFSZ; ulimit -f 2; exec "$0" "$@"',
+    process.execPath,
+    '--input-type=module',
+    '-e',
+    code,
+  ];
+  const child = spawn('bash', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  for await (const piece of child.stdout) said += String(piece);
+  t.match(said, /^AUDIT_UNWRITABLE cannot write the audit log .*EFBIG/);
+  const report = await verifyAudit(directory);
+  t.match(report, { findings: [], torn: 0 });
+  t.ok(report.entries > 3, `${report.entries} entries`);
+  t.equal(await appendAudit(directory, BY, [PLAY]), report.entries + 1, 'it goes on where there is space');
+  t.match(await verifyAudit(directory), { findings: [], torn: 0 });
+});
+
 t.test(
-  'what cannot be noted is refused: a full disk, a directory that is none, a lock that is held',
+  'what cannot be noted is refused: a link, a directory that is none, a lock that is held',
   async (t) => {
     const directory = await three(t);
     const before = readFileSync(file(directory), 'utf8');
     rmSync(file(directory));
-    // Every write to it says that there is no space.
     symlinkSync('/dev/full', file(directory));
     await t.rejects(appendAudit(directory, BY, [PLAY], at(JANUARY)), { code: 'AUDIT_UNWRITABLE' });
     rmSync(file(directory));

@@ -1,29 +1,10 @@
 // A line of the audit log: who did what, when and from where, and the hash of the line before; see grec-audit(1). Pure.
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
-
-/** What is done, as the log calls it. */
-export const AUDITED = [
-  'list',
-  'show',
-  'play',
-  'export',
-  'listen',
-  'hold',
-  'unhold',
-  'label',
-  'delete',
-  'delete-capture',
-  'dn',
-  'agent',
-  'key',
-  'configuration',
-  'refused',
-] as const;
-export type Audited = (typeof AUDITED)[number];
+import { AUDITED, type Audited } from './words.ts';
 
 /** What is told of it, in words and numbers. */
-export type Details = Record<string, string | number | boolean | null>;
+export type Details = Record<string, string | number | boolean | null | undefined>;
 
 /** One thing that is done. */
 export interface AuditEntry {
@@ -51,6 +32,7 @@ const recordSchema = v.strictObject({
   previous: v.nullable(HASH),
 });
 export type AuditRecord = v.InferOutput<typeof recordSchema>;
+type NewRecord = Omit<AuditRecord, 'details'> & { details?: Details };
 
 const LONGEST_DETAIL = 1024;
 /** Far more than an entry of ours comes to. */
@@ -62,13 +44,13 @@ export function sha256(bytes: string | Uint8Array): string {
 }
 
 /** A line without its line feed, and its hash: of the bytes before the hash itself, closed by a brace. */
-export function encodeRecord(record: AuditRecord): { line: string; hash: string } {
+export function encodeRecord(record: NewRecord): { line: string; hash: string } {
   const body = bodyOf({ ...record, ...(record.details && { details: bounded(record.details) }) });
   const hash = sha256(body);
   return { line: `${body.slice(0, -1)},"hash":"${hash}"}`, hash };
 }
 
-function bodyOf(record: AuditRecord): string {
+function bodyOf(record: NewRecord): string {
   const body = JSON.stringify(record);
   if (Buffer.byteLength(body) < LONGEST_LINE_BYTES - 256) return body;
   return JSON.stringify({ ...record, details: { cut: true } });

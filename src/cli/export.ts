@@ -8,6 +8,7 @@ import { manifestProblems } from '../archive/verify.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError } from '../errors.ts';
 import { isRecordingName } from '../recording-name.ts';
+import { note } from './audited.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId } from './ls.ts';
@@ -42,6 +43,8 @@ export async function exportRecording(
   const files = requireFiles(context, row);
   const format = chooseFormat(options, files);
   await requireIntact(context, row, files);
+  const target = options.output === '-' ? '-' : resolve(options.output);
+  await note(context, { what: 'export', recording: row.id, details: { format, output: target } });
   if (options.output === '-') await exportToPipe(context, row, files, format);
   else await exportToFile(context, row, files, format, options);
   return EXIT.ok;

@@ -2,6 +2,7 @@
 import { openCatalogReader } from '../catalog/catalog.ts';
 import type { RecordingFilter, RecordingRow, RecordingState } from '../catalog/rows.ts';
 import { GrecError } from '../errors.ts';
+import { note } from './audited.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { clockDuration, localTime } from './table.ts';
@@ -31,6 +32,9 @@ export async function ls(context: CliContext, options: LsOptions): Promise<numbe
   try {
     // One more than is shown tells whether there are more.
     const rows = catalog.list({ ...filter, limit: options.limit + 1 });
+    const { since, until, number, state, label, held } = options;
+    const found = Math.min(rows.length, options.limit);
+    await note(context, { what: 'list', details: { since, until, number, state, label, held, found } });
     show(context, rows.slice(0, options.limit), rows.length > options.limit);
   } finally {
     catalog.close();

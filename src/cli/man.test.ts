@@ -120,6 +120,7 @@ t.test('each command has its options in a page, and each page only real options'
     unhold: 'grec-purge.1',
     label: 'grec-purge.1',
     purge: 'grec-purge.1',
+    audit: 'grec-audit.1',
     verify: 'grec-verify.1',
     'key rotate': 'grec-verify.1',
     'config check': 'grec-config.1',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
+import { note } from './audited.ts';
 import type { CliContext } from './context.ts';
 import { isWav, withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
@@ -51,6 +52,8 @@ export async function play(
     throw new GrecError('USAGE', '--stdout writes audio: send it into a pipe or a file');
   const row = findRecording(context, idOrPart);
   const { audio } = requireFiles(context, row);
+  const { left, right, stdout } = options;
+  await note(context, { what: 'play', recording: row.id, details: { left, right, stdout } });
   const channel = options.left === true ? 0 : options.right === true ? 1 : undefined;
   const needsWav = channel !== undefined || options.stdout === true;
   const playOn = (wav: string) =>

@@ -4,6 +4,7 @@ import type { ChannelQuality, Metadata } from '../archive/metadata.ts';
 import { readMetadata, type Verification, verifyFiles } from '../archive/read.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { messageOf } from '../errors.ts';
+import { note } from './audited.ts';
 import type { CliContext } from './context.ts';
 import { withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
@@ -20,6 +21,7 @@ const IDS = ['call', 'sessionId', 'recording', 'segment'];
 /** Exit status 1 when the files are not what the manifest says. @throws GrecError RECORDING_UNKNOWN … */
 export async function show(context: CliContext, idOrPart: string): Promise<number> {
   const row = findRecording(context, idOrPart);
+  await note(context, { what: 'show', recording: row.id });
   const files = filesOf(context, row);
   const found = files === undefined ? {} : readFound(files);
   const check = files === undefined ? null : verifyFiles(files.directory);

@@ -40,6 +40,8 @@ export interface ExpiryContext {
   /** Milliseconds since 1970. */
   now: number;
   isDryRun: boolean;
+  /** Before they are deleted. */
+  note(expired: readonly Expired[]): Promise<void>;
 }
 
 export interface Expired {
@@ -50,21 +52,26 @@ export interface Expired {
 
 /** Deletes the captures whose time is over; those of recordings under hold stay. Throws Node's system errors. */
 export async function expireCaptures({ policy, ...context }: ExpiryContext): Promise<Expired[]> {
-  return [
-    ...(await expireIn(context, KEPT_FOLDER, 'captures', policy.captures)),
-    ...(await expireIn(context, FAILED_FOLDER, 'failed-captures', policy['failed-captures'])),
+  const expired = [
+    ...(await findExpired(context, KEPT_FOLDER, 'captures', policy.captures)),
+    ...(await findExpired(context, FAILED_FOLDER, 'failed-captures', policy['failed-captures'])),
   ];
+  const shown = expired.map(({ segment, rule }) => ({ segment, rule }));
+  if (context.isDryRun || expired.length === 0) return shown;
+  await context.note(shown);
+  for (const { directory } of expired) await rm(directory, { recursive: true, force: true });
+  return shown;
 }
 
-async function expireIn(
-  { spool, catalog, now, isDryRun }: Omit<ExpiryContext, 'policy'>,
+async function findExpired(
+  { spool, catalog, now }: Omit<ExpiryContext, 'policy'>,
   folder: string,
   key: string,
   written: string,
-): Promise<Expired[]> {
+): Promise<(Expired & { directory: string })[]> {
   const period = readPeriod(written);
   if (period === undefined) return [];
-  const expired: Expired[] = [];
+  const expired: (Expired & { directory: string })[] = [];
   for (const segment of await list(join(spool, folder))) {
     const directory = join(spool, folder, segment);
     // When it came here: nothing has changed it since.
@@ -72,8 +79,7 @@ async function expireIn(
     if (now < endOf(ctimeMs, period)) continue;
     const recording = catalog.usedSegment(segment)?.recording;
     if (recording !== undefined && catalog.holdOn(recording) !== undefined) continue;
-    if (!isDryRun) await rm(directory, { recursive: true, force: true });
-    expired.push({ segment, rule: `${key} = ${written}` });
+    expired.push({ segment, directory, rule: `${key} = ${written}` });
   }
   return expired;
 }

@@ -15,9 +15,11 @@ import {
 import { AUDIO_FILE, type Metadata } from '../archive/metadata.ts';
 import { verifyArchive } from '../archive/verify.ts';
 import { stageRecording } from '../archive/write.ts';
+import type { AuditEntry } from '../audit/record.ts';
 import { type CatalogWriter, openCatalog } from '../catalog/catalog.ts';
 import { checkConfig, loadConfig } from '../config.ts';
 import type { ControlRequest } from '../control.ts';
+import { GrecError } from '../errors.ts';
 import { silentLogger } from '../log.ts';
 import { failedRow, rowOfMetadata } from './describe.ts';
 import { LifeCycle } from './life-cycle.ts';
@@ -47,6 +49,7 @@ interface Site {
   /** Days after the recordings ended. */
   at(days: number): void;
   making: Set<string>;
+  noted: AuditEntry[];
 }
 
 function site(t: Test, toml = CLASSES): Site {
@@ -62,17 +65,19 @@ function site(t: Test, toml = CLASSES): Site {
   const paths = { ...defaults.paths, archive: archive.directory, signingKey: archive.signingKey, spool };
   let now = DAY;
   const making = new Set<string>();
+  const noted: AuditEntry[] = [];
   const lifeCycle = new LifeCycle({
     config: { ...defaults, ...values, trunk: [], paths },
     catalog,
     log: silentLogger(),
     isMaking: (id) => making.has(id),
+    note: async (_by, ...entries) => noted.push(...entries),
     now: () => now,
   });
   const at = (days: number) => {
     now = DAY + days * DAY_MS;
   };
-  return { archive, catalog, spool, lifeCycle, at, making };
+  return { archive, catalog, spool, lifeCycle, at, making, noted };
 }
 
 /** A recording in the archive and the catalog, of one segment. */
@@ -137,6 +142,24 @@ t.test('what is due goes wholly, and its entry stays', async (t) => {
     message: /was deleted on/,
   });
   t.same((await purge(here)).deleted, []);
+  t.match(here.noted, [
+    { what: 'label', recording: idOf(1), details: { add: 'sales' } },
+    { what: 'delete', recording: idOf(1), details: { rule } },
+  ]);
+});
+
+t.test('what cannot be noted in the audit log is not done', async (t) => {
+  const here = site(t);
+  const folder = await add(here, 1);
+  here.noted.push = () => {
+    throw new GrecError('AUDIT_UNWRITABLE', 'no space');
+  };
+  await t.rejects(act(here, 1, { type: 'hold', reason: 'x' }), { code: 'AUDIT_UNWRITABLE' });
+  here.at(31);
+  await t.rejects(purge(here), { code: 'AUDIT_UNWRITABLE' });
+  t.ok(existsSync(folder));
+  t.equal(here.catalog.holdOn(idOf(1)), undefined);
+  t.same(await verified(here), []);
 });
 
 t.test('nothing under hold goes, and its reason is told', async (t) => {

@@ -5,6 +5,8 @@ import { stateAfter } from '../archive/acts-state.ts';
 import { addAct } from '../archive/add-act.ts';
 import { checkActs } from '../archive/check-acts.ts';
 import { readPublicKeys } from '../archive/public-keys.ts';
+import { audited, type Note } from '../audit/by-daemon.ts';
+import type { AuditEntry, Details } from '../audit/record.ts';
 import { UNKNOWN } from '../caller.ts';
 import type { CatalogWriter } from '../catalog/catalog.ts';
 import type { Config } from '../config.ts';
@@ -20,6 +22,8 @@ export interface LifeCycleOptions {
   catalog: CatalogWriter;
   log: Logger;
   isMaking(recording: string): boolean;
+  /** Into the audit log. */
+  note: Note;
   /** Milliseconds since 1970. */
   now(): number;
 }
@@ -67,12 +71,15 @@ export class LifeCycle {
     const asked = parse(requestSchema, body);
     const row = catalog.find(params['id'] ?? '');
     const deed: RecordingDeed = { ...asked, recording: row.id };
-    const act = await this.#add(by, async () => {
-      // A deletion may have come first.
-      catalog.find(row.id);
-      this.#requirePossible(deed);
-      return deed;
-    });
+    const entry = { what: asked.type, recording: row.id, details: detailsOf(asked) };
+    const act = await audited(this.#options.note, by, entry, () =>
+      this.#add(by, async () => {
+        // A deletion may have come first.
+        catalog.find(row.id);
+        this.#requirePossible(deed);
+        return deed;
+      }),
+    );
     this.takeIn();
     log.info({ recording: row.id, act: act?.sequence, by: by.user }, `recording ${WORDS[asked.type]}`);
     const grounds = { archive: config.paths.archive, keys: readPublicKeys(config.paths.archive).byId };
@@ -87,9 +94,23 @@ export class LifeCycle {
     const report = await inArchive(() => purge(this.#context(), { isDryRun, from, by }));
     if (report.next !== null) return { ...report, captures: [] };
     const captures = await inArchive(() =>
-      expireCaptures({ spool: config.paths.spool, policy: config.archive, catalog, now: now(), isDryRun }),
+      expireCaptures({
+        spool: config.paths.spool,
+        policy: config.archive,
+        catalog,
+        now: now(),
+        isDryRun,
+        note: (expired) => this.#noteCaptures(by, expired),
+      }),
     );
     return { ...report, captures };
+  }
+
+  async #noteCaptures(by: By, expired: readonly Expired[]): Promise<void> {
+    const entries = expired.map(({ segment, rule }): AuditEntry => {
+      return { what: 'delete-capture', details: { segment, rule } };
+    });
+    await this.#options.note(by, ...entries);
   }
 
   #context(): PurgeContext {
@@ -118,6 +139,18 @@ export class LifeCycle {
     this.#turn = done.catch(() => undefined);
     return done;
   }
+}
+
+/** Comments and data may say much; that they were noted is enough. */
+function detailsOf(asked: v.InferOutput<typeof requestSchema>): Details {
+  if (asked.type !== 'label') return { reason: asked.reason };
+  const { add = [], remove = [], comment, data } = asked;
+  return {
+    ...(add.length > 0 && { add: add.join(' ') }),
+    ...(remove.length > 0 && { remove: remove.join(' ') }),
+    ...(comment !== undefined && { comment: true }),
+    ...(data && { data: Object.keys(data).join(' ') }),
+  };
 }
 
 const WORDS = { hold: 'under hold', unhold: 'no longer under hold', label: 'labelled' } as const;

@@ -17,6 +17,7 @@ import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
+import { ProcessorAudit } from './audit-routes.ts';
 import { keepsCaptures } from './captures.ts';
 import { decide, type SpoolSegment } from './consolidate.ts';
 import { prepareEvidence } from './evidence.ts';
@@ -61,8 +62,10 @@ export async function startProcessor(options: ProcessorOptions): Promise<Running
       'GET /listen/:call': (request) => processor.listen(request),
       'POST /sync': () => processor.sync(),
       ...processor.lifeCycle.routes,
+      ...processor.audit.routes,
     },
     status: () => processor.status(),
+    reload: (config) => processor.audit.noteConfiguration(config, 'reload'),
     stop: () => processor.stop(),
   };
 }
@@ -87,6 +90,7 @@ class Processor {
   readonly catalog: CatalogWriter;
   readonly listeners: Listeners;
   readonly lifeCycle: LifeCycle;
+  readonly audit: ProcessorAudit;
   readonly #following: FollowingCatalog;
   readonly #config: Config;
   readonly #log: Logger;
@@ -119,9 +123,11 @@ class Processor {
     this.#journals = new Journals({ directory: journal, catalog, log });
     this.#spool = new SpoolScan(spool);
     this.#import = openRtpengineImport({ config, catalog, log });
-    this.listeners = openListeners({ config, log, spool: this.#spool, journals: this.#journals, now });
+    this.audit = new ProcessorAudit(config, log);
+    const { note } = this.audit;
+    this.listeners = openListeners({ config, log, spool: this.#spool, journals: this.#journals, now, note });
     const isMaking = (recording: string) => this.#finisher.isMaking(recording);
-    this.lifeCycle = new LifeCycle({ config, catalog, log, isMaking, now: () => now() / 1000 });
+    this.lifeCycle = new LifeCycle({ config, catalog, log, isMaking, note, now: () => now() / 1000 });
     const onIdle = () => void this.round();
     this.#finisher = new Finisher({
       archive,
@@ -138,6 +144,7 @@ class Processor {
   }
 
   async start(): Promise<void> {
+    await this.audit.noteConfiguration(this.#config, 'start');
     await this.#cleanUp();
     const imported = this.#import === undefined ? [] : [this.#import.folder];
     this.#unwatch = watchFolders([...watchedFolders(this.#config), ...imported], () => void this.round());

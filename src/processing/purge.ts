@@ -6,6 +6,8 @@ import type { By, Deed, Purged } from '../archive/act.ts';
 import { addAct } from '../archive/add-act.ts';
 import { readPublicKeys } from '../archive/public-keys.ts';
 import { latestDue } from '../archive/retention.ts';
+import type { Note } from '../audit/by-daemon.ts';
+import type { AuditEntry } from '../audit/record.ts';
 import type { CatalogWriter } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import type { RetentionClass } from '../config-retention.ts';
@@ -27,6 +29,8 @@ export interface PurgeContext {
   catalog: CatalogWriter;
   classes: readonly RetentionClass[];
   log: Logger;
+  /** Into the audit log. */
+  note: Note;
   /** Milliseconds since 1970. */
   now(): number;
   /** It is being made again. */
@@ -134,6 +138,7 @@ async function deleteAll(
   const decide = async (): Promise<Deed | undefined> => {
     certain = await lookAgain(context, due);
     if (certain.length === 0) return undefined;
+    await context.note(by, ...certain.map(auditEntry));
     return { type: 'purge', recordings: certain.map(({ purged }) => purged) };
   };
   const act = await addAct({ directory: context.archive, signingKey: context.signingKey }, by, decide);
@@ -144,6 +149,10 @@ async function deleteAll(
     if (isDone) report.deleted.push(shown(row, purged));
   }
   context.log.info({ act: act.sequence, recordings: certain.length, by: by.user }, 'recordings deleted');
+}
+
+function auditEntry({ purged: { recording, rule, startTime } }: Due): AuditEntry {
+  return { what: 'delete', recording, details: { rule, startTime } };
 }
 
 async function lookAgain(context: PurgeContext, due: readonly Due[]): Promise<Due[]> {

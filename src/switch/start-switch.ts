@@ -1,4 +1,5 @@
 // Starts grec-sipd: opens what a switch stands on, and leaves nothing open when one of the parts cannot be opened.
+import { auditLog, type Note } from '../audit/by-daemon.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
@@ -66,7 +67,7 @@ async function startWith(opened: Opened, { config, log }: DaemonContext): Promis
   opened.add(running.mediaServers, (part) => part.close());
   warnOfForeignRealms(store, running.realm, log);
   await running.listen(config);
-  return begin(running, journal);
+  return begin(running, journal, auditLog(config.paths.audit));
 }
 
 function mediaClients(
@@ -84,12 +85,12 @@ function mediaClients(
   );
 }
 
-function begin(running: Switch, journal: Journal): RunningDaemon {
+function begin(running: Switch, journal: Journal, note: Note): RunningDaemon {
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
   running.takeUpCalls();
   running.startTrunks();
   return {
-    routes: switchRoutes(running),
+    routes: switchRoutes(running, note),
     status: () => statusOf(running),
     reload: (next) => running.reload(next),
     stop: () => running.stop(),
