@@ -12,6 +12,7 @@ import {
   listenAddress,
   portRange,
 } from './config-addresses.ts';
+import { type EncryptionFiles, encryptionSection, placeEncryptionFiles } from './config-encryption.ts';
 import { mediaSection } from './config-media.ts';
 import { findRecordingMistakes, placeToneFile, recordingSection } from './config-recording.ts';
 import { capturesKept, findRetentionMistakes, retentionClasses } from './config-retention.ts';
@@ -98,6 +99,7 @@ const written = v.strictObject({
     captures: v.optional(capturesKept, '0d'),
     'failed-captures': v.optional(capturesKept, 'forever'),
   }),
+  encryption: encryptionSection,
   retention: retentionClasses,
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
@@ -130,6 +132,7 @@ export interface Paths {
   archive: string;
   /** The key that signs manifests; grec-procd makes it when it is missing. */
   signingKey: string;
+  encryption: EncryptionFiles;
   catalog: string;
   /** What rtpengine records; undefined when it is not the media server. */
   recordings: string | undefined;
@@ -252,6 +255,7 @@ function placePaths(
     audit: join(state, 'audit'),
     archive,
     signingKey,
+    encryption: placeEncryptionFiles(base, values.encryption, env.GREC_PRIVATE_KEY),
     catalog: join(state, 'catalog.db'),
     recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,
     switchDb: join(state, 'switch.db'),

@@ -12,6 +12,7 @@ const BASE = [
   'config',
   'config-addresses',
   'config-tls',
+  'config-encryption',
   'config-media',
   'config-recording',
   'config-retention',

@@ -6,6 +6,7 @@ export const FINDING_CODES = [
   'file-changed',
   'file-unknown',
   'file-unreadable',
+  'file-unopened',
   'manifest-missing',
   'manifest-invalid',
   'signature-missing',

@@ -1,4 +1,5 @@
 // Verifying an archive, or some recordings of it: from its files alone, without a daemon, a catalog or a private key.
+import type { KeyObject } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { GrecError, messageOf } from '../errors.ts';
@@ -11,6 +12,7 @@ import { readPublicKeys } from './public-keys.ts';
 import { VerifiedActs } from './verify-acts.ts';
 import { checkChain } from './verify-chain.ts';
 import { type Checked, checkRecording, type Grounds, type SeenLink } from './verify-recording.ts';
+import { checkSealed } from './verify-sealed.ts';
 import { dayFolder, walkArchive } from './walk.ts';
 
 export interface VerifyOptions {
@@ -25,6 +27,8 @@ export interface VerifyOptions {
   expected?: Pick<Link, 'sequence' | 'sha256'>;
   /** Milliseconds since 1970; the clock's by default. */
   now?: number;
+  /** With which encrypted audio is opened; it is not when absent. */
+  privateKeys?: readonly KeyObject[];
   /** @param part of the recordings that are done, 0 to 1 */
   onProgress?: (part: number) => void;
 }
@@ -144,7 +148,10 @@ class Verifier {
   }
 
   async #check(path: string, onPart?: (part: number) => void): Promise<void> {
-    this.#checked.set(path, await checkRecording(this.#grounds, path, { onPart }));
+    const { archive, privateKeys } = this.#options;
+    const checked = await checkRecording(this.#grounds, path, { onPart });
+    if (privateKeys !== undefined) checked.findings.push(...(await checkSealed(archive, path, privateKeys)));
+    this.#checked.set(path, checked);
     onPart?.(1);
   }
 

@@ -49,6 +49,7 @@ export function addRecordingCommands(program: Command, lazily: Lazily): void {
     .addOption(new Option('--left', 'the agent alone').conflicts('right'))
     .option('--right', 'the customer alone')
     .option('--stdout', 'write the WAV to standard output instead, for a pipe')
+    .option('--private-key <file>', 'open an encrypted recording with this key; may be repeated', collect)
     .action(lazily(async (): Promise<Action<[string, PlayOptions]>> => (await import('./play.ts')).play));
   program
     .command('export <id>')
@@ -66,6 +67,7 @@ export function addRecordingCommands(program: Command, lazily: Lazily): void {
     )
     .option('--force', 'replace an existing file')
     .option('--metadata', 'write the metadata beside it, as .json')
+    .option('--private-key <file>', 'open an encrypted recording with this key; may be repeated', collect)
     .option('--json', 'print what was written as JSON')
     .action(
       lazily(
@@ -103,6 +105,7 @@ export function addEvidenceCommands(program: Command, lazily: Lazily): void {
     .option('--archive <directory>', 'this archive, or copy of one (default: as configured)')
     .option('--key <id>', 'trust this key alone; may be repeated', collect)
     .option('--expect <link>', 'with --all: the chain must have this link, NUMBER:SHA256')
+    .option('--private-key <file>', 'open every encrypted recording as well; may be repeated', collect)
     .option('-q, --quiet', 'print nothing but what is wrong')
     .option('--json', 'print JSON')
     .action(

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { note } from './audited.ts';
+import { type KeyOptions, withClear } from './clear-audio.ts';
 import type { CliContext } from './context.ts';
 import { isWav, withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
@@ -14,7 +15,7 @@ import { findRecording, requireFiles } from './recording.ts';
 import { printable } from './table.ts';
 import { readWav } from './wav-file.ts';
 
-export interface PlayOptions {
+export interface PlayOptions extends KeyOptions {
   left?: boolean;
   right?: boolean;
   stdout?: boolean;
@@ -62,7 +63,9 @@ export async function play(
       else await playFile(context, file, audio, shortId(row.id), isWav(file) ? players : anyFormat(players));
       return EXIT.ok;
     });
-  return needsWav ? withWav(context, audio, playOn) : playOn(audio);
+  return withClear(context, audio, options, (clear) =>
+    needsWav ? withWav(context, clear, playOn) : playOn(clear),
+  );
 }
 
 /** Without those that play nothing but WAV. */

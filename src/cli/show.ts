@@ -5,6 +5,7 @@ import { readMetadata, type Verification, verifyFiles } from '../archive/read.ts
 import type { RecordingRow } from '../catalog/rows.ts';
 import { messageOf } from '../errors.ts';
 import { note } from './audited.ts';
+import { withClear } from './clear-audio.ts';
 import type { CliContext } from './context.ts';
 import { withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
@@ -97,10 +98,12 @@ function describeRow(
 /** What is left out of most recordings. */
 function describeTerms(metadata: Metadata | undefined): [string, string][] {
   const { agentId, retention, fileName } = metadata ?? {};
+  const recipients = metadata?.mediaFiles[0]?.encryption?.recipients.map(({ subject }) => subject);
   const terms: [string, string | undefined][] = [
     ['agent', agentId],
     ['retention', retention],
     ['file name', fileName],
+    ['encrypted to', recipients?.join(', ')],
   ];
   return terms.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]]));
 }
@@ -115,7 +118,9 @@ async function drawWaveform(context: CliContext, { audio }: RecordingFiles): Pro
   try {
     const columns = Math.min(context.columns, WIDEST_WAVEFORM);
     const paint = (channel: number, band: string) => context.paint(channel === 0 ? 'cyan' : 'yellow', band);
-    return await withWav(context, audio, (wav) => ['', ...renderWaveform(wav, { columns, paint })]);
+    return await withClear(context, audio, {}, (clear) =>
+      withWav(context, clear, (wav) => ['', ...renderWaveform(wav, { columns, paint })]),
+    );
   } catch (thrown) {
     return ['', messageOf(thrown)];
   }

@@ -3,13 +3,14 @@ import { resolve } from 'node:path';
 import type { Finding } from '../archive/finding.ts';
 import { type VerifyOptions, type VerifyReport, verifyArchive } from '../archive/verify.ts';
 import { GrecError } from '../errors.ts';
+import { type KeyOptions, privateKeys } from './clear-audio.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { progressOf } from './progress.ts';
 import { printable } from './table.ts';
 import { readTime } from './time.ts';
 
-export interface VerifyCommandOptions {
+export interface VerifyCommandOptions extends KeyOptions {
   all?: boolean;
   since?: string;
   archive?: string;
@@ -38,6 +39,7 @@ export async function verify(
     ...(since !== undefined && { since: readTime(since, Date.now()) }),
     ...(key && { trusted: key.map(readKeyId) }),
     ...(expect !== undefined && { expected: readLink(expect) }),
+    ...(options.privateKey && { privateKeys: await privateKeys(context, options) }),
   });
   show(context, report, options.quiet === true);
   return report.findings.length === 0 ? EXIT.ok : EXIT.failure;

@@ -31,6 +31,8 @@ export interface FinisherContext {
   finish: typeof finishRecording;
   /** In which format recordings are archived, and what decodes other codecs than G.711. */
   audio: AudioSetting;
+  /** To which recordings are encrypted. */
+  certificates?: readonly string[];
   /** Captures of finished recordings stay in the spool, aside. */
   keepsCaptures?: boolean;
   /** Milliseconds before the first repetition of what failed; doubled each time. */
@@ -109,13 +111,13 @@ export class Finisher {
 
   /** Never rejects. */
   async #make(decision: FinishDecision): Promise<void> {
-    const { archive, signingKey, spool, finish, log, audio } = this.#context;
+    const { archive, signingKey, spool, finish, log, audio, certificates = [] } = this.#context;
     const { recording, partial, remarks } = decision;
     const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
     if (segments.length < decision.segments.length) return;
     const call = decision.call ?? importedCall(segments.map(({ facts }) => facts));
     try {
-      const task = { archive, signingKey, recording, call, segments, partial, remarks, audio };
+      const task = { archive, signingKey, recording, call, segments, partial, remarks, audio, certificates };
       await this.#conclude({ ...decision, call }, segments, await finish(task).catch(asFailure));
       if (this.#retries.delete(recording))
         log.info({ recording }, 'the recording that had to wait is finished');

@@ -137,6 +137,7 @@ class Processor {
       log,
       finish,
       audio: audioSetting(config),
+      certificates: config.paths.encryption.certificates,
       keepsCaptures: keepsCaptures(config.archive),
       firstRetryMs,
       onIdle,

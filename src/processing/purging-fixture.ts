@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repairChain } from '../archive/chain.ts';
 import { type Archive, DAY, idOf, metadataOf } from '../archive/chained-fixture.ts';
+import { AUDIO_FILE } from '../archive/metadata.ts';
 import { removeLeftovers, stageRecording } from '../archive/write.ts';
 import { auditLog } from '../audit/by-daemon.ts';
 import { openCatalog } from '../catalog/catalog.ts';
@@ -32,7 +33,7 @@ const request = { params: {}, query: new URLSearchParams(), body: undefined };
 async function add(number: number): Promise<void> {
   const metadata = metadataOf(idOf(number), DAY);
   const staging = await stageRecording(archive, metadata.id, DAY);
-  writeFileSync(staging.audioFile, `audio ${number}`);
+  writeFileSync(join(staging.directory, AUDIO_FILE), `audio ${number}`);
   const path = await staging.publish(metadata);
   catalog.putRecording(rowOfMetadata(metadata, path), [], Date.now());
 }
