@@ -14,7 +14,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { loadConfig } from '../config.ts';
+import { silentLogger } from '../log.ts';
 import { appendAudit } from './append.ts';
+import { auditLog } from './by-daemon.ts';
+import { noteConfiguration } from './configuration.ts';
 import { readAudit, verifyAudit } from './read.ts';
 import { type AuditEntry, type AuditRecord, encodeRecord, parseRecord } from './record.ts';
 
@@ -260,4 +264,21 @@ t.test('a hostile log is found and takes no memory', async (t) => {
   writeFileSync(file(directory), '{}\n[]\n\n');
   t.equal((await messages(directory)).length, 3);
   t.match(parseRecord(Buffer.from('{"hash":1}')), { problem: 'it is damaged' });
+});
+
+t.test('which configuration is in force, by its hash; that it cannot be noted is only logged', async (t) => {
+  const directory = log(t);
+  const config = join(directory, '..', 'grec.toml');
+  writeFileSync(config, 'abc');
+  const { paths } = loadConfig({ env: {}, uid: 1 });
+  const site = { file: config, paths: { ...paths, strategy: join(directory, '..', 'none.toml') } };
+  const audit = { note: auditLog(directory), log: silentLogger(), daemon: 'grec-procd' };
+  await noteConfiguration(audit, site, 'start');
+  const fileSha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
+  t.match(await entries(directory), [
+    { user: /^grec-procd/, what: 'configuration', details: { why: 'start', file: config, fileSha256 } },
+  ]);
+  rmSync(directory, { recursive: true });
+  writeFileSync(directory, '');
+  await noteConfiguration(audit, site, 'reload');
 });

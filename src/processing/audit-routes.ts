@@ -1,12 +1,11 @@
 // The audit log of the processor: what it does itself, what it is asked to note, and the configuration that it was started with.
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import { auditLog, type Note, ofDaemon } from '../audit/by-daemon.ts';
+import { auditLog, type Note } from '../audit/by-daemon.ts';
+import { noteConfiguration } from '../audit/configuration.ts';
 import { UNKNOWN } from '../caller.ts';
 import type { Config } from '../config.ts';
 import type { ControlRoutes } from '../control.ts';
-import { GrecError, messageOf } from '../errors.ts';
+import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 /** What commands note that may not write into the log themselves. */
@@ -37,23 +36,8 @@ export class ProcessorAudit {
     };
   }
 
-  /** Which configuration is in force from now on. That it cannot be noted keeps nothing from being recorded. */
-  async noteConfiguration({ file, paths }: Config, why: 'start' | 'reload'): Promise<void> {
-    const details = { why, ...hashOf('file', file), ...hashOf('strategy', paths.strategy) };
-    try {
-      await this.note(ofDaemon('grec-procd'), { what: 'configuration', details });
-    } catch (thrown) {
-      const hint = thrown instanceof GrecError ? thrown.hint : undefined;
-      this.#log.error({ alarm: 'audit-write', hint }, messageOf(thrown));
-    }
-  }
-}
-
-function hashOf(key: string, file: string | undefined): Record<string, string> {
-  if (file === undefined) return {};
-  try {
-    return { [key]: file, [`${key}Sha256`]: createHash('sha256').update(readFileSync(file)).digest('hex') };
-  } catch {
-    return {};
+  /** Never rejects. */
+  noteConfiguration(config: Config, why: 'start' | 'reload'): Promise<void> {
+    return noteConfiguration({ note: this.note, log: this.#log, daemon: 'grec-procd' }, config, why);
   }
 }
