@@ -33,9 +33,10 @@ function userName(): string {
   }
 }
 
-/** As a value of {@link CALLER_HEADER}. */
-export function writeCaller({ user, from }: Caller): string {
-  return `${encodeURIComponent(user)} ${encodeURIComponent(from)}`;
+/** The header of a request of this process. */
+export function callerHeader(): Record<string, string> {
+  const { user, from } = caller();
+  return { [CALLER_HEADER]: `${encodeURIComponent(user)} ${encodeURIComponent(from)}` };
 }
 
 /** What stands in a header, whoever wrote it. */

@@ -2,7 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { createInterface } from 'node:readline';
-import { CALLER_HEADER, type Caller, caller, readCaller, writeCaller } from './caller.ts';
+import { CALLER_HEADER, type Caller, callerHeader, readCaller } from './caller.ts';
 import { ControlBytes, ControlStream, stream, streamBytes } from './control-streams.ts';
 import { ERROR_CODES, type ErrorCode, GrecError, messageOf, systemCode } from './errors.ts';
 
@@ -37,9 +37,6 @@ const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
   CALL_UNKNOWN: 404,
   CALL_AMBIGUOUS: 409,
   RECORDING_STATE: 409,
-  RECORDING_UNKNOWN: 404,
-  RECORDING_AMBIGUOUS: 409,
-  HOLD_EXISTS: 409,
   AGENT_LOGGED_IN: 409,
   INTERNAL: 500,
 };
@@ -218,10 +215,7 @@ export async function openDaemonBytes(
 
 function open(daemon: string, socketPath: string, path: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(
-      { socketPath, path, agent: false, headers: { [CALLER_HEADER]: writeCaller(caller()) } },
-      resolve,
-    );
+    const outgoing = request({ socketPath, path, agent: false, headers: callerHeader() }, resolve);
     outgoing.on('error', (thrown) => reject(explain(daemon, socketPath, thrown)));
     outgoing.end();
   });
@@ -251,7 +245,7 @@ function exchange(daemon: string, socketPath: string, { method, path, text, time
         timeout: timeoutMs,
         // No kept connection: it would be one to a daemon that has been restarted since.
         agent: false,
-        headers: { 'content-length': Buffer.byteLength(text), [CALLER_HEADER]: writeCaller(caller()) },
+        headers: { 'content-length': Buffer.byteLength(text), ...callerHeader() },
       },
       (incoming) => {
         const chunks: Buffer[] = [];

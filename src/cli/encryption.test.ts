@@ -184,6 +184,7 @@ t.test(
       { message: /wait in the spool: cannot encrypt to the certificate .*no certificate in it/ },
     ]);
     writeFileSync(join(state.directory, 'ann.pem'), pem);
+    t.equal((await grec(state, ['config', 'check'])).code, 0);
     while (!existsSync(directoryOf(state))) await sync(daemon);
     t.same(readdirSync(directoryOf(state)).includes('audio.wav'), false, 'never in clear');
   },
