@@ -13,8 +13,10 @@ import {
   portRange,
 } from './config-addresses.ts';
 import { alarmsSection, findAlarmMistakes, placeAlarmSecret } from './config-alarms.ts';
+import { type EncryptionFiles, encryptionSection, placeEncryptionFiles } from './config-encryption.ts';
 import { mediaSection } from './config-media.ts';
 import { findRecordingMistakes, placeToneFile, recordingSection } from './config-recording.ts';
+import { capturesKept, findRetentionMistakes, retentionClasses } from './config-retention.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
 import { defaultEntries } from './dn-settings.ts';
@@ -95,8 +97,12 @@ const written = v.strictObject({
   archive: section({
     directory: v.optional(text('a directory')),
     'signing-key': v.optional(text('the path of a signing key')),
+    captures: v.optional(capturesKept, '0d'),
+    'failed-captures': v.optional(capturesKept, 'forever'),
   }),
   alarms: alarmsSection,
+  encryption: encryptionSection,
+  retention: retentionClasses,
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
 
@@ -124,9 +130,11 @@ export interface Paths {
   run: string;
   spool: string;
   journal: string;
+  audit: string;
   archive: string;
   /** The key that signs manifests; grec-procd makes it when it is missing. */
   signingKey: string;
+  encryption: EncryptionFiles;
   catalog: string;
   /** What rtpengine records; undefined when it is not the media server. */
   recordings: string | undefined;
@@ -186,6 +194,7 @@ export function checkConfig(toml: string): { values?: ConfigValues; problems: Co
     ...findTrunkMistakes(raw),
     ...findRecordingMistakes(raw),
     ...findAlarmMistakes(raw),
+    ...findRetentionMistakes(raw),
   ]);
 }
 
@@ -250,8 +259,10 @@ function placePaths(
     run: join(state, 'run'),
     spool: join(state, 'spool'),
     journal: join(state, 'journal'),
+    audit: join(state, 'audit'),
     archive,
     signingKey,
+    encryption: placeEncryptionFiles(base, values.encryption, env.GREC_PRIVATE_KEY),
     catalog: join(state, 'catalog.db'),
     recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,
     switchDb: join(state, 'switch.db'),
@@ -279,6 +290,12 @@ export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd';
 /** The control socket of a daemon. */
 export function socketOf(config: Pick<Config, 'paths'>, name: DaemonName): string {
   return join(config.paths.run, `${name.slice('grec-'.length)}.sock`);
+}
+
+/** What the environment tells of who runs this program: through sudo, and from another machine. */
+export function originOf(env: NodeJS.ProcessEnv = process.env): { sudoUser?: string; ssh?: string } {
+  const [ssh] = env.SSH_CONNECTION?.split(' ') ?? [];
+  return { ...(env.SUDO_USER && { sudoUser: env.SUDO_USER }), ...(ssh && { ssh }) };
 }
 
 /** The name of this machine, as recordings carry it. */

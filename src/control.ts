@@ -2,6 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { createInterface } from 'node:readline';
+import { CALLER_HEADER, type Caller, callerHeader, readCaller } from './caller.ts';
 import { ControlBytes, ControlStream, stream, streamBytes } from './control-streams.ts';
 import { ERROR_CODES, type ErrorCode, GrecError, messageOf, systemCode } from './errors.ts';
 
@@ -18,6 +19,8 @@ export interface ControlRequest {
   params: Record<string, string>;
   query: URLSearchParams;
   body: unknown;
+  /** Who asks, and from where, as the client says. */
+  by?: Caller;
 }
 
 /** Answers with a JSON value, a {@link ControlStream} or {@link ControlBytes}, or throws a GrecError, which the client throws again as it was. */
@@ -108,7 +111,8 @@ async function answer(
         error: { code: 'USAGE', message: `no ${incoming.method} ${url.pathname} here` },
       });
     const body = await readBody(incoming);
-    const result = await match.route({ params: match.params, query: url.searchParams, body });
+    const by = readCaller(incoming.headers[CALLER_HEADER]);
+    const result = await match.route({ params: match.params, query: url.searchParams, body, by });
     if (result instanceof ControlStream) await stream(outgoing, result);
     else if (result instanceof ControlBytes) await streamBytes(outgoing, result);
     else reply(outgoing, 200, result ?? {});
@@ -211,7 +215,7 @@ export async function openDaemonBytes(
 
 function open(daemon: string, socketPath: string, path: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, method: 'GET', path, agent: false }, resolve);
+    const outgoing = request({ socketPath, path, agent: false, headers: callerHeader() }, resolve);
     outgoing.on('error', (thrown) => reject(explain(daemon, socketPath, thrown)));
     outgoing.end();
   });
@@ -241,7 +245,7 @@ function exchange(daemon: string, socketPath: string, { method, path, text, time
         timeout: timeoutMs,
         // No kept connection: it would be one to a daemon that has been restarted since.
         agent: false,
-        headers: { 'content-length': Buffer.byteLength(text) },
+        headers: { 'content-length': Buffer.byteLength(text), ...callerHeader() },
       },
       (incoming) => {
         const chunks: Buffer[] = [];

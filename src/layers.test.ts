@@ -7,13 +7,16 @@ import t from 'tap';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const BASE = [
+  'caller',
   'feature-codes',
   'config',
   'config-addresses',
   'config-alarms',
   'config-tls',
+  'config-encryption',
   'config-media',
   'config-recording',
+  'config-retention',
   'config-trunk',
   'dn-settings',
   'recording-name',
@@ -55,11 +58,12 @@ const ALLOWED: Record<string, string[]> = {
   capture: BASE,
   /** Routing strategies: what is decided is pure, and the command line may ask for it as well. */
   'switch/strategy': BASE,
-  switch: [...BASE, ...PROCESS, 'sip', 'sdp', 'ng', 'spool', 'switch/strategy'],
+  switch: [...BASE, ...PROCESS, 'audit', 'sip', 'sdp', 'ng', 'spool', 'switch/strategy'],
   media: [...BASE, ...PROCESS, 'sdp', 'rtp', 'ng', 'spool'],
   archive: [...BASE, ...WIRE],
+  audit: BASE,
   catalog: [...BASE, ...WIRE],
-  processing: [...BASE, ...PROCESS, 'rtp', 'spool', 'archive', 'catalog'],
+  processing: [...BASE, ...PROCESS, 'audit', 'rtp', 'spool', 'archive', 'catalog'],
   /** From captures of others into the spool. */
   importing: [...BASE, 'sip', 'sdp', 'rtp', 'spool', 'capture'],
   testing: [...BASE, ...WIRE],
@@ -67,6 +71,7 @@ const ALLOWED: Record<string, string[]> = {
     ...BASE,
     ...PROCESS,
     'archive',
+    'audit',
     'catalog',
     'testing',
     'spool',

@@ -24,8 +24,12 @@ export function audioKind(format: AudioFormat): AudioKind {
   return KINDS[format];
 }
 
+/** What the name of an encrypted file ends with. */
+export const SEALED_ENDING = '.cms';
+
 /** The audio that stands in a recording's directory; where there is none, the name that it has by default. */
 export function findAudio(directory: string): string {
-  const names = Object.values(KINDS).map(({ mediaPath }) => mediaPath);
+  const clear = Object.values(KINDS).map(({ mediaPath }) => mediaPath);
+  const names = clear.flatMap((name) => [name, `${name}${SEALED_ENDING}`]);
   return join(directory, names.find((name) => existsSync(join(directory, name))) ?? WAV.mediaPath);
 }

@@ -126,9 +126,7 @@ t.test('place that fails leaves no link, and the next one is numbered as if it h
   await record(archive, 1);
   const path = `2026/01/31/${idOf(2)}`;
   const entry = {
-    id: idOf(2),
-    path,
-    prepare: async () => sha256(Buffer.from('')),
+    prepare: async () => ({ id: idOf(2), path, sha256: sha256(Buffer.from('')) }),
     place: () => Promise.reject(new Error('full')),
   };
   await t.rejects(addToChain(archive.directory, entry), { message: 'full' });
@@ -270,7 +268,10 @@ t.test('a link that cannot be noted, as on a full disk, is noted with the next o
     mkdirSync(notes(archive));
   };
   await t.rejects(
-    addToChain(archive.directory, { id: idOf(2), path, prepare: async () => sha256(bytes), place }),
+    addToChain(archive.directory, {
+      prepare: async () => ({ id: idOf(2), path, sha256: sha256(bytes) }),
+      place,
+    }),
     { code: 'EISDIR' },
   );
   rmSync(notes(archive), { recursive: true });

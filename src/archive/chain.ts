@@ -14,10 +14,14 @@ import { dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { readRegularFile } from '../regular-file.ts';
 import { syncPath } from '../sync.ts';
+import { parseAct } from './act.ts';
+import { checkAllActs } from './check-acts.ts';
 import { sha256 } from './digest.ts';
 import {
   CHAIN_FOLDER,
+  documentOf,
   encodeLink,
+  isAct,
   type Link,
   linksFile,
   listLinksFiles,
@@ -25,7 +29,7 @@ import {
   pendingFile,
   readPending,
 } from './links.ts';
-import { LARGEST_MANIFEST_BYTES, MANIFEST_FILE, type Manifest, parseManifest } from './manifest.ts';
+import { LARGEST_MANIFEST_BYTES, type Manifest, parseManifest } from './manifest.ts';
 import { readPublicKeys } from './public-keys.ts';
 import { checkRecording } from './verify-recording.ts';
 import { walkArchive } from './walk.ts';
@@ -35,14 +39,11 @@ const END_BYTES = 4096;
 /** What the next manifest carries. */
 export type NextLink = Pick<Manifest, 'sequence' | 'previous'>;
 
-/** A recording on its way into the chain. */
+/** A recording, or an act, on its way into the chain. */
 export interface Entry {
-  id: string;
-  /** Where it is going to be, relative to the archive. */
-  path: string;
-  /** Writes and signs the manifest; returns its SHA-256. */
-  prepare(next: NextLink): Promise<string>;
-  /** Puts the recording in its place. */
+  /** Writes and signs what is to be placed; returns undefined when nothing is to be added after all. */
+  prepare(next: NextLink): Promise<Omit<Link, 'sequence'> | undefined>;
+  /** Puts it in its place. */
   place(): Promise<void>;
 }
 
@@ -59,13 +60,14 @@ function inTurn<T>(archive: string, work: (state: { last?: Link }) => Promise<T>
 }
 
 /** Makes the next link. Throws Node's system errors; what was begun then is made good by the next one. */
-export function addToChain(archive: string, { id, path, prepare, place }: Entry): Promise<void> {
+export function addToChain(archive: string, { prepare, place }: Entry): Promise<void> {
   return inTurn(archive, async (state) => {
     const head = later(await repair(archive), state.last);
     const { sequence } = head ?? { sequence: 0 };
     const previous = head === undefined ? null : { sequence, sha256: head.sha256 };
-    const hash = await prepare({ sequence: sequence + 1, previous });
-    const link = { sequence: sequence + 1, id, path, sha256: hash };
+    const prepared = await prepare({ sequence: sequence + 1, previous });
+    if (prepared === undefined) return;
+    const link = { ...prepared, sequence: sequence + 1 };
     await notePending(archive, encodeLink(link));
     await place();
     state.last = link;
@@ -89,7 +91,7 @@ async function repair(archive: string): Promise<Link | undefined> {
   const head = noted ?? (await scan(archive)).at(-1);
   const pending = readPending(archive);
   if (pending === undefined || pending.sequence !== (head?.sequence ?? 0) + 1) return head;
-  const placed = manifestIn(join(archive, pending.path));
+  const placed = documentIn(archive, pending);
   if (placed === undefined || sha256(placed) !== pending.sha256) return head;
   await append(archive, [pending]);
   await notePending(archive, '');
@@ -109,14 +111,18 @@ async function lastLink(archive: string, files: readonly string[]): Promise<Link
 
 /** By its recording; when that is gone or changed, by the line before. */
 function isPlausible(archive: string, link: Link, before: string | undefined): boolean {
-  const bytes = manifestIn(join(archive, link.path));
-  if (bytes !== undefined && sha256(bytes) === link.sha256) {
-    const parsed = parseManifest(bytes);
-    return (
-      'manifest' in parsed && 'sequence' in parsed.manifest && parsed.manifest.sequence === link.sequence
-    );
-  }
+  const bytes = documentIn(archive, link);
+  if (bytes !== undefined && sha256(bytes) === link.sha256) return sequenceOf(bytes, link) === link.sequence;
   return before === undefined || (parseLink(before)?.sequence ?? link.sequence - 1) === link.sequence - 1;
+}
+
+function sequenceOf(bytes: Buffer, link: Link): number | undefined {
+  if (isAct(link)) {
+    const parsed = parseAct(bytes);
+    return 'value' in parsed ? parsed.value.sequence : undefined;
+  }
+  const parsed = parseManifest(bytes);
+  return 'manifest' in parsed && 'sequence' in parsed.manifest ? parsed.manifest.sequence : undefined;
 }
 
 async function readEnd(file: string) {
@@ -136,10 +142,10 @@ async function endOf(handle: FileHandle): Promise<{ from: number; text: string }
   return { from, text: buffer.toString('latin1', 0, bytesRead) };
 }
 
-/** The manifest in a directory of the archive, undefined when there is none that could be one. */
-function manifestIn(directory: string): Buffer | undefined {
+/** The manifest or act of a link, undefined when there is none that could be one. */
+function documentIn(archive: string, link: Link): Buffer | undefined {
   try {
-    return readRegularFile(join(directory, MANIFEST_FILE), LARGEST_MANIFEST_BYTES);
+    return readRegularFile(join(archive, documentOf(link)), LARGEST_MANIFEST_BYTES);
   } catch (thrown) {
     const code = systemCode(thrown);
     if (code === undefined || code === 'ENOTDIR') return undefined;
@@ -165,6 +171,7 @@ async function scan(archive: string): Promise<Link[]> {
     if (found.kind === 'recording')
       links.push(...(await checkRecording(grounds, found.path, { isLight: true })).links);
   }
+  links.push(...checkAllActs(grounds).links);
   return links.sort((one, other) => one.sequence - other.sequence);
 }
 

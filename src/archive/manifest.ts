@@ -12,11 +12,11 @@ export const SIGNATURE_FILE = 'manifest.sig';
 export const LARGEST_MANIFEST_BYTES = 16 << 20;
 const DEEPEST = 8;
 
-const SHA256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'no SHA-256 in lower-case hex'));
+export const SHA256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'no SHA-256 in lower-case hex'));
 const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const NUMBER = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const TIME = v.pipe(v.string(), v.isoTimestamp());
-const ID = v.pipe(v.string(), v.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'no UUID'));
+export const NUMBER = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+export const TIME = v.pipe(v.string(), v.isoTimestamp());
+export const ID = v.pipe(v.string(), v.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'no UUID'));
 
 /** The names of the manifest, and its signature, that another one of the same recording has followed. */
 export const supersededManifest = (revision: number) => `manifest.${revision}.json`;
@@ -43,7 +43,7 @@ const fileSchema = v.pipe(
 );
 
 /** The manifest before this one in the archive. */
-const previousSchema = v.strictObject({
+export const previousSchema = v.strictObject({
   sequence: NUMBER,
   /** Of the bytes of its manifest.json. */
   sha256: SHA256,
@@ -107,13 +107,24 @@ export function encodeManifest(manifest: Manifest): Buffer {
 export function parseManifest(
   bytes: Buffer,
 ): { manifest: Manifest | UnsignedManifest } | { problem: string } {
-  if (bytes.length > LARGEST_MANIFEST_BYTES) return { problem: 'too large for a manifest' };
-  if (isTooDeep(bytes)) return { problem: 'nested too deeply for a manifest' };
+  const parsed = parseDocument(bytes, (value) => {
+    const isOld = typeof value === 'object' && value !== null && 'version' in value && value.version === 1;
+    return isOld ? unsignedManifestSchema : manifestSchema;
+  });
+  return 'problem' in parsed ? parsed : { manifest: parsed.value };
+}
+
+/** A document of the chain, whoever wrote it: its value by a schema, or why it is none. */
+export function parseDocument<S extends v.GenericSchema>(
+  bytes: Buffer,
+  schemaFor: (value: unknown) => S,
+): { value: v.InferOutput<S> } | { problem: string } {
+  if (bytes.length > LARGEST_MANIFEST_BYTES) return { problem: 'too large' };
+  if (isTooDeep(bytes)) return { problem: 'nested too deeply' };
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    const isOld = typeof value === 'object' && value !== null && 'version' in value && value.version === 1;
-    const result = v.safeParse(isOld ? unsignedManifestSchema : manifestSchema, value, { abortEarly: true });
-    return result.success ? { manifest: result.output } : { problem: describeIssue(result.issues[0]) };
+    const result = v.safeParse(schemaFor(value), value, { abortEarly: true });
+    return result.success ? { value: result.output } : { problem: describeIssue(result.issues[0]) };
   } catch {
     return { problem: 'not JSON' };
   }

@@ -51,6 +51,16 @@ export const channelQualitySchema = v.object({
   ),
 });
 
+/** Of a media file that is encrypted (grec-encryption.7). */
+export const encryptionSchema = v.object({
+  format: v.literal('CMS AuthEnvelopedData, AES-256-GCM'),
+  /** Of the audio: bytes, and SHA-256 in hex. */
+  size: v.number(),
+  sha256: v.string(),
+  /** Whose private keys open it; the fingerprint is the SHA-256 of the certificate. */
+  recipients: v.array(v.object({ subject: v.string(), fingerprint: v.string() })),
+});
+
 export const mediaFileSchema = v.object({
   mediaPath: v.string(),
   type: v.picklist(AUDIO_TYPES),
@@ -58,8 +68,9 @@ export const mediaFileSchema = v.object({
   channels: v.number(),
   /** Milliseconds. */
   duration: v.number(),
-  /** Bytes. */
+  /** Bytes of the file. */
   size: v.number(),
+  encryption: v.optional(encryptionSchema),
 });
 
 export const metadataSchema = v.object({
@@ -108,6 +119,7 @@ export const metadataSchema = v.object({
   software: v.string(),
 });
 export type Metadata = v.InferOutput<typeof metadataSchema>;
+export type MediaFile = v.InferOutput<typeof mediaFileSchema>;
 export type ArchivedParty = v.InferOutput<typeof archivedPartySchema>;
 export type ChannelQuality = v.InferOutput<typeof channelQualitySchema>;
 

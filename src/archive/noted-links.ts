@@ -3,10 +3,15 @@ import { basename, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { readRegularFile } from '../regular-file.ts';
 import type { Finding } from './finding.ts';
-import { type Link, linksFile, listLinksFiles, parseLink, pendingFile, readPending } from './links.ts';
-
-/** 10,000 links have 2 MB. */
-const LARGEST_BYTES = 16 << 20;
+import {
+  LARGEST_LINKS_BYTES,
+  type Link,
+  linksFile,
+  listLinksFiles,
+  parseLink,
+  pendingFile,
+  readPending,
+} from './links.ts';
 
 /** Reads each file of links when it is first asked for. */
 export class NotedLinks {
@@ -64,7 +69,7 @@ export class NotedLinks {
     const links = new Map<number, Link>();
     this.#read.set(path, links);
     try {
-      const bytes = readRegularFile(join(this.#archive, path), LARGEST_BYTES) ?? Buffer.alloc(0);
+      const bytes = readRegularFile(join(this.#archive, path), LARGEST_LINKS_BYTES) ?? Buffer.alloc(0);
       this.#parse(path, bytes.toString('latin1'), links);
     } catch (thrown) {
       this.#report(path, messageOf(thrown));

@@ -1,6 +1,6 @@
 // The links of the chain, against each other and against what is noted of them.
 import type { Finding } from './finding.ts';
-import { type Link, linksFile } from './links.ts';
+import { isAct, type Link, linksFile } from './links.ts';
 import type { NotedLinks } from './noted-links.ts';
 import type { SeenLink } from './verify-recording.ts';
 
@@ -27,16 +27,17 @@ export function checkChain({ seen, noted, isWanted }: ChainToCheck): Finding[] {
   const missing = [...expected].filter(({ sequence }) => !bySequence.has(sequence));
   return [
     ...findings,
-    ...missing.map((link) =>
-      finding(
-        'recording-missing',
-        link,
-        `link ${link.sequence} is missing: no signed manifest of this recording has it`,
-      ),
-    ),
+    ...missing.map(missingLink),
     ...[...bySequence.values()].flatMap((link) => checkLink(link, bySequence, noted)),
     ...(isWanted === undefined ? findGaps(bySequence, noted) : []),
   ];
+}
+
+function missingLink(link: Link): Finding {
+  const { sequence } = link;
+  if (isAct(link)) return finding('act-missing', link, `link ${sequence} is missing: the act is not there`);
+  const message = `link ${sequence} is missing: no signed manifest of this recording has it`;
+  return finding('recording-missing', link, message);
 }
 
 function finding(code: Finding['code'], { id, path, sequence }: Link, message: string): Finding {

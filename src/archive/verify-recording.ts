@@ -51,7 +51,7 @@ export interface Grounds {
 /** @param part of the recording's bytes that are read, 0 to 1 */
 type OnPart = (part: number) => void;
 
-type Report = (code: Finding['code'], message: string, more?: Partial<Finding>) => void;
+export type Report = (code: Finding['code'], message: string, more?: Partial<Finding>) => void;
 
 /** @param isLight the links alone: the recording's files are not read */
 export async function checkRecording(
@@ -126,9 +126,10 @@ function read(
   }
 }
 
-function isSigned(
+/** Whether a key of the archive has signed these bytes; what is wrong is reported. */
+export function isSigned(
   { keys, trusted }: Grounds,
-  { key: id }: Manifest,
+  { key: id }: Pick<Manifest, 'key'>,
   bytes: Buffer,
   signature: Buffer,
   report: Report,

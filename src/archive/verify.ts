@@ -1,16 +1,19 @@
 // Verifying an archive, or some recordings of it: from its files alone, without a daemon, a catalog or a private key.
+import type { KeyObject } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname } from 'node:path';
 import { GrecError, messageOf } from '../errors.ts';
-import { readRegularFile } from '../regular-file.ts';
+import { actsFolder } from './act.ts';
 import type { Finding } from './finding.ts';
-import type { Link } from './links.ts';
-import { LARGEST_MANIFEST_BYTES, MANIFEST_FILE, parseManifest } from './manifest.ts';
+import { isAct, type Link } from './links.ts';
+import { type FoundRecording, findById, findLast } from './named-recordings.ts';
 import { NotedLinks } from './noted-links.ts';
 import { readPublicKeys } from './public-keys.ts';
+import { VerifiedActs } from './verify-acts.ts';
 import { checkChain } from './verify-chain.ts';
 import { type Checked, checkRecording, type Grounds, type SeenLink } from './verify-recording.ts';
-import { dayFolder, type Found, walkArchive } from './walk.ts';
+import { checkSealed } from './verify-sealed.ts';
+import { dayFolder, walkArchive } from './walk.ts';
 
 export interface VerifyOptions {
   archive: string;
@@ -22,6 +25,10 @@ export interface VerifyOptions {
   trusted?: readonly string[];
   /** A link that is known from elsewhere. */
   expected?: Pick<Link, 'sequence' | 'sha256'>;
+  /** Milliseconds since 1970; the clock's by default. */
+  now?: number;
+  /** With which encrypted audio is opened; it is not when absent. */
+  privateKeys?: readonly KeyObject[];
   /** @param part of the recordings that are done, 0 to 1 */
   onProgress?: (part: number) => void;
 }
@@ -36,7 +43,18 @@ export interface VerifyReport {
   /** Ids of the keys with which the archive was signed. */
   keys: string[];
   /** Those that were asked for by id. */
-  asked: Pick<Checked, 'id' | 'path' | 'state'>[];
+  asked: (Pick<Checked, 'id' | 'path' | 'state'> | DeletedRecording)[];
+  /** Recordings that were deleted, as signed acts say. */
+  deleted: number;
+}
+
+/** Of one that was asked for and was deleted: when, and by which rule. */
+export interface DeletedRecording {
+  id: string;
+  path: string;
+  state: 'deleted';
+  at: string;
+  rule: string;
 }
 
 /**
@@ -65,14 +83,14 @@ export async function manifestProblems(archive: string, path: string): Promise<s
   return findings.map(({ file, message }) => `${file ?? path}: ${message}`);
 }
 
-type Recording = Extract<Found, { kind: 'recording' }>;
-
 class Verifier {
   readonly #options: VerifyOptions;
   readonly #grounds: Grounds;
   readonly #findings: Finding[];
   readonly #checked = new Map<string, Checked>();
   #noted: NotedLinks;
+  #acts: VerifiedActs;
+  #gone: readonly Link[] = [];
 
   constructor(options: VerifyOptions) {
     const { archive, trusted } = options;
@@ -81,6 +99,7 @@ class Verifier {
     this.#grounds = { archive, keys: byId, ...(trusted && { trusted: new Set(trusted) }) };
     this.#findings = findings;
     this.#noted = new NotedLinks(archive);
+    this.#acts = new VerifiedActs(this.#grounds, []);
   }
 
   async run(): Promise<VerifyReport> {
@@ -93,14 +112,19 @@ class Verifier {
     // The processor may have gone on meanwhile.
     this.#noted = new NotedLinks(archive);
     for (const { sequence, path } of this.#noted.all())
-      if (sequence > before && (ids === undefined || this.#checked.has(path))) await this.#check(path);
+      if (sequence > before && !isAct({ path }) && (ids === undefined || this.#checked.has(path)))
+        await this.#check(path);
+    const named = ids && [...this.#checked.values()].map(({ id }) => id);
+    this.#acts = new VerifiedActs(this.#grounds, named);
+    this.#findings.push(...this.#acts.findings, ...this.#acts.takeOut(this.#checked, this.#options.now));
+    this.#gone = gone;
     await this.#checkLinks(gone);
     return this.#report();
   }
 
   async #everything() {
     const { archive, since } = this.#options;
-    const recordings: Recording[] = [];
+    const recordings: FoundRecording[] = [];
     for await (const found of walkArchive(archive, since === undefined ? '' : dayFolder(since))) {
       if (found.kind === 'recording') recordings.push(found);
       else this.#findings.push({ code: 'stranger', path: found.path, message: found.problem });
@@ -109,14 +133,14 @@ class Verifier {
   }
 
   /** Those that are asked for; one that the chain knows and that is not there is a finding, not a mistake. */
-  async #named(ids: readonly string[]): Promise<{ recordings: Recording[]; gone: Link[] }> {
-    const present: Recording[] = [];
+  async #named(ids: readonly string[]): Promise<{ recordings: FoundRecording[]; gone: Link[] }> {
+    const present: FoundRecording[] = [];
     for await (const found of walkArchive(this.#options.archive))
       if (found.kind === 'recording') present.push(found);
     const chosen = ids.map((asked) =>
       asked === 'last' ? findLast(this.#options.archive, present) : findById(asked, present, this.#noted),
     );
-    const recordings = chosen.filter((one): one is Recording => 'kind' in one);
+    const recordings = chosen.filter((one): one is FoundRecording => 'kind' in one);
     return {
       recordings: [...new Set(recordings)],
       gone: chosen.filter((one): one is Link => !('kind' in one)),
@@ -124,13 +148,16 @@ class Verifier {
   }
 
   async #check(path: string, onPart?: (part: number) => void): Promise<void> {
-    this.#checked.set(path, await checkRecording(this.#grounds, path, { onPart }));
+    const { archive, privateKeys } = this.#options;
+    const checked = await checkRecording(this.#grounds, path, { onPart });
+    if (privateKeys !== undefined) checked.findings.push(...(await checkSealed(archive, path, privateKeys)));
+    this.#checked.set(path, checked);
     onPart?.(1);
   }
 
   async #checkLinks(gone: readonly Link[]): Promise<void> {
     const { ids, since } = this.#options;
-    const seen = [...this.#checked.values()].flatMap(({ links }) => links);
+    const seen = [...[...this.#checked.values()].flatMap(({ links }) => links), ...this.#acts.links];
     const isWhole = ids === undefined && since === undefined;
     if (isWhole) this.#findings.push(...this.#compare(seen));
     else
@@ -147,8 +174,9 @@ class Verifier {
         .map(({ path }) => path),
     );
     const found = checkChain({ seen, noted: this.#noted, ...(isWanted && { isWanted }) });
-    // What is wrong with its manifest has been said.
-    return found.filter(({ code, path }) => code !== 'recording-missing' || !told.has(path ?? ''));
+    for (const { path } of this.#acts.findings) told.add(path ?? '');
+    // What is wrong with its manifest, or with the act, has been said.
+    return found.filter(({ code, path }) => !MISSING.has(code) || !told.has(path ?? ''));
   }
 
   /** Of a part of the archive: the links before and after each one. */
@@ -164,6 +192,8 @@ class Verifier {
   }
 
   async #linkAt({ path, sequence }: Link): Promise<SeenLink[]> {
+    const ofAct = this.#acts.linkAt(path, sequence);
+    if (ofAct !== undefined) return ofAct;
     const known = this.#checked.get(path) ?? (await checkRecording(this.#grounds, path, { isLight: true }));
     return known.links.filter((link) => link.sequence === sequence);
   }
@@ -172,11 +202,12 @@ class Verifier {
   #wanted(gone: readonly Link[]): (link: Link) => boolean {
     const { since, ids } = this.#options;
     const numbers = new Set(gone.map(({ sequence }) => sequence));
+    const folders = new Set([...this.#checked.values()].map(({ id }) => actsFolder(id)));
     for (const { links } of this.#checked.values())
       for (const { sequence } of links) numbers.add(sequence - 1).add(sequence + 1);
     const firstDay = ids === undefined && since !== undefined ? dayFolder(since) : undefined;
     return ({ sequence, path }) => {
-      if (numbers.has(sequence) || this.#checked.has(path)) return true;
+      if (numbers.has(sequence) || this.#checked.has(path) || folders.has(dirname(path))) return true;
       return firstDay !== undefined && path >= firstDay;
     };
   }
@@ -213,7 +244,7 @@ class Verifier {
 
   #report(): VerifyReport {
     const checked = [...this.#checked.values()];
-    const links = checked.flatMap((one) => one.links);
+    const links = [...checked.flatMap((one) => one.links), ...this.#acts.links];
     const head = links.reduce<SeenLink | undefined>(
       (last, link) => (last === undefined || link.sequence > last.sequence ? link : last),
       undefined,
@@ -225,60 +256,19 @@ class Verifier {
       head: head && { sequence: head.sequence, sha256: head.sha256 },
       keys: [...this.#grounds.keys.keys()].sort(),
       asked:
-        this.#options.ids === undefined ? [] : checked.map(({ id, path, state }) => ({ id, path, state })),
+        this.#options.ids === undefined
+          ? []
+          : [
+              ...checked.map(({ id, path, state }) => ({ id, path, state })),
+              ...this.#acts.deletedOf(this.#gone),
+            ],
+      deleted: this.#acts.deletions.size,
     };
   }
 }
 
+const MISSING: ReadonlySet<Finding['code']> = new Set(['recording-missing', 'act-missing']);
+
 function isOfManifest({ code }: Finding): boolean {
   return /^(manifest|signature|key)-/.test(code) || code === 'file-unreadable';
-}
-
-const SHORTEST_PART = 4;
-
-function findById(asked: string, present: readonly Recording[], noted: NotedLinks): Recording | Link {
-  const part = asked.toLowerCase().replaceAll('-', '');
-  const isMatch = ({ id }: { id: string }) => id.replaceAll('-', '').includes(part);
-  if (!/^[0-9a-f]+$/.test(part) || part.length < SHORTEST_PART) throw unknown(asked);
-  const found = present.filter(isMatch);
-  const [first] = found;
-  if (found.length > 1) throw ambiguous(asked, found);
-  const link = first ?? [...noted.all()].findLast(isMatch);
-  if (link === undefined) throw unknown(asked);
-  return link;
-}
-
-/** The one that started last. */
-function findLast(archive: string, present: readonly Recording[]): Recording {
-  const day = present.at(-1)?.path.slice(0, 'YYYY/MM/DD'.length) ?? '';
-  const ofDay = present.filter(({ path }) => path.startsWith(day));
-  const sorted = ofDay.toSorted((one, other) => startOf(archive, one) - startOf(archive, other));
-  const last = sorted.at(-1);
-  if (last === undefined) throw unknown('last');
-  return last;
-}
-
-/** What cannot tell its time is looked at rather than one that can. */
-function startOf(archive: string, { path }: Recording): number {
-  try {
-    const bytes = readRegularFile(join(archive, path, MANIFEST_FILE), LARGEST_MANIFEST_BYTES);
-    const parsed = parseManifest(bytes ?? Buffer.alloc(0));
-    if (!('manifest' in parsed)) return Number.POSITIVE_INFINITY;
-    const { manifest } = parsed;
-    return Date.parse(manifest.version === 1 ? manifest.createdAt : manifest.startTime);
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
-}
-
-function unknown(asked: string): GrecError {
-  return new GrecError('RECORDING_UNKNOWN', `there is no recording ${JSON.stringify(asked)} in the archive`, {
-    hint: '`grec ls` shows the recordings; give an id or any part of it with at least 4 hex digits. One that failed has no files',
-  });
-}
-
-function ambiguous(asked: string, found: readonly Recording[]): GrecError {
-  const shown = found.slice(0, 8).map(({ id, path }) => `  ${id}  ${path.slice(0, 10)}`);
-  const message = [`${JSON.stringify(asked)} is part of several recordings' ids:`, ...shown].join('\n');
-  return new GrecError('RECORDING_AMBIGUOUS', message, { hint: 'give more digits of the id' });
 }

@@ -88,9 +88,14 @@ async function publish(
     await putBack(target);
     const older = await takeOverManifests(target, staging);
     const contents = { files: [...files, ...older.files], captures: [...captures] };
-    return writeManifest(staging, signer, describe(metadata, next, older.revision + 1, contents));
+    const sha256 = await writeManifest(
+      staging,
+      signer,
+      describe(metadata, next, older.revision + 1, contents),
+    );
+    return { id, path, sha256 };
   };
-  await addToChain(archive, { id, path, prepare, place: () => place(archive, staging, target) });
+  await addToChain(archive, { prepare, place: () => place(archive, staging, target) });
   return path;
 }
 
@@ -188,7 +193,7 @@ function replacedName(target: string): string {
   return join(dirname(target), `.${basename(target)}.old`);
 }
 
-async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
+export async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
   await writeFile(file, bytes, { mode: 0o640, flush: true });
 }
 

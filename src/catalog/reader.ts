@@ -1,7 +1,8 @@
 // Questions to the catalog: list, find by part of an id, alarms, counts. All SQL that reads recordings stands here.
 import type { Database } from 'better-sqlite3';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
-import type { AlarmRow, RecordingFilter, RecordingRow } from './rows.ts';
+import { findDeleted, findDeletedByPart, findHold, findLabels } from './acts.ts';
+import type { AlarmRow, DeletedRow, RecordingFilter, RecordingRow } from './rows.ts';
 
 /** Read access to the catalog. Every method throws GrecError CATALOG_UNUSABLE when the file is broken. */
 export interface CatalogReader {
@@ -17,6 +18,12 @@ export interface CatalogReader {
   find(idOrPart: string): RecordingRow;
   /** The recording with exactly this id. */
   get(id: string): RecordingRow | undefined;
+  /** Why it is under hold; undefined when it is not. */
+  holdOn(id: string): string | undefined;
+  /** In alphabetical order. */
+  labelsOf(id: string): string[];
+  /** What became of a recording that is not there, if it was deleted. */
+  deleted(id: string): DeletedRow | undefined;
   /** Newest first. */
   alarms(limit?: number): AlarmRow[];
   alarmCount(): number;
@@ -26,7 +33,7 @@ export interface CatalogReader {
 }
 
 const COLUMNS = `id, session_id AS sessionId, state, reason, direction, start_time AS startTime, duration, caller,
-  callee, dn, path, size`;
+  callee, dn, path, size, retention`;
 const NEWEST_FIRST = 'ORDER BY start_time DESC, id DESC';
 const CANDIDATES_SHOWN = 8;
 /** Rows that are read at a time. */
@@ -40,6 +47,9 @@ export function catalogReader(db: Database, file: string): CatalogReader {
     since: (time) => recordingsSince(db, file, time),
     find: (idOrPart) => guard(() => findRecording(db, idOrPart)),
     get: (id) => guard(() => getRecording(db, id)),
+    holdOn: (id) => guard(() => findHold(db, id)),
+    labelsOf: (id) => guard(() => findLabels(db, id)),
+    deleted: (id) => guard(() => findDeleted(db, id)),
     alarms: (limit = 50) => guard(() => listAlarms(db, limit)),
     alarmCount: () => guard(() => countRows(db, 'alarms')),
     count: (state) => guard(() => countRows(db, 'recordings', state)),
@@ -74,9 +84,14 @@ function listRecordings(db: Database, filter: RecordingFilter): RecordingRow[] {
   if (filter.since !== undefined) conditions.push('start_time >= @since');
   if (filter.until !== undefined) conditions.push('start_time < @until');
   if (filter.state !== undefined) conditions.push('state = @state');
+  if (filter.label !== undefined)
+    conditions.push('id IN (SELECT recording FROM labels WHERE label = @label)');
+  if (filter.isHeld === true) conditions.push('id IN (SELECT recording FROM holds)');
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
   const sql = `SELECT ${COLUMNS} FROM recordings ${where} ${NEWEST_FIRST} LIMIT @limit`;
-  return db.prepare<[object], RecordingRow>(sql).all({ ...filter, limit: filter.limit ?? 50 });
+  return db
+    .prepare<[object], RecordingRow>(sql)
+    .all({ ...filter, isHeld: undefined, limit: filter.limit ?? 50 });
 }
 
 /** In pieces, so that no transaction stays open while each is looked at: the writer's log could not be checked in. */
@@ -100,7 +115,7 @@ function getRecording(db: Database, id: string): RecordingRow | undefined {
 
 function findRecording(db: Database, asked: string): RecordingRow {
   const [found, ...others] = asked === 'last' ? newest(db) : matching(db, asked);
-  if (found === undefined) throw unknownRecording(asked);
+  if (found === undefined) throw deletedRecording(db, asked) ?? unknownRecording(asked);
   if (others.length > 0) throw ambiguous(asked, [found, ...others]);
   return found;
 }
@@ -116,6 +131,14 @@ function matching(db: Database, asked: string): RecordingRow[] {
   if (!/^[0-9a-f]{4,32}$/.test(part)) throw unknownRecording(asked);
   const sql = `SELECT ${COLUMNS} FROM recordings WHERE instr(replace(id, '-', ''), ?) > 0 ${NEWEST_FIRST} LIMIT ?`;
   return db.prepare<[string, number], RecordingRow>(sql).all(part, CANDIDATES_SHOWN + 1);
+}
+
+function deletedRecording(db: Database, asked: string): GrecError | undefined {
+  const [gone] = asked === 'last' ? [] : findDeletedByPart(db, asked.toLowerCase().replaceAll('-', ''));
+  if (gone === undefined) return undefined;
+  return new GrecError('RECORDING_UNKNOWN', `recording ${gone.id} was deleted on ${gone.at} (${gone.rule})`, {
+    hint: '`grec verify` with its id shows that this was signed',
+  });
 }
 
 function unknownRecording(asked: string): GrecError {

@@ -22,6 +22,18 @@ export interface RecordingRow {
   path: string | null;
   /** Bytes of the audio file. */
   size: number;
+  /** The retention class that it names: '' when it names none; null or absent when that is not known. */
+  retention?: string | null;
+}
+
+/** A recording that was deleted, as the archive's acts say. */
+export interface DeletedRow {
+  id: string;
+  /** ISO 8601. */
+  at: string;
+  rule: string;
+  /** The number of the act. */
+  act: number;
 }
 
 export interface RecordingFilter {
@@ -31,6 +43,9 @@ export interface RecordingFilter {
   since?: number;
   until?: number;
   state?: RecordingState;
+  label?: string;
+  /** Those under hold alone. */
+  isHeld?: boolean;
   /** Newest first; default 50. */
   limit?: number;
 }

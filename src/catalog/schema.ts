@@ -61,6 +61,32 @@ const MIGRATIONS = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX pending_events_by_call ON pending_events (call);
   `,
+  `
+  -- The class that the recording names: '' when it names none, null when that is not known yet.
+  ALTER TABLE recordings ADD COLUMN retention TEXT;
+  CREATE INDEX segments_by_recording ON segments (recording);
+
+  -- What the acts of the archive say, as far as they have been taken in.
+  CREATE TABLE acts (through INTEGER NOT NULL) STRICT;
+  INSERT INTO acts (through) VALUES (0);
+  CREATE TABLE holds (
+    recording TEXT PRIMARY KEY,
+    reason TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE labels (
+    recording TEXT NOT NULL,
+    label TEXT NOT NULL,
+    PRIMARY KEY (recording, label)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX labels_by_label ON labels (label);
+  -- Recordings that were deleted: when (ISO 8601), by which rule, and the number of the act.
+  CREATE TABLE deleted (
+    id TEXT PRIMARY KEY,
+    at TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    act INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ] as const;
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

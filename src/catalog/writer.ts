@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { JournalEvent } from '../spool/events.ts';
 import type { JournalCheckpoint } from '../spool/journal-reader.ts';
+import { type ActsWriter, actsWriter } from './acts.ts';
 import { type CatalogReader, guarded } from './reader.ts';
 import type { AlarmSeverity, RecordingRow } from './rows.ts';
 
@@ -20,6 +21,8 @@ export interface UsedSegment {
   id: string;
   /** Not all of it became audio: it must be kept. */
   isKept: boolean;
+  /** Which it is part of, when the catalog tells. */
+  recording?: string;
 }
 
 /** The catalog's only writer. Every method throws GrecError CATALOG_UNUSABLE when SQLite refuses. */
@@ -45,6 +48,8 @@ export interface CatalogWriter extends CatalogReader {
   /** The events of all unsettled calls, in the order of time, then journal and sequence. */
   pendingEvents(): JournalEvent[];
   dropEvents(call: string): void;
+  /** What the archive's acts say of recordings, and how far they have been taken in. */
+  acts: ActsWriter;
 }
 
 export function catalogWriter(db: Database, file: string, reader: CatalogReader): CatalogWriter {
@@ -55,13 +60,13 @@ export function catalogWriter(db: Database, file: string, reader: CatalogReader)
     transaction: (work) => guard(() => db.transaction(work)()),
     putRecording: (row, segments, finishedAt) =>
       guard(() => {
-        sql.putRecording.run({ ...row, finishedAt });
+        sql.putRecording.run({ retention: null, ...row, finishedAt });
         for (const { id, isKept } of segments) sql.putSegment.run(id, row.id, isKept ? 1 : 0);
       }),
     usedSegment: (segment) =>
       guard(() => {
         const found = sql.segment.get(segment);
-        return found && { id: segment, isKept: found.kept === 1 };
+        return found && { id: segment, isKept: found.kept === 1, recording: found.recording };
       }),
     lastFinishedAt: () => guard(() => sql.lastFinished.get()?.at ?? 0),
     raiseAlarm: ({ cause, ...alarm }) =>
@@ -80,6 +85,7 @@ export function catalogWriter(db: Database, file: string, reader: CatalogReader)
     pendingEvents: () =>
       guard(() => sql.pendingEvents.all().map(({ event }) => JSON.parse(event) as JournalEvent)),
     dropEvents: (call) => guard(() => void sql.dropEvents.run(call)),
+    acts: actsWriter(db, guard),
   };
 }
 
@@ -87,14 +93,16 @@ function prepareAll(db: Database) {
   return {
     putRecording: db.prepare<[object]>(
       `INSERT OR REPLACE INTO recordings
-         (id, session_id, state, reason, direction, start_time, duration, caller, callee, dn, path, size, finished_at)
+         (id, session_id, state, reason, direction, start_time, duration, caller, callee, dn, path, size, finished_at, retention)
        VALUES (@id, @sessionId, @state, @reason, @direction, @startTime, @duration, @caller, @callee, @dn, @path,
-         @size, @finishedAt)`,
+         @size, @finishedAt, @retention)`,
     ),
     putSegment: db.prepare<[string, string, number]>(
       'INSERT OR REPLACE INTO segments (id, recording, kept) VALUES (?, ?, ?)',
     ),
-    segment: db.prepare<[string], { kept: number }>('SELECT kept FROM segments WHERE id = ?'),
+    segment: db.prepare<[string], { kept: number; recording: string }>(
+      'SELECT kept, recording FROM segments WHERE id = ?',
+    ),
     lastFinished: db.prepare<[], { at: number | null }>('SELECT max(finished_at) AS at FROM recordings'),
     raiseAlarm: db.prepare<[object]>(
       `INSERT OR IGNORE INTO alarms (at, severity, subject, message, cause)

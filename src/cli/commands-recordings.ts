@@ -18,6 +18,8 @@ export function addRecordingCommands(program: Command, lazily: Lazily): void {
     .option('--until <time>', 'before this time')
     .option('--number <number>', 'with this DN, caller or callee')
     .addOption(new Option('--state <state>', 'in this state').choices(['complete', 'partial', 'failed']))
+    .option('--label <label>', 'with this label')
+    .option('--held', 'under hold')
     .option('--limit <count>', 'at most so many', readCount, 50)
     .option('--json', 'print a JSON array')
     .action(lazily(async (): Promise<Action<[LsOptions]>> => (await import('./ls.ts')).ls));
@@ -47,6 +49,7 @@ export function addRecordingCommands(program: Command, lazily: Lazily): void {
     .addOption(new Option('--left', 'the agent alone').conflicts('right'))
     .option('--right', 'the customer alone')
     .option('--stdout', 'write the WAV to standard output instead, for a pipe')
+    .option('--private-key <file>', 'open an encrypted recording with this key; may be repeated', collect)
     .action(lazily(async (): Promise<Action<[string, PlayOptions]>> => (await import('./play.ts')).play));
   program
     .command('export <id>')
@@ -64,6 +67,7 @@ export function addRecordingCommands(program: Command, lazily: Lazily): void {
     )
     .option('--force', 'replace an existing file')
     .option('--metadata', 'write the metadata beside it, as .json')
+    .option('--private-key <file>', 'open an encrypted recording with this key; may be repeated', collect)
     .option('--json', 'print what was written as JSON')
     .action(
       lazily(
@@ -101,6 +105,7 @@ export function addEvidenceCommands(program: Command, lazily: Lazily): void {
     .option('--archive <directory>', 'this archive, or copy of one (default: as configured)')
     .option('--key <id>', 'trust this key alone; may be repeated', collect)
     .option('--expect <link>', 'with --all: the chain must have this link, NUMBER:SHA256')
+    .option('--private-key <file>', 'open every encrypted recording as well; may be repeated', collect)
     .option('-q, --quiet', 'print nothing but what is wrong')
     .option('--json', 'print JSON')
     .action(

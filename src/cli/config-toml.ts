@@ -10,7 +10,8 @@ import { showMediaServer } from '../config-media.ts';
  * every default is written out.
  */
 export function printConfig(config: Config): string {
-  const { state, sip, media, mediad, recording, archive, trunk, log, control } = config;
+  const { state, sip, media, mediad, recording, archive, encryption, retention, trunk, log, control } =
+    config;
   return stringify({
     state: { ...state, directory: config.paths.state },
     log,
@@ -33,6 +34,13 @@ export function printConfig(config: Config): string {
     },
     recording: { ...recording, ...toneOf(config) },
     archive: { ...archive, directory: config.paths.archive, 'signing-key': config.paths.signingKey },
+    encryption: {
+      ...encryption,
+      certificate: config.paths.encryption.certificates,
+      'private-key': config.paths.encryption.privateKeys,
+      ...defined({ 'passphrase-file': config.paths.encryption.passphrase }),
+    },
+    ...(retention.length === 0 ? {} : { retention }),
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),
   });

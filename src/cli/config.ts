@@ -1,6 +1,7 @@
 // `grec config`: check a configuration file, show the values in force.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { readRecipients } from '../archive/cms/recipient.ts';
 import { checkConfig, loadConfig } from '../config.ts';
 import { loadConsentTone, readConsentTone } from '../consent-tone.ts';
 import { printConfig, showHostPort } from './config-toml.ts';
@@ -8,7 +9,7 @@ import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { renderPairs } from './table.ts';
 
-/** Without `file`: the configuration that the daemons would read. @throws GrecError CONFIG_INVALID, CONFIG_UNREADABLE */
+/** Without `file`: the configuration that the daemons would read. @throws GrecError CONFIG_INVALID, CONFIG_UNREADABLE, CERTIFICATE_UNUSABLE */
 export async function configCheck(context: CliContext, file: string | undefined): Promise<number> {
   const named = file ?? context.configFile;
   if (context.json && named !== undefined) {
@@ -26,6 +27,7 @@ export async function configCheck(context: CliContext, file: string | undefined)
     return EXIT.config;
   }
   loadConsentTone(config);
+  readRecipients(config.paths.encryption.certificates);
   if (context.json) {
     context.printJson({ valid: true, file: config.file ?? null, problems: [], paths: config.paths });
     return EXIT.ok;

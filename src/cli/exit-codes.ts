@@ -28,6 +28,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   DN_EXISTS: EXIT.exists,
   AGENT_LOGGED_IN: EXIT.exists,
   FILE_EXISTS: EXIT.exists,
+  HOLD_EXISTS: EXIT.exists,
   FFMPEG_MISSING: EXIT.missingProgram,
   PLAYER_MISSING: EXIT.missingProgram,
   INTERRUPTED: EXIT.interrupted,

@@ -8,6 +8,8 @@ import { manifestProblems } from '../archive/verify.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError } from '../errors.ts';
 import { isRecordingName } from '../recording-name.ts';
+import { note } from './audited.ts';
+import { clearName, type KeyOptions, withClear } from './clear-audio.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId } from './ls.ts';
@@ -17,7 +19,7 @@ import { findRecording, type RecordingFiles, requireFiles } from './recording.ts
 import { byteSize, localTime } from './table.ts';
 import { type ExportFormat, TRANSCODED_FORMATS, type TranscodedFormat } from './transcode-formats.ts';
 
-export interface ExportOptions {
+export interface ExportOptions extends KeyOptions {
   output: string;
   format?: 'wav' | TranscodedFormat;
   force?: boolean;
@@ -27,7 +29,7 @@ export interface ExportOptions {
 /**
  * Nothing is left behind under the final name unless it is whole: a temporary file beside it is written, synced, and
  * then takes the name.
- * @throws GrecError RECORDING_UNKNOWN, RECORDING_UNREADABLE, FILE_EXISTS, FILE_UNWRITABLE, FFMPEG_MISSING, USAGE …
+ * @throws GrecError RECORDING_UNKNOWN, RECORDING_UNREADABLE, FILE_EXISTS, FILE_UNWRITABLE, FFMPEG_MISSING, DECRYPTION_KEY, USAGE …
  */
 export async function exportRecording(
   context: CliContext,
@@ -39,12 +41,17 @@ export async function exportRecording(
   if (options.output === '-' && context.stdout.isTTY === true)
     throw new GrecError('USAGE', '-o - writes audio: send it into a pipe or a file');
   const row = findRecording(context, idOrPart);
-  const files = requireFiles(context, row);
-  const format = chooseFormat(options, files);
-  await requireIntact(context, row, files);
-  if (options.output === '-') await exportToPipe(context, row, files, format);
-  else await exportToFile(context, row, files, format, options);
-  return EXIT.ok;
+  const archived = requireFiles(context, row);
+  const format = chooseFormat(options, { ...archived, audio: clearName(archived.audio) });
+  await requireIntact(context, row, archived);
+  const target = options.output === '-' ? '-' : resolve(options.output);
+  await note(context, { what: 'export', recording: row.id, details: { format, output: target } });
+  return withClear(context, archived.audio, options, async (audio) => {
+    const files = { ...archived, audio };
+    if (options.output === '-') await exportToPipe(context, row, files, format);
+    else await exportToFile(context, row, files, format, options);
+    return EXIT.ok;
+  });
 }
 
 async function requireIntact(

@@ -9,6 +9,7 @@ import {
   type Signer,
 } from '../archive/signing-key.ts';
 import { GrecError, messageOf } from '../errors.ts';
+import { note } from './audited.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -57,6 +58,7 @@ export async function keyNew(context: CliContext): Promise<number> {
     throw new GrecError('FILE_EXISTS', `there is a signing key already: ${signingKey}`, {
       hint: '`grec key rotate` puts a new one in its place',
     });
+  await note(context, { what: 'key', details: { action: 'new' } });
   return tell(
     context,
     inArchive(archive, () => openSigner(signingKey, archive)),
@@ -66,6 +68,7 @@ export async function keyNew(context: CliContext): Promise<number> {
 /** @throws GrecError SIGNING_KEY_UNUSABLE, FILE_UNWRITABLE */
 export async function keyRotate(context: CliContext): Promise<number> {
   const { archive, signingKey } = context.config.paths;
+  await note(context, { what: 'key', details: { action: 'rotate' } });
   return tell(
     context,
     inArchive(archive, () => rotateSigningKey(signingKey, archive)),

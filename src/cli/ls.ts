@@ -2,6 +2,7 @@
 import { openCatalogReader } from '../catalog/catalog.ts';
 import type { RecordingFilter, RecordingRow, RecordingState } from '../catalog/rows.ts';
 import { GrecError } from '../errors.ts';
+import { note } from './audited.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { clockDuration, localTime } from './table.ts';
@@ -12,6 +13,8 @@ export interface LsOptions {
   until?: string;
   number?: string;
   state?: RecordingState;
+  label?: string;
+  held?: boolean;
   limit: number;
 }
 
@@ -29,6 +32,9 @@ export async function ls(context: CliContext, options: LsOptions): Promise<numbe
   try {
     // One more than is shown tells whether there are more.
     const rows = catalog.list({ ...filter, limit: options.limit + 1 });
+    const { since, until, number, state, label, held } = options;
+    const found = Math.min(rows.length, options.limit);
+    await note(context, { what: 'list', details: { since, until, number, state, label, held, found } });
     show(context, rows.slice(0, options.limit), rows.length > options.limit);
   } finally {
     catalog.close();
@@ -36,12 +42,14 @@ export async function ls(context: CliContext, options: LsOptions): Promise<numbe
   return EXIT.ok;
 }
 
-function readFilter({ since, until, number, state }: LsOptions, now: number): RecordingFilter {
+function readFilter({ since, until, number, state, label, held }: LsOptions, now: number): RecordingFilter {
   const filter: RecordingFilter = {};
   if (since !== undefined) filter.since = readTime(since, now);
   if (until !== undefined) filter.until = readTime(until, now);
   if (number !== undefined) filter.number = number;
   if (state !== undefined) filter.state = state;
+  if (label !== undefined) filter.label = label;
+  if (held === true) filter.isHeld = true;
   if (filter.since !== undefined && filter.until !== undefined && filter.since >= filter.until)
     throw new GrecError('USAGE', `--since ${since} is not before --until ${until}`);
   return filter;

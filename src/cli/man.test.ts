@@ -23,7 +23,7 @@ t.test('grec.toml.5 has every table and key', async (t) => {
   const tables = [...acceptedIn('unheard-of = 1'), 'sip.tls', 'sip.limits', 'switch.defaults'];
   t.ok(tables.length >= 11);
   for (const table of tables) {
-    const header = table === 'trunk' ? '[[trunk]]' : `[${table}]`;
+    const header = ['trunk', 'retention'].includes(table) ? `[[${table}]]` : `[${table}]`;
     const [, section = ''] = text.split(`.Ss ${header}\n`);
     t.ok(section, header);
     const keys = acceptedIn(`${header}\nunheard-of = 1`);
@@ -117,6 +117,11 @@ t.test('each command has its options in a page, and each page only real options'
     play: 'grec-ls.1',
     export: 'grec-ls.1',
     import: 'grec-import.1',
+    hold: 'grec-purge.1',
+    unhold: 'grec-purge.1',
+    label: 'grec-purge.1',
+    purge: 'grec-purge.1',
+    audit: 'grec-audit.1',
     verify: 'grec-verify.1',
     'key rotate': 'grec-verify.1',
     'config check': 'grec-config.1',

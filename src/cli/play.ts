@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
+import { note } from './audited.ts';
+import { type KeyOptions, withClear } from './clear-audio.ts';
 import type { CliContext } from './context.ts';
 import { isWav, withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
@@ -13,7 +15,7 @@ import { findRecording, requireFiles } from './recording.ts';
 import { printable } from './table.ts';
 import { readWav } from './wav-file.ts';
 
-export interface PlayOptions {
+export interface PlayOptions extends KeyOptions {
   left?: boolean;
   right?: boolean;
   stdout?: boolean;
@@ -51,6 +53,8 @@ export async function play(
     throw new GrecError('USAGE', '--stdout writes audio: send it into a pipe or a file');
   const row = findRecording(context, idOrPart);
   const { audio } = requireFiles(context, row);
+  const { left, right, stdout } = options;
+  await note(context, { what: 'play', recording: row.id, details: { left, right, stdout } });
   const channel = options.left === true ? 0 : options.right === true ? 1 : undefined;
   const needsWav = channel !== undefined || options.stdout === true;
   const playOn = (wav: string) =>
@@ -59,7 +63,9 @@ export async function play(
       else await playFile(context, file, audio, shortId(row.id), isWav(file) ? players : anyFormat(players));
       return EXIT.ok;
     });
-  return needsWav ? withWav(context, audio, playOn) : playOn(audio);
+  return withClear(context, audio, options, (clear) =>
+    needsWav ? withWav(context, clear, playOn) : playOn(clear),
+  );
 }
 
 /** Without those that play nothing but WAV. */

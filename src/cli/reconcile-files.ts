@@ -13,11 +13,12 @@ export function faultOf(directory: string): string | undefined {
   try {
     const { mediaFiles } = readMetadata(directory);
     if (mediaFiles.length === 0) return 'it has no media file';
-    for (const { mediaPath, size, duration, type } of mediaFiles) {
+    for (const { mediaPath, size, duration, type, encryption } of mediaFiles) {
       const file = join(directory, mediaPath);
       const found = statSync(file).size;
       if (found !== size) return `${mediaPath}: ${found} bytes, the metadata says ${size}`;
-      const fault = type === 'audio/wav' ? lengthFault(file, duration) : undefined;
+      const fault =
+        type === 'audio/wav' && encryption === undefined ? lengthFault(file, duration) : undefined;
       if (fault !== undefined) return `${mediaPath}: ${fault}`;
     }
     return undefined;

@@ -11,6 +11,7 @@ import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId } from './ls.ts';
 import { progressOf } from './progress.ts';
+import { ProvedDeletions } from './reconcile-deletions.ts';
 import { faultOf } from './reconcile-files.ts';
 import { localTime } from './table.ts';
 import { readTime } from './time.ts';
@@ -59,13 +60,15 @@ class Reconciliation {
   readonly #context: CliContext;
   readonly #catalog: CatalogReader;
   readonly #since: number;
-  readonly #calls = { answered: 0, due: 0, beingMade: 0, up: 0 };
+  readonly #calls = { answered: 0, due: 0, beingMade: 0, deleted: 0, up: 0 };
+  readonly #deletions: ProvedDeletions;
   #recordings = 0;
 
   constructor(context: CliContext, catalog: CatalogReader, since: number) {
     this.#context = context;
     this.#catalog = catalog;
     this.#since = since;
+    this.#deletions = new ProvedDeletions(context.config.paths.archive, catalog);
   }
 
   async run(): Promise<void> {
@@ -106,7 +109,11 @@ class Reconciliation {
         : recordings.map((name) => recordingIdOf(name));
     for (const recording of ids) {
       if (this.#catalog.get(recording) !== undefined) continue;
-      if (Date.now() - releasedAt / 1000 < MAKING_MS) this.#calls.beingMade += 1;
+      const deletion = this.#deletions.of(recording);
+      if (deletion === 'proved') this.#calls.deleted += 1;
+      else if (deletion !== undefined)
+        this.#tell({ kind: 'missing', at: createdAt / 1000, ...call, recording, reason: deletion.fault });
+      else if (Date.now() - releasedAt / 1000 < MAKING_MS) this.#calls.beingMade += 1;
       else
         this.#tell({ kind: 'missing', at: createdAt / 1000, ...call, recording, reason: missing(failures) });
     }
@@ -140,7 +147,10 @@ class Reconciliation {
     try {
       for await (const found of walkArchive(archive, dayFolder(this.#since))) {
         if (found.kind !== 'recording' || this.#catalog.get(found.id) !== undefined) continue;
-        const reason = `it is in the archive, in ${dirname(found.path)}, and the catalog does not know it`;
+        const deletion = this.#catalog.deleted(found.id);
+        const known =
+          deletion === undefined ? 'the catalog does not know it' : `it was deleted on ${deletion.at}`;
+        const reason = `it is in the archive, in ${dirname(found.path)}, and ${known}`;
         this.#tell({ kind: 'unlisted', recording: found.id, reason });
       }
     } catch (thrown) {
@@ -167,8 +177,9 @@ class Reconciliation {
   }
 
   #summary(): string {
-    const { answered, due, beingMade, up } = this.#calls;
-    const made = beingMade === 0 ? '' : `, ${beingMade} recordings are being made`;
+    const { answered, due, beingMade, deleted, up } = this.#calls;
+    const gone = deleted === 0 ? '' : `, ${deleted} recordings were deleted as their classes say`;
+    const made = beingMade === 0 ? gone : `${gone}, ${beingMade} recordings are being made`;
     const found = this.differences.length === 0 ? 'no difference' : `${this.differences.length} differences`;
     return `${found}: ${due} of ${answered} answered calls had to be recorded${made}; ${this.#recordings} recordings; ${up} calls are up`;
   }

@@ -4,11 +4,14 @@ import type { ChannelQuality, Metadata } from '../archive/metadata.ts';
 import { readMetadata, type Verification, verifyFiles } from '../archive/read.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { messageOf } from '../errors.ts';
+import { note } from './audited.ts';
+import { withClear } from './clear-audio.ts';
 import type { CliContext } from './context.ts';
 import { withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId, showRow } from './ls.ts';
 import { filesOf, findRecording, type RecordingFiles } from './recording.ts';
+import { describeState, readState } from './show-state.ts';
 import { byteSize, clockDuration, localTime, printable, renderPairs } from './table.ts';
 import { renderWaveform } from './waveform.ts';
 
@@ -19,19 +22,22 @@ const IDS = ['call', 'sessionId', 'recording', 'segment'];
 /** Exit status 1 when the files are not what the manifest says. @throws GrecError RECORDING_UNKNOWN … */
 export async function show(context: CliContext, idOrPart: string): Promise<number> {
   const row = findRecording(context, idOrPart);
+  await note(context, { what: 'show', recording: row.id });
   const files = filesOf(context, row);
   const found = files === undefined ? {} : readFound(files);
   const check = files === undefined ? null : verifyFiles(files.directory);
+  const state = readState(context, row);
   if (context.json) {
     context.printJson({
       recording: showRow(row),
       directory: files?.directory ?? null,
       metadata: found.metadata ?? null,
       manifest: check,
+      state,
     });
   } else {
     const waveform = files === undefined ? [] : await drawWaveform(context, files);
-    context.print(...describe(context, row, files, found, waveform));
+    context.print(...describe(context, row, files, found, waveform), ...describeState(state));
     if (check !== null)
       context.print('', ...describeCheck(context, check), '', ...describeNext(context, row));
   }
@@ -92,10 +98,12 @@ function describeRow(
 /** What is left out of most recordings. */
 function describeTerms(metadata: Metadata | undefined): [string, string][] {
   const { agentId, retention, fileName } = metadata ?? {};
+  const recipients = metadata?.mediaFiles[0]?.encryption?.recipients.map(({ subject }) => subject);
   const terms: [string, string | undefined][] = [
     ['agent', agentId],
     ['retention', retention],
     ['file name', fileName],
+    ['encrypted to', recipients?.join(', ')],
   ];
   return terms.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]]));
 }
@@ -110,7 +118,9 @@ async function drawWaveform(context: CliContext, { audio }: RecordingFiles): Pro
   try {
     const columns = Math.min(context.columns, WIDEST_WAVEFORM);
     const paint = (channel: number, band: string) => context.paint(channel === 0 ? 'cyan' : 'yellow', band);
-    return await withWav(context, audio, (wav) => ['', ...renderWaveform(wav, { columns, paint })]);
+    return await withClear(context, audio, {}, (clear) =>
+      withWav(context, clear, (wav) => ['', ...renderWaveform(wav, { columns, paint })]),
+    );
   } catch (thrown) {
     return ['', messageOf(thrown)];
   }

@@ -116,11 +116,11 @@ function readHeader(word: string): [string, string] {
 }
 
 /** A decision in the words of the file, which are those of an external strategy's answer. */
-function showDecision({ rules, route, record, attach }: Decision) {
+function showDecision({ rules, route, record, retention, attach }: Decision) {
   return {
     rule: rules.at(-1) ?? null,
     rules,
-    decision: { ...showRoute(route), record: record?.word, attach },
+    decision: { ...showRoute(route), record: record?.word, retention, attach },
   };
 }
 
@@ -176,7 +176,7 @@ function describe(context: CliContext, { sessionId }: StrategyTestOptions, outco
 }
 
 function describeDecision(decision: Decision, call: StrategyCall): [string, string][] {
-  const { rules, route, record, attach } = decision;
+  const { rules, route, record, retention, attach } = decision;
   const data = Object.entries(attach).map(([key, value]) => `${key}=${value}`);
   return [
     ['rule', rules.map(printable).join(' / ') || 'none'],
@@ -185,6 +185,7 @@ function describeDecision(decision: Decision, call: StrategyCall): [string, stri
       'record',
       record === undefined ? 'as the DNs and the trunk say' : `${record.word}, by rule ${record.rule}`,
     ],
+    ...(retention === undefined ? [] : ([['retention', retention]] as [string, string][])),
     ['attached', data.join(', ') || 'nothing'],
   ];
 }

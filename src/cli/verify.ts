@@ -3,13 +3,14 @@ import { resolve } from 'node:path';
 import type { Finding } from '../archive/finding.ts';
 import { type VerifyOptions, type VerifyReport, verifyArchive } from '../archive/verify.ts';
 import { GrecError } from '../errors.ts';
+import { type KeyOptions, privateKeys } from './clear-audio.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { progressOf } from './progress.ts';
 import { printable } from './table.ts';
 import { readTime } from './time.ts';
 
-export interface VerifyCommandOptions {
+export interface VerifyCommandOptions extends KeyOptions {
   all?: boolean;
   since?: string;
   archive?: string;
@@ -38,6 +39,7 @@ export async function verify(
     ...(since !== undefined && { since: readTime(since, Date.now()) }),
     ...(key && { trusted: key.map(readKeyId) }),
     ...(expect !== undefined && { expected: readLink(expect) }),
+    ...(options.privateKey && { privateKeys: await privateKeys(context, options) }),
   });
   show(context, report, options.quiet === true);
   return report.findings.length === 0 ? EXIT.ok : EXIT.failure;
@@ -73,10 +75,13 @@ function show(context: CliContext, report: VerifyReport, isQuiet: boolean): void
   context.print(...findings.map((finding) => printable(describe(finding))));
   if (isQuiet) return;
   const wrong = new Set(findings.map(({ path }) => path));
-  for (const { id, path, state } of asked)
-    if (!wrong.has(path))
-      context.print(`${id}: intact${state === 'unsigned' ? ', from before manifests were signed' : ''}`);
+  for (const one of asked) if (!wrong.has(one.path)) context.print(describeAsked(one));
   context.print(...summary(context, report));
+}
+
+function describeAsked(one: VerifyReport['asked'][number]): string {
+  if (one.state === 'deleted') return `${one.id}: deleted on ${one.at} (${one.rule}), which is signed`;
+  return `${one.id}: intact${one.state === 'unsigned' ? ', from before manifests were signed' : ''}`;
 }
 
 /** `2026/01/31/ID/audio.wav: it has been changed: in bytes 0 to 1048575` */
@@ -87,10 +92,11 @@ function describe({ path, file, message }: Finding): string {
 
 function summary(
   context: CliContext,
-  { findings, recordings, unsigned, head, asked }: VerifyReport,
+  { findings, recordings, unsigned, head, asked, deleted }: VerifyReport,
 ): string[] {
   const verdict = findings.length === 0 ? 'all intact' : `${findings.length} found wrong`;
-  const old = unsigned === 0 ? '' : `, ${unsigned} of them from before manifests were signed`;
+  const gone = deleted === 0 || asked.length > 0 ? '' : `, ${deleted} deleted`;
+  const old = unsigned === 0 ? gone : `, ${unsigned} of them from before manifests were signed${gone}`;
   const lines = [
     context.paint(
       findings.length === 0 ? 'green' : 'red',

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
-import { FAILED_FOLDER } from '../spool/segment.ts';
+import { ASIDE_FOLDERS } from '../spool/segment.ts';
 import { syncPathNow } from '../sync.ts';
 import { StagedSegment, WriteBudget } from './staged-segment.ts';
 
@@ -81,9 +81,9 @@ export class Staging {
   }
 }
 
-/** Whether a segment waits in the spool, or was set aside there. */
+/** Whether a segment waits in the spool, or stands aside there. */
 export function isInSpool(spool: string, id: string): boolean {
-  return existsSync(join(spool, id)) || existsSync(join(spool, FAILED_FOLDER, id));
+  return ['', ...ASIDE_FOLDERS].some((folder) => existsSync(join(spool, folder, id)));
 }
 
 /** An operator who is root must not leave files that the daemons cannot read or remove. */

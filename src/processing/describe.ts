@@ -94,6 +94,7 @@ export function rowOfMetadata(metadata: Metadata, path: string): RecordingRow {
     dn: metadata.recordDn ?? null,
     path,
     size: metadata.mediaFiles[0]?.size ?? 0,
+    retention: metadata.retention ?? '',
   };
 }
 
@@ -133,6 +134,7 @@ export function failedRow(
     dn: decisionOn(id, call)?.dn ?? null,
     path: null,
     size: 0,
+    retention: segments.findLast(({ opened }) => opened.metadata)?.opened.metadata?.retention ?? '',
   };
 }
 

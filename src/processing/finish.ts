@@ -5,6 +5,7 @@ import { digestFile } from '../archive/digest.ts';
 import type { CaptureDigest } from '../archive/manifest.ts';
 import type { Metadata } from '../archive/metadata.ts';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
+import { sealAudio, withSealedMedia } from '../archive/sealed-audio.ts';
 import { findFinished, type Staging, sizeOf, stageRecording } from '../archive/write.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
@@ -30,6 +31,8 @@ export interface FinishTask {
   remarks: readonly string[];
   /** In which format it is archived, and what decodes other codecs than G.711. */
   audio?: AudioSetting;
+  /** To which its audio is encrypted: files, in PEM; it is not when there are none. */
+  certificates?: readonly string[];
 }
 
 export type Finished =
@@ -117,8 +120,19 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
     ...{ id: recording, call, segments: facts, mixdown, size, remarks },
     audio: { format: made.format, channels: task.audio?.channels ?? 'two' },
   });
-  const path = await staging.publish(metadata, await digestCaptures(segments));
-  return { result: 'archived', path, metadata, setAside: toSetAside(segments, mixdown) };
+  const sealed = await seal(metadata, made.file, task.certificates);
+  const path = await staging.publish(sealed, await digestCaptures(segments));
+  return { result: 'archived', path, metadata: sealed, setAside: toSetAside(segments, mixdown) };
+}
+
+async function seal(
+  metadata: Metadata,
+  file: string,
+  certificates: readonly string[] = [],
+): Promise<Metadata> {
+  return certificates.length === 0
+    ? metadata
+    : withSealedMedia(metadata, await sealAudio(file, certificates));
 }
 
 /** Of those that are there; for the others the recording has a remark. */

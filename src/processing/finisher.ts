@@ -1,7 +1,7 @@
 // The finisher: makes the recordings that were decided, a few at a time, and enters what came of it in the catalog.
 //
 // The order is always archive, catalog, spool: a crash in between leaves work to do, never a loss.
-
+import { join } from 'node:path';
 import { recordingIdOfSegment } from '../archive/ids.ts';
 import type { Metadata } from '../archive/metadata.ts';
 import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
@@ -9,6 +9,7 @@ import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { AudioSetting } from './audio-file.ts';
+import { archivedFault } from './captures.ts';
 import type { Decision, PendingCall } from './consolidate.ts';
 import { failedRow, isPartial, rowOfMetadata } from './describe.ts';
 import { type FinishableSegment, type Finished, findArchived, type finishRecording } from './finish.ts';
@@ -30,6 +31,10 @@ export interface FinisherContext {
   finish: typeof finishRecording;
   /** In which format recordings are archived, and what decodes other codecs than G.711. */
   audio: AudioSetting;
+  /** To which recordings are encrypted. */
+  certificates?: readonly string[];
+  /** Captures of finished recordings stay in the spool, aside. */
+  keepsCaptures?: boolean;
   /** Milliseconds before the first repetition of what failed; doubled each time. */
   firstRetryMs: number;
   /** Called when all that was decided is done. */
@@ -49,6 +54,8 @@ export class Finisher {
   readonly #retries = new Map<string, Retry>();
   /** Segments that cannot be taken out of the spool: told once. */
   readonly #stuck = new Set<string>();
+  /** The recording that was read again last: it may have several segments. */
+  #proved: string | undefined;
   #isStopping = false;
 
   constructor(context: FinisherContext) {
@@ -104,13 +111,13 @@ export class Finisher {
 
   /** Never rejects. */
   async #make(decision: FinishDecision): Promise<void> {
-    const { archive, signingKey, spool, finish, log, audio } = this.#context;
+    const { archive, signingKey, spool, finish, log, audio, certificates = [] } = this.#context;
     const { recording, partial, remarks } = decision;
     const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
     if (segments.length < decision.segments.length) return;
     const call = decision.call ?? importedCall(segments.map(({ facts }) => facts));
     try {
-      const task = { archive, signingKey, recording, call, segments, partial, remarks, audio };
+      const task = { archive, signingKey, recording, call, segments, partial, remarks, audio, certificates };
       await this.#conclude({ ...decision, call }, segments, await finish(task).catch(asFailure));
       if (this.#retries.delete(recording))
         log.info({ recording }, 'the recording that had to wait is finished');
@@ -128,7 +135,7 @@ export class Finisher {
     if (finished.result === 'failed') this.fail(recording, call, segments, finished.reason);
     else if (finished.result === 'archived') this.#commit(finished, decision.segments);
     else return this.#drop(decision);
-    for (const id of decision.segments) await this.takeAway(id, isKept(finished, id));
+    for (const id of decision.segments) await this.takeAway({ id, isKept: isKept(finished, id), recording });
   }
 
   async #drop({ recording, call, segments }: FinishDecision): Promise<void> {
@@ -203,16 +210,33 @@ export class Finisher {
   }
 
   /** Takes a segment that is done out of the spool; the catalog knows it, so when it fails the next round does it. */
-  async takeAway(segment: string, kept: boolean): Promise<void> {
-    const { spool, log } = this.#context;
+  async takeAway({ id: segment, isKept, recording }: UsedSegment): Promise<void> {
+    const { spool, log, keepsCaptures } = this.#context;
     try {
-      if (kept) await spool.setAside(segment);
+      if (isKept || !(await this.#isOnDisk(recording))) await spool.setAside(segment);
+      else if (keepsCaptures === true) await spool.keep(segment);
       else await spool.remove(segment);
     } catch (thrown) {
       if (this.#stuck.has(segment)) return;
       this.#stuck.add(segment);
       log.warn({ segment }, `a segment that is done stays in the spool: ${messageOf(thrown)}`);
     }
+  }
+
+  /** Whether what a capture became is on the disk as it was archived: only then the capture may go. */
+  async #isOnDisk(recording: string | undefined): Promise<boolean> {
+    const { archive, catalog, log } = this.#context;
+    const path = recording && catalog.get(recording)?.path;
+    if (!path || path === this.#proved) return true;
+    const fault = await archivedFault(join(archive, path));
+    if (fault === undefined) {
+      this.#proved = path;
+      return true;
+    }
+    const message = `it is not in the archive as it was written, its captures are kept: ${fault}`;
+    log.error({ recording }, message);
+    catalog.raiseAlarm({ at: Date.now(), severity: 'major', subject: `recording ${recording}`, message });
+    return false;
   }
 
   /** Nothing is lost while the archive takes nothing: the spool keeps it all, and one alarm says so. */

@@ -1,5 +1,8 @@
 // Who listens to what: finds the call that is asked for, notes every access in the journal, and gives the stream.
 import { EventEmitter, once } from 'node:events';
+import { recordingIdOf } from '../archive/ids.ts';
+import type { Note } from '../audit/by-daemon.ts';
+import { UNKNOWN } from '../caller.ts';
 import type { Config } from '../config.ts';
 import { ControlBytes, type ControlRequest } from '../control.ts';
 import { GrecError } from '../errors.ts';
@@ -21,10 +24,11 @@ export interface ListenersOptions {
   spool: SpoolScan;
   journals: Journals;
   now(): number;
+  note: Note;
 }
 
 /** The listeners of a processor, with a journal of their own. @throws GrecError STATE_UNUSABLE */
-export function openListeners({ config, log, spool, journals, now }: ListenersOptions): Listeners {
+export function openListeners({ config, log, spool, journals, now, note }: ListenersOptions): Listeners {
   return new Listeners({
     segments: () =>
       spool.entries().flatMap(({ id, captureFile, facts }) => (facts ? [{ id, captureFile, facts }] : [])),
@@ -32,6 +36,7 @@ export function openListeners({ config, log, spool, journals, now }: ListenersOp
     journal: openJournal({ directory: config.paths.journal, daemon: 'grec-procd', log }),
     flushUs: config.mediad['flush-interval'] * 1000,
     now,
+    note,
   });
 }
 
@@ -43,6 +48,8 @@ export interface ListeningContext {
   journal: Journal;
   flushUs: number;
   now(): number;
+  /** Into the audit log. */
+  note: Note;
 }
 
 /** What can be listened to: a recording that is being made. */
@@ -77,15 +84,18 @@ export class Listeners {
 
   /**
    * The stream of a call: `:call` is a part of its id, or a number that is in it; `by` says who listens.
-   * @throws GrecError CALL_UNKNOWN, CALL_AMBIGUOUS, RECORDING_STATE
+   * @throws GrecError CALL_UNKNOWN, CALL_AMBIGUOUS, RECORDING_STATE, AUDIT_UNWRITABLE
    */
-  open({ params, query }: ControlRequest): ControlBytes {
+  async open({ params, query, by: caller }: ControlRequest): Promise<ControlBytes> {
     const found = this.#find(params['call'] ?? '');
     const by = (query.get('by') ?? '').slice(0, LONGEST_NAME) || 'unknown';
     if (this.#count >= MOST_LISTENERS)
       throw new GrecError('RECORDING_STATE', `${MOST_LISTENERS} are listening already`, {
         hint: 'one of them has to end first',
       });
+    const recording = found.recording === undefined ? {} : { recording: recordingIdOf(found.recording) };
+    const details = { call: found.call ?? found.segment };
+    await this.#context.note(caller ?? { ...UNKNOWN, user: by }, { what: 'listen', ...recording, details });
     return new ControlBytes('audio/wav', (signal) => this.#stream(found, by, signal));
   }
 

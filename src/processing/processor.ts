@@ -17,11 +17,14 @@ import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
+import { ProcessorAudit } from './audit-routes.ts';
+import { keepsCaptures } from './captures.ts';
 import { decide, type SpoolSegment } from './consolidate.ts';
 import { prepareEvidence } from './evidence.ts';
 import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
 import { JOURNALS, Journals } from './journals.ts';
+import { LifeCycle } from './life-cycle.ts';
 import { type Listeners, openListeners } from './listening.ts';
 import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
 import { type SegmentEntry, SpoolScan } from './spool-scan.ts';
@@ -58,8 +61,11 @@ export async function startProcessor(options: ProcessorOptions): Promise<Running
       'GET /recordings/:id': ({ params }) => processor.stateOf(params.id ?? ''),
       'GET /listen/:call': (request) => processor.listen(request),
       'POST /sync': () => processor.sync(),
+      ...processor.lifeCycle.routes,
+      ...processor.audit.routes,
     },
     status: () => processor.status(),
+    reload: (config) => processor.audit.noteConfiguration(config, 'reload'),
     stop: () => processor.stop(),
   };
 }
@@ -83,6 +89,8 @@ function prepareFolders(config: Config): void {
 class Processor {
   readonly catalog: CatalogWriter;
   readonly listeners: Listeners;
+  readonly lifeCycle: LifeCycle;
+  readonly audit: ProcessorAudit;
   readonly #following: FollowingCatalog;
   readonly #config: Config;
   readonly #log: Logger;
@@ -115,7 +123,11 @@ class Processor {
     this.#journals = new Journals({ directory: journal, catalog, log });
     this.#spool = new SpoolScan(spool);
     this.#import = openRtpengineImport({ config, catalog, log });
-    this.listeners = openListeners({ config, log, spool: this.#spool, journals: this.#journals, now });
+    this.audit = new ProcessorAudit(config, log);
+    const { note } = this.audit;
+    this.listeners = openListeners({ config, log, spool: this.#spool, journals: this.#journals, now, note });
+    const isMaking = (recording: string) => this.#finisher.isMaking(recording);
+    this.lifeCycle = new LifeCycle({ config, catalog, log, isMaking, note, now: () => now() / 1000 });
     const onIdle = () => void this.round();
     this.#finisher = new Finisher({
       archive,
@@ -125,12 +137,15 @@ class Processor {
       log,
       finish,
       audio: audioSetting(config),
+      certificates: config.paths.encryption.certificates,
+      keepsCaptures: keepsCaptures(config.archive),
       firstRetryMs,
       onIdle,
     });
   }
 
   async start(): Promise<void> {
+    await this.audit.noteConfiguration(this.#config, 'start');
     await this.#cleanUp();
     const imported = this.#import === undefined ? [] : [this.#import.folder];
     this.#unwatch = watchFolders([...watchedFolders(this.#config), ...imported], () => void this.round());
@@ -144,6 +159,7 @@ class Processor {
     this.#unwatch();
     await this.#round;
     await this.#finisher.stop();
+    await this.lifeCycle.stop();
     await this.listeners.stop();
     this.catalog.close();
   }
@@ -159,6 +175,7 @@ class Processor {
       this.#log.warn(`cannot look for half-made recordings: ${messageOf(thrown)}`);
     }
     await prepareEvidence(this.#config.paths, this.#log);
+    this.lifeCycle.takeIn();
   }
 
   /** One look at everything there is, and another one when it is asked for meanwhile. Never rejects. */
@@ -193,6 +210,7 @@ class Processor {
         `the catalog ${this.#config.paths.catalog} was removed or replaced: a new one begins`,
       );
       this.#journals.startOver();
+      this.lifeCycle.takeIn();
     }
     await this.#journals.readAll();
     await this.#import?.look();
@@ -215,7 +233,7 @@ class Processor {
       const isOpen = entry.facts !== undefined && entry.facts.closed === undefined;
       const used = isOpen ? undefined : this.catalog.usedSegment(entry.id);
       if (used === undefined) undone.push(entry);
-      else if (!this.#finisher.isUsing(entry.id)) await this.#finisher.takeAway(used.id, used.isKept);
+      else if (!this.#finisher.isUsing(entry.id)) await this.#finisher.takeAway(used);
     }
     return undone;
   }
@@ -239,7 +257,8 @@ class Processor {
 
   #rowOf(recording: string): 'failed' | 'finished' | undefined {
     const state = this.catalog.get(recording)?.state;
-    if (state === undefined) return undefined;
+    // One that was deleted is not made again.
+    if (state === undefined) return this.catalog.deleted(recording) && 'finished';
     return state === 'failed' ? 'failed' : 'finished';
   }
 

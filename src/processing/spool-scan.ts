@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { messageOf, systemCode } from '../errors.ts';
 import { readRegularFile } from '../regular-file.ts';
 import {
+  ASIDE_FOLDERS,
   CAPTURE_FILE,
   FACTS_FILE,
   FAILED_FOLDER,
+  KEPT_FOLDER,
   LARGEST_FACTS_BYTES,
   parseFacts,
   type SegmentFacts,
@@ -61,7 +63,7 @@ export class SpoolScan {
     try {
       const found = readdirSync(this.#directory, { withFileTypes: true });
       const folders = found.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
-      return folders.flatMap(({ name }) => (name === FAILED_FOLDER ? [] : [name])).sort();
+      return folders.flatMap(({ name }) => (ASIDE_FOLDERS.includes(name) ? [] : [name])).sort();
     } catch (thrown) {
       if (systemCode(thrown) === 'ENOENT') return [];
       throw thrown;
@@ -97,8 +99,17 @@ export class SpoolScan {
   }
 
   /** Keeps a segment that could not be made into audio. */
-  async setAside(id: string): Promise<void> {
-    const folder = join(this.#directory, FAILED_FOLDER);
+  setAside(id: string): Promise<void> {
+    return this.#moveTo(FAILED_FOLDER, id);
+  }
+
+  /** Keeps a segment that has become a recording. */
+  keep(id: string): Promise<void> {
+    return this.#moveTo(KEPT_FOLDER, id);
+  }
+
+  async #moveTo(name: string, id: string): Promise<void> {
+    const folder = join(this.#directory, name);
     await mkdir(folder, { recursive: true, mode: 0o750 });
     await rename(join(this.#directory, id), join(folder, id)).catch((thrown: unknown) => {
       if (systemCode(thrown) !== 'ENOENT') throw thrown;

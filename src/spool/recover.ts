@@ -8,9 +8,9 @@ import { readRegularFile } from '../regular-file.ts';
 import { openCapture } from './capture-file.ts';
 import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
 import {
+  ASIDE_FOLDERS,
   CAPTURE_FILE,
   FACTS_FILE,
-  FAILED_FOLDER,
   LARGEST_FACTS_BYTES,
   parseFacts,
   type SegmentFacts,
@@ -65,8 +65,8 @@ export function segmentsOf(spool: string): string[] {
   try {
     const entries = readdirSync(spool, { withFileTypes: true });
     return entries
-      .filter((entry) => entry.isDirectory() && entry.name !== FAILED_FOLDER && !entry.name.startsWith('.'))
-      .map(({ name }) => name)
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+      .flatMap(({ name }) => (ASIDE_FOLDERS.includes(name) ? [] : [name]))
       .sort();
   } catch (thrown) {
     if (systemCode(thrown) === 'ENOENT') return [];

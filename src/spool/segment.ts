@@ -129,8 +129,11 @@ export type SegmentPause = v.InferOutput<typeof pauseSchema>;
 export type SegmentClosed = v.InferOutput<typeof closedSchema>;
 export type SegmentFact = v.InferOutput<typeof factSchema>;
 
-/** The one folder of a spool that is no segment: what could not be made into audio is kept in it, for the operator. */
+/** A folder of a spool that is no segment: what could not be made into audio is kept in it, for the operator. */
 export const FAILED_FOLDER = 'failed';
+/** Another one: what became a recording, and is kept all the same. */
+export const KEPT_FOLDER = 'kept';
+export const ASIDE_FOLDERS: readonly string[] = [FAILED_FOLDER, KEPT_FOLDER];
 export const FACTS_FILE = 'facts.jsonl';
 export const CAPTURE_FILE = 'capture.pcap';
 /** No call changes its media so often that its facts would be longer. */

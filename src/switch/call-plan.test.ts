@@ -66,13 +66,15 @@ t.test('what is asked for as SIPS goes by TLS or not at all', async (t) => {
     isReachable: () => true,
     now: () => 1,
   };
-  const plan = (uri: string) => {
+  const plan = (uri: string, decision = NOTHING) => {
     const invite = new FakeInvite({ ...fakeRequest('INVITE'), uri });
-    return planCall(invite, { kind: 'trunk', trunk }, options, { sessionId: 'a', decision: NOTHING });
+    return planCall(invite, { kind: 'trunk', trunk }, options, { sessionId: 'a', decision });
   };
   t.match(plan('sips:7001@127.0.0.1'), { kind: 'refused', status: 480, reason: 'Not Reachable By TLS' });
   t.match(plan('SIPS:7002@127.0.0.1'), { kind: 'call', plan: { route: { peer: { protocol: 'tls' } } } });
   t.match(plan('sip:7001@127.0.0.1'), { kind: 'call' });
+  const kept = plan('sip:7001@127.0.0.1', { ...NOTHING, retention: 'year' });
+  t.match(kept, { plan: { decision: { terms: { retention: 'year' } } } }, 'as long as the strategy says');
 });
 
 t.test('a party that comes into a call otherwise than by a call to it: full-time recording', async (t) => {

@@ -59,7 +59,7 @@ export function planCall(
     return {
       route,
       to: { ...calleeOf(route, number), agentId: destination.dn?.agentId },
-      decision: decideRecording(source, destination, decision.record, consult),
+      decision: keptAs(decision.retention, decideRecording(source, destination, decision.record, consult)),
     };
   };
   const rounds = secured.map((round) => round.map((route) => targetOf(route, dialled)));
@@ -77,6 +77,12 @@ export function planCall(
     attached: attachedBy(decision),
   };
   return { kind: 'call', plan: dialled === plan.to.number ? plan : { ...plan, dialled } };
+}
+
+/** The strategy's word on how long a recording is kept goes before that of the DN. */
+function keptAs(retention: string | undefined, decision: RecordingDecision): RecordingDecision {
+  if (retention === undefined) return decision;
+  return { ...decision, terms: { 'recording-filename': decision.terms?.['recording-filename'], retention } };
 }
 
 function overTls(rounds: readonly Destination[][]): Destination[][] {

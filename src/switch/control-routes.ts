@@ -1,13 +1,15 @@
 // What the switch answers on its control socket: DNs, agents and calls.
+import type { Note } from '../audit/by-daemon.ts';
 import type { ControlRoutes } from '../control.ts';
 import { partOfId } from '../spool/call-events.ts';
+import { auditedRoutes } from './audited-routes.ts';
 import { callRoutes } from './call-routes.ts';
 import { dnRoutes } from './dn-routes.ts';
 import type { Switch } from './switch.ts';
 
-export function switchRoutes(parts: Switch): ControlRoutes {
+export function switchRoutes(parts: Switch, note: Note): ControlRoutes {
   return {
-    ...dnRoutes(parts),
+    ...auditedRoutes(dnRoutes(parts), note),
     ...callRoutes(parts),
     'GET /trunks': () => ({ trunks: showTrunks(parts) }),
     'GET /decisions/:part': ({ params }) => {

@@ -1,4 +1,6 @@
 // Starts grec-sipd: opens what a switch stands on, and leaves nothing open when one of the parts cannot be opened.
+import { auditLog, type Note } from '../audit/by-daemon.ts';
+import { noteConfiguration } from '../audit/configuration.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import type { Logger } from '../log.ts';
 import { createNgClient } from '../ng/client.ts';
@@ -44,7 +46,9 @@ export async function startSwitch({ config, log }: DaemonContext): Promise<Runni
 async function startWith(opened: Opened, { config, log }: DaemonContext): Promise<RunningDaemon> {
   const certificate = opened.add(new Certificate(config, log), (part) => part.close());
   const trunks = new Trunks(config, log);
-  const strategist = opened.add(new Strategist(config, log), (part) => part.close());
+  const audit = { note: auditLog(config.paths.audit), log, daemon: 'grec-sipd' };
+  const onStrategy = () => void noteConfiguration(audit, config, 'strategy');
+  const strategist = opened.add(new Strategist(config, log, onStrategy), (part) => part.close());
   const journal = opened.add(
     await openJournal({ directory: config.paths.journal, daemon: 'grec-sipd', log }),
     (part) => part.close(),
@@ -66,7 +70,8 @@ async function startWith(opened: Opened, { config, log }: DaemonContext): Promis
   opened.add(running.mediaServers, (part) => part.close());
   warnOfForeignRealms(store, running.realm, log);
   await running.listen(config);
-  return begin(running, journal);
+  void noteConfiguration(audit, config, 'start');
+  return begin(running, journal, audit.note);
 }
 
 function mediaClients(
@@ -84,12 +89,12 @@ function mediaClients(
   );
 }
 
-function begin(running: Switch, journal: Journal): RunningDaemon {
+function begin(running: Switch, journal: Journal, note: Note): RunningDaemon {
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
   running.takeUpCalls();
   running.startTrunks();
   return {
-    routes: switchRoutes(running),
+    routes: switchRoutes(running, note),
     status: () => statusOf(running),
     reload: (next) => running.reload(next),
     stop: () => running.stop(),

@@ -27,11 +27,14 @@ export class Strategist {
   readonly #failures = new Sparingly(1);
   #trunks: readonly string[];
 
-  /** @throws GrecError CONFIG_INVALID, CONFIG_UNREADABLE */
-  constructor(config: Config, log: Logger) {
+  /**
+   * @param onChange called when another strategy is in force than at the start
+   * @throws GrecError CONFIG_INVALID, CONFIG_UNREADABLE
+   */
+  constructor(config: Config, log: Logger, onChange?: () => void) {
     this.#log = log;
     this.#trunks = config.trunk.map(({ name }) => name);
-    this.#file = new StrategyFile(config, log);
+    this.#file = new StrategyFile(config, log, onChange);
   }
 
   reload(config: Config): void {

@@ -13,8 +13,8 @@ function prepare(t: Test, more = '') {
   mkdirSync(join(directory, 'state'));
   writeFileSync(join(directory, 'grec.toml'), `state.directory = "state"\n${more}`);
   const load = () => loadConfig({ file: join(directory, 'grec.toml') });
-  const open = () => {
-    const file = new StrategyFile(load(), silentLogger());
+  const open = (onChange?: () => void) => {
+    const file = new StrategyFile(load(), silentLogger(), onChange);
     t.teardown(() => file.close());
     return file;
   };
@@ -40,10 +40,12 @@ t.test('a file that is named must be there', async (t) => {
 t.test('a change is taken over, written in place or put in place', async (t) => {
   const { open, file, directory } = prepare(t);
   writeFileSync(file, rule('one'));
-  const strategy = open();
+  const taken: (string | undefined)[] = [];
+  const strategy = open(() => taken.push(names(strategy)?.[0]));
   t.same(names(strategy), ['one']);
   writeFileSync(file, rule('two'));
   await until(() => names(strategy)?.[0] === 'two');
+  t.same(taken, ['two'], 'it is told of');
   writeFileSync(join(directory, '.strategy.toml.swp'), rule('three'));
   renameSync(join(directory, '.strategy.toml.swp'), file);
   await until(() => names(strategy)?.[0] === 'three');

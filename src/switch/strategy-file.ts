@@ -23,12 +23,15 @@ export class StrategyFile {
   #text: string | undefined;
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #onChange: () => void;
 
   /**
    * Reads the file. When it has a mistake, the last good one of an earlier life of the switch is taken.
+   * @param onChange called when another one is in force than at the start
    * @throws GrecError CONFIG_INVALID, CONFIG_UNREADABLE when there is no good one at all
    */
-  constructor(config: Config, log: Logger) {
+  constructor(config: Config, log: Logger, onChange: () => void = () => undefined) {
+    this.#onChange = onChange;
     this.#config = config;
     this.#log = log;
     try {
@@ -64,6 +67,7 @@ export class StrategyFile {
       const text = this.#read();
       if (text === this.#text && text !== undefined) return;
       this.#take(text);
+      this.#onChange();
     } catch (thrown) {
       this.problem = messageOf(thrown);
       const hint = 'the strategy in force stays';

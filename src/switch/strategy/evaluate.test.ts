@@ -50,6 +50,24 @@ t.test('each condition', async (t) => {
   t.notOk(matches('match.percent = 0'));
 });
 
+t.test('how long a recording is kept: the last rule that says so', async (t) => {
+  const toml = (last: string) => `
+    default.retention = "long"
+    [[rule]]
+    name = "in"
+    match.to = "7001"
+    retention = "short"
+    route.routing-point = "9000"
+    [[routing-point]]
+    number = "9000"
+    rule = [{ name = "point", ${last}record = "source" }]
+  `;
+  t.equal(decide(toml('')).retention, 'short');
+  t.equal(decide(toml('retention = "year", ')).retention, 'year');
+  t.equal(decide(toml(''), { to: '7003' }).retention, 'long');
+  t.throws(() => decide('default.retention = "7 years"'), { message: /retention class/ });
+});
+
 t.test('all conditions must hold', async (t) => {
   t.ok(matches('match.from = "7002"\nmatch.to = "7001"\nmatch.days = "mon"'));
   t.notOk(matches('match.from = "7002"\nmatch.to = "9"'));

@@ -36,11 +36,12 @@ export function applyRule(
   sofar: Decision,
   { name, actions }: Pick<Rule, 'name' | 'actions'>,
 ): Decision {
-  const { record, attach, route } = actions;
+  const { record, retention = sofar.retention, attach, route } = actions;
   const next: Decision = {
     rules: [...sofar.rules, name],
     route: routeOf(actions),
     record: record === undefined ? sofar.record : { word: record, rule: name },
+    ...(retention !== undefined && { retention }),
     attach: { ...sofar.attach, ...attach },
   };
   const point = route?.['routing-point'];

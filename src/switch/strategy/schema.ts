@@ -1,5 +1,6 @@
 // The shape of a strategy file, and of a decision in JSON: the keys that each table takes, and their values.
 import * as v from 'valibot';
+import { settingEntries } from '../../dn-settings.ts';
 import { flag, oneOf, table, text, within } from '../../toml-schema.ts';
 import { NUMBER, numberPatternProblem, textPatternProblem } from './pattern.ts';
 import { isTimeZone, readDays, readSpan } from './schedule.ts';
@@ -91,6 +92,7 @@ const CODE = 'expected a status code from 400 to 699, 401 and 407 excepted';
 
 const actionEntries = {
   record: v.optional(oneOf(RECORD_WORDS)),
+  retention: v.optional(settingEntries.retention),
   attach: v.optional(attach),
   route: v.optional(
     table({

@@ -38,6 +38,8 @@ export interface Decision {
   rules: readonly string[];
   route: RouteWord;
   record: { word: RecordWord; rule: string } | undefined;
+  /** The retention class of the recording, before that of the DN. */
+  retention?: string | undefined;
   /** Travels with the call into the recording's metadata. */
   attach: Readonly<Record<string, string>>;
 }

@@ -1,0 +1,21 @@
+// The words of the audit log.
+
+/** What is done, as the log calls it. */
+export const AUDITED = [
+  'list',
+  'show',
+  'play',
+  'export',
+  'listen',
+  'hold',
+  'unhold',
+  'label',
+  'delete',
+  'delete-capture',
+  'dn',
+  'agent',
+  'key',
+  'configuration',
+  'refused',
+] as const;
+export type Audited = (typeof AUDITED)[number];
