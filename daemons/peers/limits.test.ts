@@ -151,6 +151,6 @@ t.test(
       async () => !(await status(installation)).overloaded || undefined,
     );
     t.match(await (await caller.call('7001')).outcome, { answered: true });
-    t.ok(installation.log.some((line) => /"alarm":"overload"/.test(line)));
+    await installation.logged(/"alarm":"overload"/);
   },
 );
