@@ -177,7 +177,7 @@ t.test('a wrong password registers nobody', { skip: noBaresip, timeout: 60_000 }
   });
   const dn = await installation.ask<{ registrations: unknown[] }>('grec-sipd', 'GET', '/dns/7001');
   t.same(dn.registrations, []);
-  const line = installation.log.find((one) => one.includes('"event":"auth-failed"'));
+  const line = await installation.logged(/"event":"auth-failed"/);
   t.match(line, /"address":"127\.0\.0\.1"/, 'the log tells where it came from');
   t.notMatch(installation.log.join('\n'), /guessed|response=/, 'and no secret');
 });

@@ -66,6 +66,8 @@ export interface Installation {
   addDn(number: string, password: string, settings?: DnSettings): Promise<void>;
   /** Asks until there is an answer; rejects after a minute with what the daemons logged. */
   until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T>;
+  /** A line that a daemon has logged, or is about to: it comes by another way than what it answers. */
+  logged(pattern: RegExp): Promise<string>;
   /** Resolves when a phone has registered as that DN. */
   registered(number: string): Promise<void>;
   /** Resolves with all recordings as soon as there are `count`. */
@@ -120,6 +122,8 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
       await ask('grec-sipd', 'PUT', `/dns/${number}`, { create: true, password, settings });
     },
     until: (what, ask) => until(what, log, ask),
+    logged: (pattern) =>
+      until(`${pattern} is logged`, log, async () => log.find((line) => pattern.test(line))),
     registered: async (number) => {
       await until(`${number} registers`, log, async () => {
         const dn = await ask<{ registrations: unknown[] }>('grec-sipd', 'GET', `/dns/${number}`);

@@ -10,7 +10,7 @@ t.test(
   'without it the parties hear each other directly; when it is back the recording goes on',
   { timeout: 90_000 },
   async (t) => {
-    const scene = await recordedCall(t, 12);
+    const scene = await recordedCall(t);
     const { installation, outages, out, into, said, spoken } = scene;
     await outages.kill('grec-mediad');
     await installation.until('the media is direct', async () => {
@@ -39,7 +39,7 @@ t.test(
 );
 
 t.test('started again at once, it takes its calls back', { timeout: 90_000 }, async (t) => {
-  const scene = await recordedCall(t, 10);
+  const scene = await recordedCall(t);
   const { installation, outages, out, spoken } = scene;
   await outages.kill('grec-mediad');
   await outages.start('grec-mediad');

@@ -150,18 +150,12 @@ t.test(
   'a tone that cannot be read again leaves the one there is in force',
   { timeout: 60_000 },
   async (t) => {
-    const { ask, configFile, log } = installation;
+    const { ask, configFile } = installation;
     const before = readFileSync(configFile, 'utf8');
     t.teardown(() => writeFileSync(configFile, before));
     writeFileSync(configFile, before.replace('tone.wav', 'none.wav'));
     const { pid } = await ask<{ pid: number }>('grec-mediad', 'GET', '/status');
     process.kill(pid, 'SIGHUP');
-    await installation.until(
-      'the mistake is told',
-      async () =>
-        log.some((line) =>
-          /reload failed: .*consent-tone\.file: cannot read the sound .*none\.wav/.test(line),
-        ) || undefined,
-    );
+    await installation.logged(/reload failed: .*consent-tone\.file: cannot read the sound .*none\.wav/);
   },
 );

@@ -3,7 +3,7 @@ import t from 'tap';
 import { bothHear, callState as call, recordedCall } from './spoken-call.ts';
 
 t.test('one relay worker ends: its call is anchored anew at once', { timeout: 90_000 }, async (t) => {
-  const scene = await recordedCall(t, 6);
+  const scene = await recordedCall(t);
   const { installation, out, spoken } = scene;
   const { workers } = await installation.ask<{ workers: { pid: number; calls: number }[] }>(
     'grec-mediad',

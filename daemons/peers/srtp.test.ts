@@ -161,7 +161,7 @@ t.test(
     await relayed(installation, agent.number, 100);
     agent.hangUp();
     heard(t, await recorded(({ dn }) => dn === agent.number));
-    const line = installation.log.find((one) => one.includes('srtp-keys-in-clear') && one.includes(number));
+    const line = await installation.logged(new RegExp(`(?=.*srtp-keys-in-clear).*${number}`));
     t.match(line, /"protocol":"tcp"/, 'its keys went by TCP, and that is told');
   },
 );

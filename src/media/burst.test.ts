@@ -1,23 +1,13 @@
 // Packets that come all at once, as when a sender or the machine stood still: each is relayed and captured as it was sent.
 import t, { type Test } from 'tap';
-import {
-  audioPort,
-  endCall,
-  metadata,
-  openParty,
-  payloads,
-  sentBy,
-  startCall,
-  startServer,
-} from './fixtures/bench.ts';
+import { endCall, metadata, payloads, sentBy, startCall } from './fixtures/bench.ts';
 import { type TestedEngine, testedEngines } from './fixtures/engines.ts';
-import { openSecureParty } from './fixtures/secure-party.ts';
+import { startSecureCall } from './fixtures/secure-party.ts';
 
 /** As many as a party sends in two seconds. */
 const BURST = 100;
 const BURSTS = 8;
 const SUITE = 'AES_CM_128_HMAC_SHA1_80';
-const ids = { 'call-id': 'call-1', 'from-tag': 'tag-a', 'to-tag': 'tag-b' };
 
 for (const tested of await testedEngines()) {
   t.test(tested.name, async (t) => survivesBursts(t, tested));
@@ -51,17 +41,11 @@ async function survivesBursts(t: Test, { engine }: TestedEngine): Promise<void> 
 
 /** What is protected is longer than what came, and leaves from another place. */
 async function protectsBursts(t: Test, { engine }: TestedEngine): Promise<void> {
-  const server = await startServer(t, { engine });
-  const [phone, trunk] = [await openSecureParty(t), await openParty(t)];
-  const more = { 'transport protocol': 'RTP/AVP' };
-  const offered = await server.ng.request({ command: 'offer', ...ids, sdp: phone.secureSdp(SUITE), ...more });
-  const answered = await server.ng.request({ command: 'answer', ...ids, sdp: trunk.sdp() });
-  phone.hear(answered.sdp, SUITE);
-  const [forPhone, forTrunk] = [audioPort(answered.sdp), audioPort(offered.sdp)];
+  const { a: phone, b: trunk, forA, forB } = await startSecureCall(t, SUITE, { engine });
   for (let burst = 0; burst < BURSTS; burst += 1) {
     for (let n = burst * BURST + 1; n <= (burst + 1) * BURST; n += 1) {
-      phone.sendSecure(forPhone, n);
-      trunk.sendRtp(forTrunk, n);
+      phone.sendSecure(forA, n);
+      trunk.sendRtp(forB, n);
     }
     const rtp = (burst + 1) * BURST;
     await Promise.all([phone.until({ rtp }), trunk.until({ rtp })]);

@@ -13,7 +13,7 @@ import type { UdpParty } from '../testing/udp-party.ts';
 import { buildWav, chirp } from '../testing/wav.ts';
 import { connect, endCall, metadata, openParty, payloads, startCall, startServer } from './fixtures/bench.ts';
 import { testedEngines } from './fixtures/engines.ts';
-import { openSecureParty } from './fixtures/secure-party.ts';
+import { startSecureCall } from './fixtures/secure-party.ts';
 import { startWorkerEngine } from './io/worker-engine.ts';
 
 const SAMPLES = 800;
@@ -205,19 +205,12 @@ t.test('a voice in another codec is left out for the time of the tone', async (t
 
 t.test('a party that speaks SRTP hears it protected', async (t) => {
   const recording = { 'consent-tone': { ...DEFAULTS, parties: 'customer' as const } };
-  const server = await startServer(t, { recording, consentTone: toneFile(t) });
-  const [a, b] = [await openSecureParty(t), await openParty(t)];
-  const suite = 'AEAD_AES_128_GCM';
-  const ids = { ...call, 'from-tag': 'tag-a', 'to-tag': 'tag-b' };
-  const more = { 'transport protocol': 'RTP/AVP' };
-  const toB = await server.ng.request({ command: 'offer', ...ids, sdp: a.secureSdp(suite), ...more });
-  const toA = await server.ng.request({ command: 'answer', ...ids, sdp: b.sdp() });
-  a.hear(toA.sdp, suite);
+  const options = { recording, consentTone: toneFile(t) };
+  const { server, a, b, forB } = await startSecureCall(t, 'AEAD_AES_128_GCM', options);
   await server.ng.request({ command: 'start recording', ...call, metadata });
   await a.until({ rtp: 1 });
-  const port = Number(/m=audio (\d+)/.exec(toB.sdp ?? '')?.[1]);
   // Headers are in clear (RFC 3711 section 3.1).
-  await silence(b, a, port);
+  await silence(b, a, forB);
   t.notOk(a.rtp.some((bytes) => bytes.includes(mulaw.subarray(160, 176))));
   const opened = a.opened(a.rtp).map((hex) => Buffer.from(hex ?? '', 'hex'));
   t.match(findAudio(audio(opened), tone), { exact: true });

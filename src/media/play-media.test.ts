@@ -21,7 +21,7 @@ import {
   startServer,
 } from './fixtures/bench.ts';
 import { testedEngines } from './fixtures/engines.ts';
-import { openSecureParty } from './fixtures/secure-party.ts';
+import { startSecureCall } from './fixtures/secure-party.ts';
 import { startWorkerEngine } from './io/worker-engine.ts';
 
 const SAMPLES = 960;
@@ -133,14 +133,7 @@ t.test('in A-law for whoever agreed on that, under its own payload type', async 
 });
 
 t.test('a party that speaks SRTP hears it protected', async (t) => {
-  const server = await startServer(t);
-  const [a, b] = [await openSecureParty(t), await openParty(t)];
-  const suite = 'AES_CM_128_HMAC_SHA1_80';
-  const ids = { ...call, 'from-tag': 'tag-a', 'to-tag': 'tag-b' };
-  const more = { 'transport protocol': 'RTP/AVP' };
-  await server.ng.request({ command: 'offer', ...ids, sdp: a.secureSdp(suite), ...more });
-  const toA = await server.ng.request({ command: 'answer', ...ids, sdp: b.sdp() });
-  a.hear(toA.sdp, suite);
+  const { server, a } = await startSecureCall(t, 'AES_CM_128_HMAC_SHA1_80');
   await server.ng.request({ command: 'play media', ...call, 'from-tag': 'tag-a', blob: wav });
   await a.until({ rtp: PACKETS });
   t.notOk(a.rtp.some((bytes) => bytes.includes(mulaw.subarray(0, 16))));
