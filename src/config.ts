@@ -13,6 +13,7 @@ import {
   portRange,
 } from './config-addresses.ts';
 import { mediaSection } from './config-media.ts';
+import { placeOthers, processingSection } from './config-processing.ts';
 import { findRecordingMistakes, placeToneFile, recordingSection } from './config-recording.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
@@ -81,6 +82,7 @@ const written = v.strictObject({
   }),
   media: mediaSection,
   recording: recordingSection,
+  processing: processingSection,
   mediad: section({
     ng: v.optional(hostPort, '127.0.0.1:2223'),
     address: v.optional(ipAddress, '127.0.0.1'),
@@ -126,6 +128,8 @@ export interface Paths {
   /** The key that signs manifests; grec-procd makes it when it is missing. */
   signingKey: string;
   catalog: string;
+  /** State directories of other switches, whose journals and spools are processed too. */
+  others: string[];
   /** What rtpengine records; undefined when it is not the media server. */
   recordings: string | undefined;
   switchDb: string;
@@ -246,6 +250,7 @@ function placePaths(
     archive,
     signingKey,
     catalog: join(state, 'catalog.db'),
+    others: placeOthers(base, state, values.processing.also),
     recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,
     switchDb: join(state, 'switch.db'),
     callsDb: join(state, 'calls.db'),

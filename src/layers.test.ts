@@ -12,6 +12,7 @@ const BASE = [
   'config-addresses',
   'config-tls',
   'config-media',
+  'config-processing',
   'config-recording',
   'config-trunk',
   'dn-settings',

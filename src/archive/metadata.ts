@@ -5,8 +5,8 @@ import { AUDIO_TYPES } from './audio-format.ts';
 export const archivedPartySchema = v.object({
   label: v.string(),
   role: v.picklist(['agent', 'customer']),
-  /** Channel of the audio: 0 left (agent), 1 right (customer). */
-  channel: v.picklist([0, 1]),
+  /** Channel of the audio: 0 left (the agent), 1 right (the customer), and one for each other party. */
+  channel: v.pipe(v.number(), v.integer(), v.minValue(0)),
   number: v.string(),
   uri: v.string(),
   name: v.optional(v.string()),
@@ -20,7 +20,7 @@ export const archivedPartySchema = v.object({
  * not tell, or an older grec did not measure; see grec-procd(8).
  */
 export const channelQualitySchema = v.object({
-  channel: v.picklist([0, 1]),
+  channel: v.pipe(v.number(), v.integer(), v.minValue(0)),
   codec: v.string(),
   packets: v.number(),
   lost: v.number(),
@@ -63,6 +63,10 @@ export const metadataSchema = v.object({
   id: v.string(),
   sessionId: v.optional(v.string()),
   callUuids: v.array(v.string()),
+  /** Other recordings of the same conversation that are part of it. */
+  joined: v.optional(v.array(v.string())),
+  /** The recording that this one has become part of: its audio is there. */
+  joinedInto: v.optional(v.string()),
   direction: v.optional(v.picklist(['internal', 'inbound', 'outbound'])),
   callerPhoneNumber: v.string(),
   dialedPhoneNumber: v.string(),
@@ -102,6 +106,8 @@ export const metadataSchema = v.object({
   /** What went wrong on the way, in words; empty when nothing did. */
   remarks: v.array(v.string()),
   software: v.string(),
+  /** Names all that it was made of. */
+  madeOf: v.optional(v.string()),
 });
 export type Metadata = v.InferOutput<typeof metadataSchema>;
 export type ArchivedParty = v.InferOutput<typeof archivedPartySchema>;

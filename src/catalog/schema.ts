@@ -61,6 +61,18 @@ const MIGRATIONS = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX pending_events_by_call ON pending_events (call);
   `,
+  `
+  -- Names all that a recording was made of; null when an older grec made it.
+  ALTER TABLE recordings ADD COLUMN made_of TEXT;
+  CREATE INDEX segments_by_recording ON segments (recording);
+
+  -- Recordings that have become part of another one of the same conversation.
+  CREATE TABLE joined (
+    id TEXT PRIMARY KEY,
+    recording TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX joined_by_recording ON joined (recording);
+  `,
 ] as const;
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

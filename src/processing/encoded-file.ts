@@ -55,6 +55,7 @@ function missing(format: string, why: string): GrecError {
 }
 
 class EncodedFile implements AudioFile {
+  readonly channels: number;
   readonly #target: EncodedTarget;
   readonly #child: ChildProcessByStdio<Writable, null, Readable>;
   #errors = '';
@@ -64,6 +65,7 @@ class EncodedFile implements AudioFile {
 
   constructor(program: string, target: EncodedTarget) {
     this.#target = target;
+    this.channels = target.count;
     this.#child = spawn(program, argumentsOf(target), { stdio: ['pipe', 'ignore', 'pipe'] });
     requireStreams(this.#child);
     this.#child.on('error', (error) => this.#fail(`it cannot be run: ${error.message}`));
@@ -140,12 +142,22 @@ class EncodedFile implements AudioFile {
   }
 }
 
+/** What ffmpeg calls so many channels; it would take a third one for a bass, and leave it out. */
+const LAYOUTS = ['mono', 'stereo', '3.0', 'quad', '5.0', '5.1', '6.1', '7.1'];
+
+/** Channels as they are: their places say nothing. */
+function layoutOf(count: number): string[] {
+  const channels = Array.from({ length: count }, (_, channel) => channel).join('|');
+  return count <= 2 ? [] : ['-af', `channelmap=${channels}:${LAYOUTS[count - 1]}`];
+}
+
 function argumentsOf({ file, format, count, sampleRate }: EncodedTarget): string[] {
   const { encoder, container, two, mixed } = ENCODINGS[format];
   return [
     ...['-hide_banner', '-nostats', '-v', 'error', '-nostdin', '-y', '-threads', '1'],
     ...['-f', 's16le', '-ar', `${sampleRate}`, '-ac', `${count}`, '-i', 'pipe:0', '-map_metadata', '-1'],
-    ...['-c:a', encoder, ...(count === 2 ? two : mixed), '-fflags', '+bitexact', '-flags:a', '+bitexact'],
+    ...layoutOf(count),
+    ...['-c:a', encoder, ...(count === 1 ? mixed : two), '-fflags', '+bitexact', '-flags:a', '+bitexact'],
     ...['-f', container, `file:${file}`],
   ];
 }

@@ -2,16 +2,19 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestFile } from '../archive/digest.ts';
+import { recordingIdOf } from '../archive/ids.ts';
 import type { CaptureDigest } from '../archive/manifest.ts';
 import type { Metadata } from '../archive/metadata.ts';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
 import { findFinished, type Staging, sizeOf, stageRecording } from '../archive/write.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
-import { eventOf, type PendingCall } from './consolidate.ts';
-import { bindChannels, channelRemarks, describeRecording, isPartial, PARTIAL } from './describe.ts';
+import { bindParties, rankAt } from './channels.ts';
+import { channelRemarks, describeRecording, isPartial, PARTIAL } from './describe.ts';
 import { mixInFormat } from './mix-in-format.ts';
-import type { Mixdown } from './mixdown.ts';
+import type { Mixdown, MixdownSegment } from './mixdown.ts';
+import { maskOf, pausesOf } from './pauses.ts';
+import { eventOf, type PendingCall } from './situation.ts';
 import type { SegmentEntry } from './spool-scan.ts';
 import { UNNAMED } from './stream-map.ts';
 
@@ -23,8 +26,11 @@ export interface FinishTask {
   /** The file of the key that signs its manifest. */
   signingKey: string;
   recording: string;
-  call: PendingCall | undefined;
+  /** All calls of its conversation, in the order in which they began. */
+  calls: readonly PendingCall[];
   segments: readonly FinishableSegment[];
+  /** See `Decision`. */
+  madeOf: string;
   /** Why it is not the whole call, as far as is known before. */
   partial: readonly string[];
   remarks: readonly string[];
@@ -40,20 +46,17 @@ export type Finished =
   | { result: 'empty' };
 
 /**
- * Makes a recording; made already by a process that ended before it could tell, it is taken over.
+ * Makes a recording; made already by a process that ended before it could tell, it is taken over. One that was made of less
+ * is made again, as its next revision.
  * Throws Node's system errors when the archive or the spool refuse: try again later.
  */
 export async function finishRecording(task: FinishTask): Promise<Finished> {
-  const segments = task.segments.toSorted((one, other) => one.facts.opened.at - other.facts.opened.at);
+  const segments = task.segments.toSorted(byTime);
   const found = findFinished(task.archive, task.recording, daysOf(segments));
   if (found !== undefined && verifyFiles(join(task.archive, found)).ok) {
     const metadata = readMetadata(join(task.archive, found));
-    return {
-      result: 'archived',
-      path: found,
-      metadata,
-      setAside: isPartial(metadata) ? segments.map(({ id }) => id) : [],
-    };
+    const setAside = isPartial(metadata) ? segments.map(({ id }) => id) : [];
+    if (!isOfMore(task, metadata)) return { result: 'archived', path: found, metadata, setAside };
   }
   const startsAt = (segments[0]?.facts.opened.at ?? 0) / 1000;
   const staging = await stageRecording(
@@ -67,6 +70,17 @@ export async function finishRecording(task: FinishTask): Promise<Finished> {
     await staging.discard().catch(() => undefined);
     throw thrown;
   }
+}
+
+function byTime(one: FinishableSegment, other: FinishableSegment): number {
+  return one.facts.opened.at - other.facts.opened.at || (one.id < other.id ? -1 : 1);
+}
+
+/** Whether the task has all that the recording in the archive was made of, and something else besides. */
+function isOfMore({ madeOf, segments }: FinishTask, { madeOf: before, segments: used }: Metadata): boolean {
+  if (before === madeOf) return false;
+  const present = new Set(segments.map(({ facts }) => facts.opened.segment));
+  return used.every(({ id }) => present.has(id));
 }
 
 /** The whole recording of a call in the archive, if there is one. */
@@ -94,31 +108,42 @@ function daysOf(segments: readonly FinishableSegment[]): number[] {
 }
 
 async function make(task: FinishTask, staging: Staging): Promise<Finished> {
-  const { segments, recording, call } = task;
-  const parts = segments.map(({ facts, captureFile }) => {
-    return { facts, captureFile, channels: bindChannels(facts) };
-  });
-  const made = await mixInFormat(parts, staging.directory, task.audio ?? {});
+  const { segments, recording, calls, madeOf } = task;
+  const binding = bindParties(segments, calls);
+  const { sides, lanes } = binding;
+  const plan = { sides, lanes: lanes.map((lane) => ({ ...lane, rankAt: (at: number) => rankAt(lane, at) })) };
+  const parts = segments.map((segment, index) => partOf(segment, binding.laneOf[index], calls));
+  const made = await mixInFormat(parts, staging.directory, task.audio ?? {}, plan);
   const { mixdown } = made;
   if (mixdown.startAt === undefined) {
     await staging.discard();
-    return withoutAudio(call, mixdown);
+    return withoutAudio(calls, mixdown);
   }
   const remarks = [
     ...partialReasons(task, mixdown).map((reason) => `${PARTIAL}${reason}`),
     ...task.remarks,
     ...(segments[0]?.facts.opened.imported?.remarks ?? []),
-    ...channelRemarks(mixdown),
+    ...channelRemarks(mixdown, binding),
     ...made.remarks,
   ];
   const size = await sizeOf(made.file);
   const facts = segments.map((segment) => segment.facts);
   const metadata = describeRecording({
-    ...{ id: recording, call, segments: facts, mixdown, size, remarks },
-    audio: { format: made.format, channels: task.audio?.channels ?? 'two' },
+    ...{ id: recording, calls, segments: facts, mixdown, size, remarks, madeOf, binding },
+    format: made.format,
   });
   const path = await staging.publish(metadata, await digestCaptures(segments));
   return { result: 'archived', path, metadata, setAside: toSetAside(segments, mixdown) };
+}
+
+function partOf(
+  { facts, captureFile }: FinishableSegment,
+  lanes: MixdownSegment['lanes'] = { a: 0, b: 1 },
+  calls: readonly PendingCall[],
+): MixdownSegment {
+  const { recording } = facts.opened.metadata ?? {};
+  const masked = maskOf(recording && recordingIdOf(recording), pausesOf(calls));
+  return { facts, captureFile, lanes, masked };
 }
 
 /** Of those that are there; for the others the recording has a remark. */
@@ -132,10 +157,11 @@ async function digestCaptures(segments: readonly FinishableSegment[]): Promise<C
   return digests;
 }
 
-function withoutAudio(call: PendingCall | undefined, mixdown: Mixdown): Finished {
+function withoutAudio(calls: readonly PendingCall[], mixdown: Mixdown): Finished {
   const { channels, unreadable, problems } = mixdown;
-  const packets = channels[0].packets + channels[1].packets;
-  const isUnanswered = eventOf(call, 'call.released')?.answered === false;
+  const packets = channels.reduce((sum, channel) => sum + channel.packets, 0);
+  const isUnanswered =
+    calls.length > 0 && calls.every((call) => eventOf(call, 'call.released')?.answered === false);
   if (isUnanswered && packets === 0 && unreadable.size === 0 && problems.length === 0)
     return { result: 'empty' };
   const reasons = [...unreadable.values(), ...problems];

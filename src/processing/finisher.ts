@@ -8,12 +8,15 @@ import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
-import type { Decision, PendingCall } from './consolidate.ts';
 import { failedRow, isPartial, rowOfMetadata } from './describe.ts';
 import { type FinishableSegment, type Finished, findArchived, type finishRecording } from './finish.ts';
 import { importedCall } from './imported-call.ts';
-import type { SegmentEntry, SpoolScan } from './spool-scan.ts';
+import { leavePointer } from './join-recordings.ts';
+import type { Decision, PendingCall } from './situation.ts';
+import type { SegmentEntry } from './spool-scan.ts';
+import type { Spools } from './spools.ts';
 
 /** Recordings that are made at the same time: more would only wait for the same disk. */
 const PARALLEL = 4;
@@ -25,7 +28,7 @@ export interface FinisherContext {
   archive: string;
   signingKey: string;
   catalog: CatalogWriter;
-  spool: SpoolScan;
+  spool: Spools;
   log: Logger;
   finish: typeof finishRecording;
   /** In which format recordings are archived, and what decodes other codecs than G.711. */
@@ -105,13 +108,14 @@ export class Finisher {
   /** Never rejects. */
   async #make(decision: FinishDecision): Promise<void> {
     const { archive, signingKey, spool, finish, log, audio } = this.#context;
-    const { recording, partial, remarks } = decision;
+    const { recording, partial, remarks, madeOf } = decision;
     const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
     if (segments.length < decision.segments.length) return;
-    const call = decision.call ?? importedCall(segments.map(({ facts }) => facts));
+    const imported = importedCall(segments.map(({ facts }) => facts));
+    const calls = decision.calls.length > 0 || imported === undefined ? decision.calls : [imported];
     try {
-      const task = { archive, signingKey, recording, call, segments, partial, remarks, audio };
-      await this.#conclude({ ...decision, call }, segments, await finish(task).catch(asFailure));
+      const task = { archive, signingKey, recording, calls, segments, partial, remarks, madeOf, audio };
+      await this.#conclude({ ...decision, calls }, segments, await finish(task).catch(asFailure));
       if (this.#retries.delete(recording))
         log.info({ recording }, 'the recording that had to wait is finished');
     } catch (thrown) {
@@ -124,25 +128,50 @@ export class Finisher {
     segments: FinishableSegment[],
     finished: Finished,
   ): Promise<void> {
-    const { recording, call } = decision;
-    if (finished.result === 'failed') this.fail(recording, call, segments, finished.reason);
-    else if (finished.result === 'archived') this.#commit(finished, decision.segments);
-    else return this.#drop(decision);
-    for (const id of decision.segments) await this.takeAway(id, isKept(finished, id));
+    const { recording, calls, madeOf } = decision;
+    const [call] = calls;
+    if (finished.result === 'empty') return this.#drop(decision);
+    if (finished.result === 'failed') {
+      this.fail(recording, call, segments, finished.reason, madeOf);
+      for (const id of decision.segments) await this.takeAway(id, true);
+      return;
+    }
+    const used = segments.filter(({ facts }) => isPartOf(facts, finished.metadata));
+    await this.#pointToIt(decision);
+    this.#commit(finished, used, decision);
+    for (const { id } of used) await this.takeAway(id, finished.setAside.includes(id));
   }
 
-  async #drop({ recording, call, segments }: FinishDecision): Promise<void> {
+  async #drop({ recording, calls, segments }: FinishDecision): Promise<void> {
     const { log, spool } = this.#context;
     for (const id of segments) await spool.remove(id);
-    log.info({ recording, call: call?.id }, 'nobody answered: there was nothing to record');
+    log.info({ recording, call: calls[0]?.id }, 'nobody answered: there was nothing to record');
   }
 
-  #commit({ metadata, path, setAside }: Extract<Finished, { result: 'archived' }>, ids: string[]): void {
+  /** What was archived before it turned out to be part of this one. */
+  async #pointToIt({ recording, joins }: FinishDecision): Promise<void> {
+    const { archive, signingKey, catalog, log } = this.#context;
+    for (const id of joins) {
+      const row = catalog.get(id);
+      if (row?.path === null || row?.path === undefined || row.id !== id) continue;
+      await leavePointer({ directory: archive, signingKey }, row.path, recording);
+      log.info({ recording: id, joinedInto: recording }, 'a recording is part of another one');
+    }
+  }
+
+  #commit(
+    { metadata, path, setAside }: Extract<Finished, { result: 'archived' }>,
+    segments: readonly FinishableSegment[],
+    { joins }: FinishDecision,
+  ): void {
     const { catalog, log } = this.#context;
     const row = rowOfMetadata(metadata, path);
-    const used = ids.map((id) => ({ id, isKept: setAside.includes(id) }));
+    const made = segments.map(({ id }) => ({ id, isKept: setAside.includes(id) }));
+    // One that was taken over was made of others, perhaps.
+    const used = [...segmentsOf(metadata), ...made];
+    const { madeOf } = metadata;
     catalog.transaction(() => {
-      catalog.putRecording(row, used, Date.now());
+      catalog.putRecording(row, used, Date.now(), { madeOf, joins });
       if (isPartial(metadata)) this.#raise('warning', row);
     });
     const { id: recording, state, duration } = row;
@@ -158,11 +187,11 @@ export class Finisher {
     const { archive, catalog, log } = this.#context;
     const found = findArchived(archive, recording, call);
     if (found === undefined) return this.fail(recording, call, [], reason);
-    catalog.putRecording(rowOfMetadata(found.metadata, found.path), segmentsOf(found.metadata), Date.now());
-    log.warn(
-      { recording, call: call.id, path: found.path },
-      'the catalog had lost a recording of the archive',
-    );
+    const { metadata, path } = found;
+    if (metadata.joinedInto !== undefined) return catalog.join(recording, metadata.joinedInto);
+    const making = { madeOf: metadata.madeOf, joins: metadata.joined ?? [] };
+    catalog.putRecording(rowOfMetadata(metadata, path), segmentsOf(metadata), Date.now(), making);
+    log.warn({ recording, call: call.id, path }, 'the catalog had lost a recording of the archive');
   }
 
   /** There is no audio where there should be: a row and an alarm say why. The segments are kept. */
@@ -171,10 +200,11 @@ export class Finisher {
     call: PendingCall | undefined,
     segments: readonly FinishableSegment[],
     reason: string,
+    madeOf?: string,
   ): void {
     const facts = segments.map((segment) => segment.facts);
     const ids = segments.map(({ id }) => id);
-    this.#enterFailure(failedRow(recording, call, facts, reason), ids);
+    this.#enterFailure(failedRow(recording, call, facts, reason), ids, madeOf);
   }
 
   /** The same for a segment whose facts nobody can read. */
@@ -184,11 +214,11 @@ export class Finisher {
     this.#enterFailure({ ...row, startTime: Math.floor(changedAt) }, [id]);
   }
 
-  #enterFailure(row: RecordingRow, segments: string[]): void {
+  #enterFailure(row: RecordingRow, segments: string[], madeOf?: string): void {
     const { catalog, log } = this.#context;
     const used = segments.map((id) => ({ id, isKept: true }));
     catalog.transaction(() => {
-      catalog.putRecording(row, used, Date.now());
+      catalog.putRecording(row, used, Date.now(), { madeOf });
       this.#raise('major', row);
     });
     log.error({ recording: row.id, segments, reason: row.reason }, 'recording failed');
@@ -204,7 +234,7 @@ export class Finisher {
     const { spool, log } = this.#context;
     try {
       if (kept) await spool.setAside(segment);
-      else await spool.remove(segment);
+      else await spool.keep(segment);
     } catch (thrown) {
       if (this.#stuck.has(segment)) return;
       this.#stuck.add(segment);
@@ -237,9 +267,9 @@ function asFailure(thrown: unknown): Finished {
   throw thrown;
 }
 
-function isKept(finished: Finished, segment: string): boolean {
-  if (finished.result === 'failed') return true;
-  return finished.result === 'archived' && finished.setAside.includes(segment);
+/** One that was taken over may have been made of less. */
+function isPartOf({ opened }: SegmentFacts, { segments }: Metadata): boolean {
+  return segments.some(({ id }) => id === opened.segment);
 }
 
 function segmentsOf(metadata: Metadata): UsedSegment[] {

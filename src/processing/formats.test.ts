@@ -53,7 +53,7 @@ function segmentOf(t: Test, datagrams: Datagram[], streams = [streamOf('a'), str
   writeFileSync(captureFile, captureOf(datagrams));
   const metadata = metadataOf(RECORDING, 'call');
   const facts = factsOf('s', { streams, metadata, closed: { at: T0 + SECONDS * 1e6 + 1e6 } });
-  return { folder, segment: { id: 's', facts, captureFile, channels: { a: 0, b: 1 } as const } };
+  return { folder, segment: { id: 's', facts, captureFile, lanes: { a: 0, b: 1 } as const } };
 }
 
 async function mix(
@@ -200,11 +200,14 @@ for (const { what, script, why } of BROKEN)
       archive: join(folder, 'archive'),
       signingKey: join(folder, 'signing-key.pem'),
       recording: RECORDING,
-      call: undefined,
+      calls: [],
       partial: [],
       remarks: [],
+      madeOf: 'm',
     };
-    const segments = [{ ...segment, directory: folder, size: 0, changedAt: 0, problem: undefined }];
+    const segments = [
+      { ...segment, directory: folder, source: 0, size: 0, changedAt: 0, problem: undefined },
+    ];
     const finished = await finishRecording({
       ...task,
       segments,
@@ -228,11 +231,12 @@ t.test('a recording in FLAC is whole, and told so', { skip }, async (t) => {
     archive: join(folder, 'archive'),
     signingKey: join(folder, 'signing-key.pem'),
     recording: RECORDING,
-    call: undefined,
+    calls: [],
     partial: [],
     remarks: [],
+    madeOf: 'm',
   };
-  const segments = [{ ...segment, directory: folder, size: 0, changedAt: 0, problem: undefined }];
+  const segments = [{ ...segment, directory: folder, source: 0, size: 0, changedAt: 0, problem: undefined }];
   const finished = await finishRecording({ ...task, segments, audio: { format: 'flac', channels: 'mixed' } });
   if (finished.result !== 'archived') return t.fail(JSON.stringify(finished));
   const directory = join(folder, 'archive', finished.path);

@@ -1,12 +1,13 @@
 // What lies in the spool: each segment's facts, read again only when they have grown.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { CAPTURE_FILE, FACTS_FILE, FAILED_FOLDER, parseFacts, type SegmentFacts } from '../spool/segment.ts';
 
 export interface SegmentEntry {
   id: string;
+  /** Whose spool it lies in; 0 is our own. */
+  source: number;
   directory: string;
   captureFile: string;
   /** Undefined while they cannot be understood; `problem` says why. */
@@ -20,10 +21,12 @@ export interface SegmentEntry {
 /** The segments of one spool directory. */
 export class SpoolScan {
   readonly #directory: string;
+  readonly #source: number;
   #entries = new Map<string, SegmentEntry>();
 
-  constructor(directory: string) {
+  constructor(directory: string, source = 0) {
     this.#directory = directory;
+    this.#source = source;
   }
 
   /** Looks again; segments in order of their names. Throws Node's system errors. */
@@ -58,31 +61,27 @@ export class SpoolScan {
   }
 
   #look(id: string): SegmentEntry | undefined {
-    const directory = join(this.#directory, id);
-    const file = join(directory, FACTS_FILE);
-    try {
-      const { size, mtimeMs } = statSync(file);
-      const known = this.#entries.get(id);
-      if (known?.size === size && known.changedAt === mtimeMs) return known;
-      return createEntry(id, directory, readFileSync(file, 'utf8'), size, mtimeMs);
-    } catch (thrown) {
-      if (systemCode(thrown) !== 'ENOENT') throw thrown;
-      return emptyEntry(id, directory);
-    }
+    return readEntry(this.#directory, id, this.#source, this.#entries.get(id));
   }
+}
 
-  /** Takes a segment that has become a recording out of the spool. */
-  async remove(id: string): Promise<void> {
-    await rm(join(this.#directory, id), { recursive: true, force: true });
-  }
-
-  /** Keeps a segment that could not be made into audio. */
-  async setAside(id: string): Promise<void> {
-    const folder = join(this.#directory, FAILED_FOLDER);
-    await mkdir(folder, { recursive: true, mode: 0o750 });
-    await rename(join(this.#directory, id), join(folder, id)).catch((thrown: unknown) => {
-      if (systemCode(thrown) !== 'ENOENT') throw thrown;
-    });
+/** @param known what the last look saw: it is the same when nothing has changed. Throws Node's system errors. */
+export function readEntry(
+  folder: string,
+  id: string,
+  source: number,
+  known?: SegmentEntry,
+): SegmentEntry | undefined {
+  const directory = join(folder, id);
+  const file = join(directory, FACTS_FILE);
+  try {
+    const { size, mtimeMs } = statSync(file);
+    if (known?.size === size && known.changedAt === mtimeMs) return known;
+    return { ...createEntry(id, directory, readFileSync(file, 'utf8'), size, mtimeMs), source };
+  } catch (thrown) {
+    if (systemCode(thrown) !== 'ENOENT') throw thrown;
+    const empty = emptyEntry(id, directory);
+    return empty && { ...empty, source };
   }
 }
 
@@ -92,7 +91,7 @@ function createEntry(
   text: string,
   size: number,
   changedAt: number,
-): SegmentEntry {
+): Omit<SegmentEntry, 'source'> {
   const parsed = parseFacts(text);
   const facts = 'facts' in parsed ? parsed.facts : undefined;
   const problem = 'problem' in parsed ? parsed.problem : undefined;
@@ -100,7 +99,7 @@ function createEntry(
 }
 
 /** A folder whose facts are not written yet, or never will be; gone when somebody else has just taken it away. */
-function emptyEntry(id: string, directory: string): SegmentEntry | undefined {
+function emptyEntry(id: string, directory: string): Omit<SegmentEntry, 'source'> | undefined {
   const found = statSync(directory, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
   const captureFile = join(directory, CAPTURE_FILE);

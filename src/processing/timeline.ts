@@ -5,7 +5,8 @@ import type { PayloadKind } from './stream-map.ts';
 
 /** One RTP packet of one party. */
 export interface PartyPacket {
-  channel: 0 | 1;
+  /** The lane, see window.ts; in a plain call the channel. */
+  channel: number;
   /** Arrival in microseconds since the timeline's origin. */
   at: number;
   ssrc: number;
@@ -57,7 +58,7 @@ class Channel {
  * arrives {@link LOOKAHEAD_US} after it, so what `place` gets is nearly but not wholly in order.
  */
 export class Timeline {
-  readonly #channels: [Channel, Channel] = [new Channel(), new Channel()];
+  readonly #channels: Channel[] = [];
   readonly #place: (packet: AudioPacket) => void;
   #now = Number.NEGATIVE_INFINITY;
 
@@ -67,7 +68,7 @@ export class Timeline {
 
   add(packet: PartyPacket): void {
     this.#now = Math.max(this.#now, packet.at);
-    const channel = this.#channels[packet.channel];
+    const channel = this.#of(packet.channel);
     const { counts } = channel;
     counts.packets += 1;
     const source = this.#sourceOf(channel, packet.ssrc);
@@ -105,18 +106,25 @@ export class Timeline {
   end(): void {
     this.#release(Number.POSITIVE_INFINITY);
     for (const channel of this.#channels) {
-      for (const ssrc of [...channel.sources.keys()]) this.#forget(channel, ssrc);
+      for (const ssrc of [...(channel?.sources.keys() ?? [])]) this.#forget(channel, ssrc);
     }
   }
 
   /** Complete after {@link end}. */
-  counts(channel: 0 | 1): ChannelCounts {
-    return this.#channels[channel].counts;
+  counts(channel: number): ChannelCounts {
+    return this.#of(channel).counts;
+  }
+
+  #of(index: number): Channel {
+    const channel = this.#channels[index] ?? new Channel();
+    this.#channels[index] = channel;
+    return channel;
   }
 
   #release(now: number): void {
-    for (const { sources } of this.#channels) {
-      for (const { clocks } of sources.values()) for (const clock of clocks.values()) clock.release(now);
+    for (const channel of this.#channels) {
+      for (const { clocks } of channel?.sources.values() ?? [])
+        for (const clock of clocks.values()) clock.release(now);
     }
   }
 

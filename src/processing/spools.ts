@@ -1,0 +1,146 @@
+// The spools of all sources, and what is kept of them for a while: what a recording was made of, so that it can be made anew.
+//
+//   STATE/spool/SEGMENT/           waits for its recording
+//   STATE/spool/failed/SEGMENT/    could not be made into audio, or not all of it: stays until the operator removes it
+//   STATE/finished/SEGMENT/        has become part of a recording
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdir, rename, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, systemCode } from '../errors.ts';
+import { FACTS_FILE, FAILED_FOLDER, parseFacts } from '../spool/segment.ts';
+import type { Source } from './sources.ts';
+import { readEntry, type SegmentEntry, SpoolScan } from './spool-scan.ts';
+
+/** With less of its disk free, nothing is kept that need not be. */
+const LEAST_FREE = 0.05;
+
+type Place = Pick<Source, 'number' | 'spool' | 'finished'>;
+
+export class Spools {
+  readonly #places: { place: Place; scan: SpoolScan }[];
+  /** Of the spools of other switches, by source. */
+  readonly problems = new Map<number, string>();
+
+  constructor(places: readonly Place[]) {
+    this.#places = places.map((place) => ({ place, scan: new SpoolScan(place.spool, place.number) }));
+  }
+
+  /** Looks again at what waits. Throws Node's system errors of our own spool; those of others are noted. */
+  refresh(): SegmentEntry[] {
+    return this.#places.flatMap(({ place, scan }) => {
+      try {
+        const found = scan.refresh();
+        this.problems.delete(place.number);
+        return found;
+      } catch (thrown) {
+        if (place.number === 0) throw thrown;
+        this.problems.set(place.number, `the spool ${place.spool} cannot be read: ${messageOf(thrown)}`);
+        return [];
+      }
+    });
+  }
+
+  /** As the last {@link refresh} saw them. */
+  entries(): SegmentEntry[] {
+    return this.#places.flatMap(({ scan }) => scan.entries());
+  }
+
+  /** One that waits, or one that is kept. */
+  get(id: string): SegmentEntry | undefined {
+    const waiting = this.#places.map(({ scan }) => scan.get(id)).find((entry) => entry !== undefined);
+    return waiting ?? this.#findKept(id);
+  }
+
+  /** Whether one that is done is still there. */
+  isKept(id: string): boolean {
+    return this.#findKept(id) !== undefined;
+  }
+
+  #findKept(id: string): SegmentEntry | undefined {
+    for (const { place } of this.#places)
+      for (const folder of [place.finished, join(place.spool, FAILED_FOLDER)])
+        if (existsSync(join(folder, id, FACTS_FILE))) return readEntry(folder, id, place.number);
+    return undefined;
+  }
+
+  #placeOf(id: string): Place | undefined {
+    return this.#places.find(({ scan }) => scan.get(id) !== undefined)?.place;
+  }
+
+  /** Takes a segment away that is of no use. */
+  async remove(id: string): Promise<void> {
+    const place = this.#placeOf(id);
+    if (place !== undefined) await rm(join(place.spool, id), { recursive: true, force: true });
+  }
+
+  /** Takes a segment that has become part of a recording out of the spool, and keeps it for a while. */
+  async keep(id: string): Promise<void> {
+    const place = this.#placeOf(id);
+    if (place === undefined) return;
+    try {
+      await mkdir(place.finished, { recursive: true, mode: 0o750 });
+      await rename(join(place.spool, id), join(place.finished, id));
+    } catch {
+      // Another file system, a full disk, a second copy of it: it need not be kept.
+      await this.remove(id);
+    }
+  }
+
+  /** Keeps a segment that could not be made into audio. */
+  async setAside(id: string): Promise<void> {
+    const place = this.#placeOf(id);
+    if (place === undefined) return;
+    const folder = join(place.spool, FAILED_FOLDER);
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+    await rename(join(place.spool, id), join(folder, id)).catch((thrown: unknown) => {
+      if (systemCode(thrown) !== 'ENOENT') throw thrown;
+    });
+  }
+
+  /**
+   * Removes what need not be kept any longer; all of it when the disk is nearly full.
+   * @param isNeeded whether the call is still known
+   * @param before milliseconds since 1970: what was kept later stays
+   * @returns how many segments were removed
+   */
+  async purge(isNeeded: (call: string | undefined) => boolean, before: number): Promise<number> {
+    let removed = 0;
+    for (const { place } of this.#places) {
+      const isFull = await isNearlyFull(place.finished);
+      for (const id of keptIn(place.finished)) {
+        const folder = join(place.finished, id);
+        if (!isFull && (statSync(folder, { throwIfNoEntry: false })?.ctimeMs ?? 0) > before) continue;
+        if (!isFull && isNeeded(callOf(folder))) continue;
+        await rm(folder, { recursive: true, force: true });
+        removed += 1;
+      }
+    }
+    return removed;
+  }
+}
+
+function keptIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function callOf(folder: string): string | undefined {
+  try {
+    const parsed = parseFacts(readFileSync(join(folder, FACTS_FILE), 'utf8'));
+    return 'facts' in parsed ? parsed.facts.opened.metadata?.call : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function isNearlyFull(folder: string): Promise<boolean> {
+  try {
+    const { bavail, blocks } = await statfs(folder);
+    return bavail < blocks * LEAST_FREE;
+  } catch {
+    return false;
+  }
+}
