@@ -13,6 +13,9 @@ export const archivedPartySchema = v.object({
   dn: v.optional(v.string()),
   /** The agent who was logged in on the DN. */
   agentId: v.optional(v.string()),
+  /** From and until when it was captured: a channel may have one party after the other. */
+  startTime: v.optional(v.string()),
+  stopTime: v.optional(v.string()),
 });
 
 /**

@@ -4,9 +4,10 @@
 // surely of the same party, and then the nearer one is heard and the other one fills its gaps.
 import type { ArchivedParty } from '../archive/metadata.ts';
 import type { Party, SegmentFacts, Stream } from '../spool/segment.ts';
-import { isSameParty, type Leg, overlap } from './legs.ts';
+import { isMirrorOf, isSameParty, type Leg, overlap, splitByMirror } from './legs.ts';
 import type { PendingCall } from './situation.ts';
 import type { Label } from './stream-map.ts';
+import { callKey, trunkLinks } from './trunk-links.ts';
 
 /** A segment, and whose it is. */
 export interface PlacedSegment {
@@ -24,12 +25,18 @@ export interface Lane {
   held: [from: number, to: number][];
 }
 
+/** The lane of a party from a time on: microseconds since 1970. */
+export interface LaneFrom {
+  from: number;
+  lane: number;
+}
+
 export interface Binding {
   /** Of each channel: 0 the agents' side, 1 the customers'. At least two. */
   sides: (0 | 1)[];
   lanes: Lane[];
-  /** By segment, in their order: the lane of each label. */
-  laneOf: Record<Label, number>[];
+  /** By segment, in their order: the lanes of each label, in the order of time. */
+  laneOf: Record<Label, LaneFrom[]>[];
   /** Everybody who had a channel, with the time of it. */
   parties: ArchivedParty[];
 }
@@ -50,19 +57,17 @@ export function bindChannels({ opened }: SegmentFacts): Record<Label, 0 | 1> {
  * @param segments in the order of time
  */
 export function bindParties(segments: readonly PlacedSegment[], calls: readonly PendingCall[] = []): Binding {
-  const legs = segments.map(legsOf);
-  const channels: Leg[][] = [[], []];
-  const [first] = segments;
-  if (first !== undefined) {
-    const bound = bindChannels(first.facts);
-    for (const leg of legs[0] ?? []) channels[bound[leg.label]]?.push(leg);
-  }
-  for (const pair of legs.slice(1)) for (const leg of inOrder(pair)) placeLeg(leg, channels);
+  const whole = segments.map(legsOf);
+  const links = trunkLinks(calls);
+  const pieces = whole.map((legs) => legs.flatMap((leg) => splitByMirror(leg, links, whole.flat())));
+  const channels = channelsOf(pieces, segments);
   const lanes: (Lane & { key: string })[] = [];
-  const laneOf = legs.map((pair) => {
-    const found: Record<Label, number> = { a: 0, b: 1 };
-    for (const leg of pair) found[leg.label] = laneIndex(leg, channelOf(leg, channels), lanes, calls);
-    return found;
+  const laneOf = pieces.map((legs): Binding['laneOf'][number] => {
+    const found = legs.map((leg): LaneFrom & { label: Label } => {
+      const lane = laneIndex(leg, channelOf(leg, channels), lanes, calls);
+      return { label: leg.label, from: leg.from, lane };
+    });
+    return { a: found.filter(({ label }) => label === 'a'), b: found.filter(({ label }) => label === 'b') };
   });
   return {
     sides: channels.map((members, channel) => sideOf(members, channel)),
@@ -72,13 +77,43 @@ export function bindParties(segments: readonly PlacedSegment[], calls: readonly 
   };
 }
 
+/** The legs on each channel. Those that another switch captured nearer come last, to where that one is. */
+function channelsOf(pieces: readonly Leg[][], segments: readonly PlacedSegment[]): Leg[][] {
+  const channels: Leg[][] = [[], []];
+  const [first] = segments;
+  const bound = first === undefined ? { a: 0, b: 1 } : bindChannels(first.facts);
+  const [legs = []] = pieces;
+  const begin = LABELS.flatMap((label) => legs.find((leg) => leg.label === label) ?? []);
+  for (const leg of begin) channels[bound[leg.label]]?.push(leg);
+  const rest = pieces.flatMap(inOrder).filter((leg) => !begin.includes(leg));
+  for (const leg of rest) if (leg.mirror === undefined) placeLeg(leg, channels);
+  placeMirrors(
+    rest.filter(({ mirror }) => mirror !== undefined),
+    channels,
+  );
+  return channels;
+}
+
+/** A chain of switches leads from one to the next. */
+function placeMirrors(legs: readonly Leg[], channels: Leg[][]): void {
+  const homeless = legs.filter((leg) => {
+    const home = channels.find((members) =>
+      members.some((member) => isMirrorOf(leg, member) && overlap(leg, member)),
+    );
+    home?.push(leg);
+    return home === undefined;
+  });
+  if (homeless.length < legs.length) return placeMirrors(homeless, channels);
+  for (const leg of homeless) placeLeg(leg, channels);
+}
+
 function legsOf({ facts, source }: PlacedSegment, segment: number): Leg[] {
   const { metadata, parties, streams, ngCallId, at } = facts.opened;
   const told = metadata?.parties ?? parties ?? streams.map(strangerOf);
   const unknown = LABELS.filter((label) => !told.some((party) => party.label === label));
   return [...told, ...unknown.map(nobody)].map((party): Leg => {
     const address = streams.find(({ label }) => label === party.label)?.address;
-    const call = `${source} ${metadata?.call ?? ngCallId}`;
+    const call = callKey({ id: metadata?.call ?? ngCallId, source });
     return { ...party, segment, source, call, address, from: at, to: facts.closed?.at ?? at };
   });
 }
@@ -137,7 +172,7 @@ export function rankAt({ rank, held }: Lane, at: number): number {
 }
 
 function holdsOf({ call, label }: Leg, calls: readonly PendingCall[]): [number, number][] {
-  const found = calls.find(({ id, source = 0 }) => `${source} ${id}` === call);
+  const found = calls.find((one) => callKey(one) === call);
   const spans: [number, number][] = [];
   for (const event of found?.events ?? []) {
     if (event.type === 'call.held' && event.label === label) spans.push([event.at, Number.POSITIVE_INFINITY]);
@@ -153,14 +188,20 @@ function sideOf(members: readonly Leg[], channel: number): 0 | 1 {
   return members.some(({ role }) => role === 'agent') ? 0 : 1;
 }
 
+/** A voice that another switch captured nearer has its name there. */
 function partiesOf(channels: readonly Leg[][]): ArchivedParty[] {
   return channels.flatMap((members, channel) => {
-    const parties = new Map<string, ArchivedParty>();
-    for (const { label, role, number, uri, name, dn, agentId } of members) {
-      const key = `${label} ${uri}`;
-      if (uri !== '' && !parties.has(key))
-        parties.set(key, { label, role, channel, number, uri, name, dn, agentId });
-    }
-    return [...parties.values()];
+    const named = members.filter(({ mirror, uri }) => mirror === undefined && uri !== '');
+    const parties = [...Map.groupBy(named, ({ uri, dn = '' }) => `${dn} ${uri}`).values()];
+    return parties.flatMap((legs) => partyOf(legs, channel) ?? []);
   });
+}
+
+function partyOf(legs: readonly Leg[], channel: number): ArchivedParty | undefined {
+  const [first] = legs;
+  if (first === undefined) return undefined;
+  const { label, role, number, uri, name, dn, agentId } = first;
+  const [from, to] = [Math.min(...legs.map((leg) => leg.from)), Math.max(...legs.map((leg) => leg.to))];
+  const [startTime, stopTime] = [from, to].map((at) => new Date(Math.floor(at / 1000)).toISOString());
+  return { label, role, channel, number, uri, name, dn, agentId, startTime, stopTime };
 }

@@ -9,7 +9,7 @@ import { readMetadata, verifyFiles } from '../archive/read.ts';
 import { findFinished, type Staging, sizeOf, stageRecording } from '../archive/write.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
-import { bindParties, rankAt } from './channels.ts';
+import { type Binding, bindParties, rankAt } from './channels.ts';
 import { channelRemarks, describeRecording, isPartial, PARTIAL } from './describe.ts';
 import { mixInFormat } from './mix-in-format.ts';
 import type { Mixdown, MixdownSegment } from './mixdown.ts';
@@ -138,12 +138,14 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
 
 function partOf(
   { facts, captureFile }: FinishableSegment,
-  lanes: MixdownSegment['lanes'] = { a: 0, b: 1 },
+  laneOf: Binding['laneOf'][number] = { a: [], b: [] },
   calls: readonly PendingCall[],
 ): MixdownSegment {
   const { recording } = facts.opened.metadata ?? {};
   const masked = maskOf(recording && recordingIdOf(recording), pausesOf(calls));
-  return { facts, captureFile, lanes, masked };
+  const [[a, ...laterA], [b, ...laterB]] = [laneOf.a, laneOf.b];
+  const lanes = { a: a?.lane ?? 0, b: b?.lane ?? 1 };
+  return { facts, captureFile, lanes, later: { a: laterA, b: laterB }, masked };
 }
 
 /** Of those that are there; for the others the recording has a remark. */

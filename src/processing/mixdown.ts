@@ -32,6 +32,8 @@ export interface MixdownSegment {
   captureFile: string;
   /** What binds the parties: by label the number of a lane. In a plain call lane 0 is heard left, 1 right. */
   lanes: Record<Label, number>;
+  /** Lanes that follow on that one, in the order of time, each from a time on: microseconds since 1970. */
+  later?: Record<Label, readonly { from: number; lane: number }[]>;
   /** When nothing of it may be heard, because the recording of another call of the conversation was paused: microseconds since 1970. */
   masked?: readonly (readonly [from: number, to: number])[];
 }
@@ -161,9 +163,10 @@ class Mixer {
   }
 
   /** What puts one datagram of the segment on the timeline. */
-  #taker({ facts, lanes, masked = [] }: MixdownSegment): CaptureReader['take'] {
+  #taker(segment: MixdownSegment): CaptureReader['take'] {
+    const { facts, masked = [] } = segment;
     const streams = new StreamMap(facts);
-    this.#quality.beginSegment([lanes.a, lanes.b]);
+    this.#quality.beginSegment(lanesOf(segment));
     const earliestAt = facts.opened.at - TOLERANCE_US;
     const latestAt = (facts.closed?.at ?? Number.POSITIVE_INFINITY) + TOLERANCE_US;
     return ({ at, destination: { port }, payload }) => {
@@ -171,10 +174,10 @@ class Mixer {
       if (masked.length > 0 && masked.some(([from, to]) => at >= from && at < to)) return;
       const label = streams.labelOf(port, at) ?? streams.controlLabelOf(port);
       if (label === undefined) return;
-      const channel = lanes[label];
+      const channel = laneAt(segment, label, at);
       const rtp = readRtp(payload);
       if (rtp === undefined)
-        return this.#quality.addReports(channel, at, payload, lanes[label === 'a' ? 'b' : 'a']);
+        return this.#quality.addReports(channel, at, payload, laneAt(segment, label === 'a' ? 'b' : 'a', at));
       const kind = streams.kindOf(label, rtp.payloadType);
       this.#quality.add({ ...rtp, at, channel, kind });
       this.#timeline.add({ ...rtp, at: at - this.#origin, channel, kind });
@@ -248,6 +251,15 @@ class Mixer {
     await setImmediate();
     this.#sliceEnd = performance.now() + SLICE_MS;
   }
+}
+
+function laneAt({ lanes, later }: MixdownSegment, label: Label, at: number): number {
+  return later?.[label].findLast(({ from }) => at >= from)?.lane ?? lanes[label];
+}
+
+function lanesOf({ lanes, later }: MixdownSegment): number[] {
+  const all = [lanes.a, lanes.b, ...[...(later?.a ?? []), ...(later?.b ?? [])].map(({ lane }) => lane)];
+  return [...new Set(all)];
 }
 
 function earliest(readers: readonly CaptureReader[]): CaptureReader | undefined {
