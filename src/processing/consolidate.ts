@@ -48,7 +48,7 @@ export interface Step {
 
 function decideConversation(calls: readonly PendingCall[], situation: Situation): Decision[] {
   const parts = partsOf(calls, situation);
-  const bare = parts.filter((part) => !isRecorded(part));
+  const bare = parts.filter((part) => !isRecorded(part)).toSorted(byRecording);
   const steps = [
     ...bare.map((part) => decideWithoutSegments(part, situation)),
     decideRecorded(parts, calls, situation),
@@ -69,6 +69,11 @@ function partsOf(calls: readonly PendingCall[], situation: Situation): Part[] {
       return { recording, call, segments, row, used: row === undefined ? [] : situation.usedBy(recording) };
     });
   });
+}
+
+/** The first one may turn out to have taken the others in. */
+function byRecording(one: Part, other: Part): number {
+  return one.recording < other.recording ? -1 : 1;
 }
 
 /** There is, or was, something to make a recording of. */

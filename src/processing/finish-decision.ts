@@ -46,7 +46,8 @@ export function finishParts(
   const madeOf = markOf(segments, partial, isOver ? calls : []);
   const [recording = '', ...joins] = [...new Set(parts.map((part) => part.recording))].toSorted();
   const row = parts.find((part) => part.recording === recording)?.row;
-  if (row?.madeOf === madeOf && fresh.length === 0) return { decisions: [], isOpen: false };
+  const isOne = parts.every((part) => part.recording === recording || part.row?.isJoined === true);
+  if (row?.madeOf === madeOf && fresh.length === 0 && isOne) return { decisions: [], isOpen: false };
   const finish = { recording, calls, segments, partial, remarks: [], madeOf, row };
   const canRepeat = used.every((id) => situation.isKept(id));
   // Nothing is made again of what an older grec, or nobody, knows the parts of.

@@ -48,7 +48,7 @@ interface Retry {
 export class Finisher {
   readonly #context: FinisherContext;
   #queue: FinishDecision[] = [];
-  readonly #active = new Map<string, { segments: string[]; work: Promise<void> }>();
+  readonly #active = new Map<string, { decision: FinishDecision; work: Promise<void> }>();
   readonly #retries = new Map<string, Retry>();
   /** Segments that cannot be taken out of the spool: told once. */
   readonly #stuck = new Set<string>();
@@ -68,14 +68,14 @@ export class Finisher {
   }
 
   isUsing(segment: string): boolean {
-    return [...this.#active.values()].some(({ segments }) => segments.includes(segment));
+    return [...this.#active.values()].some(({ decision }) => decision.segments.includes(segment));
   }
 
   /** Takes what is to be made, in place of what it was told before; starts what is due. */
   take(decisions: readonly FinishDecision[]): void {
-    this.#queue = decisions.filter(({ recording }) => {
-      if (this.#active.has(recording)) return false;
-      return (this.#retries.get(recording)?.notBefore ?? 0) <= performance.now();
+    this.#queue = decisions.filter((decision) => {
+      if (this.#isBusyWith(decision)) return false;
+      return (this.#retries.get(decision.recording)?.notBefore ?? 0) <= performance.now();
     });
     this.#startNext();
   }
@@ -95,14 +95,22 @@ export class Finisher {
     while (!this.#isStopping && this.#active.size < PARALLEL) {
       const next = this.#queue.shift();
       if (next === undefined) return;
-      if (this.#active.has(next.recording)) continue;
+      if (this.#isBusyWith(next)) continue;
       const work = this.#make(next).finally(() => {
         this.#active.delete(next.recording);
         if (this.#queue.length > 0) this.#startNext();
         else if (!this.#isStopping) this.#context.onIdle();
       });
-      this.#active.set(next.recording, { segments: next.segments, work });
+      this.#active.set(next.recording, { decision: next, work });
     }
+  }
+
+  /** Whether a recording is being made of the same conversation, as it was known before. */
+  #isBusyWith(decision: FinishDecision): boolean {
+    const names = new Set(namesOf(decision));
+    return [...this.#active.values()].some((active) =>
+      namesOf(active.decision).some((name) => names.has(name)),
+    );
   }
 
   /** Never rejects. */
@@ -137,8 +145,13 @@ export class Finisher {
       return;
     }
     const used = segments.filter(({ facts }) => isPartOf(facts, finished.metadata));
-    await this.#pointToIt(decision);
-    this.#commit(finished, used, decision);
+    const into = this.#context.catalog.get(recording);
+    // A catalog that was lost has just learnt from the archive that it is part of another one.
+    if (into !== undefined && into.id !== recording) await this.#leavePointer(finished.path, into.id);
+    else {
+      await this.#pointToIt(decision);
+      this.#commit(finished, used, decision);
+    }
     for (const { id } of used) await this.takeAway(id, finished.setAside.includes(id));
   }
 
@@ -150,13 +163,16 @@ export class Finisher {
 
   /** What was archived before it turned out to be part of this one. */
   async #pointToIt({ recording, joins }: FinishDecision): Promise<void> {
-    const { archive, signingKey, catalog, log } = this.#context;
     for (const id of joins) {
-      const row = catalog.get(id);
-      if (row?.path === null || row?.path === undefined || row.id !== id) continue;
-      await leavePointer({ directory: archive, signingKey }, row.path, recording);
-      log.info({ recording: id, joinedInto: recording }, 'a recording is part of another one');
+      const row = this.#context.catalog.get(id);
+      if (row?.id === id && row.path !== null) await this.#leavePointer(row.path, recording);
     }
+  }
+
+  async #leavePointer(path: string, joinedInto: string): Promise<void> {
+    const { archive, signingKey, log } = this.#context;
+    await leavePointer({ directory: archive, signingKey }, path, joinedInto);
+    log.info({ path, joinedInto }, 'a recording is part of another one');
   }
 
   #commit(
@@ -169,9 +185,9 @@ export class Finisher {
     const made = segments.map(({ id }) => ({ id, isKept: setAside.includes(id) }));
     // One that was taken over was made of others, perhaps.
     const used = [...segmentsOf(metadata), ...made];
-    const { madeOf } = metadata;
+    const { madeOf, joined = [] } = metadata;
     catalog.transaction(() => {
-      catalog.putRecording(row, used, Date.now(), { madeOf, joins });
+      catalog.putRecording(row, used, Date.now(), { madeOf, joins: [...joins, ...joined] });
       if (isPartial(metadata)) this.#raise('warning', row);
     });
     const { id: recording, state, duration } = row;
@@ -185,6 +201,7 @@ export class Finisher {
    */
   failUnlessArchived(recording: string, call: PendingCall, reason: string): void {
     const { archive, catalog, log } = this.#context;
+    if (catalog.making(recording) !== undefined) return;
     const found = findArchived(archive, recording, call);
     if (found === undefined) return this.fail(recording, call, [], reason);
     const { metadata, path } = found;
@@ -265,6 +282,10 @@ function asFailure(thrown: unknown): Finished {
   if (thrown instanceof GrecError && (thrown.code === 'AUDIO_UNDECODABLE' || thrown.code === 'SPOOL_INVALID'))
     return { result: 'failed', reason: thrown.message };
   throw thrown;
+}
+
+function namesOf({ recording, joins, segments }: FinishDecision): string[] {
+  return [recording, ...joins, ...segments];
 }
 
 /** One that was taken over may have been made of less. */

@@ -166,7 +166,7 @@ class Mixer {
   #taker(segment: MixdownSegment): CaptureReader['take'] {
     const { facts, masked = [] } = segment;
     const streams = new StreamMap(facts);
-    this.#quality.beginSegment(lanesOf(segment));
+    let isBegun = false;
     const earliestAt = facts.opened.at - TOLERANCE_US;
     const latestAt = (facts.closed?.at ?? Number.POSITIVE_INFINITY) + TOLERANCE_US;
     return ({ at, destination: { port }, payload }) => {
@@ -174,6 +174,8 @@ class Mixer {
       if (masked.length > 0 && masked.some(([from, to]) => at >= from && at < to)) return;
       const label = streams.labelOf(port, at) ?? streams.controlLabelOf(port);
       if (label === undefined) return;
+      if (!isBegun) this.#quality.beginSegment(lanesOf(segment));
+      isBegun = true;
       const channel = laneAt(segment, label, at);
       const rtp = readRtp(payload);
       if (rtp === undefined)

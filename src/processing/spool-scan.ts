@@ -49,6 +49,11 @@ export class SpoolScan {
     return this.#entries.get(id);
   }
 
+  /** It is not there any more. */
+  forget(id: string): void {
+    this.#entries.delete(id);
+  }
+
   #names(): string[] {
     try {
       const found = readdirSync(this.#directory, { withFileTypes: true });

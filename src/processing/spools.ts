@@ -45,10 +45,9 @@ export class Spools {
     return this.#places.flatMap(({ scan }) => scan.entries());
   }
 
-  /** One that waits, or one that is kept. */
+  /** One that is kept, whatever else came by its name; or one that waits. */
   get(id: string): SegmentEntry | undefined {
-    const waiting = this.#places.map(({ scan }) => scan.get(id)).find((entry) => entry !== undefined);
-    return waiting ?? this.#findKept(id);
+    return this.#findKept(id) ?? this.#places.flatMap(({ scan }) => scan.get(id) ?? [])[0];
   }
 
   /** Whether one that is done is still there. */
@@ -63,32 +62,35 @@ export class Spools {
     return undefined;
   }
 
-  #placeOf(id: string): Place | undefined {
-    return this.#places.find(({ scan }) => scan.get(id) !== undefined)?.place;
+  /** Where it waits, for the last time: it leaves the spool. */
+  #leave(id: string): Place | undefined {
+    const found = this.#places.find(({ scan }) => scan.get(id) !== undefined);
+    found?.scan.forget(id);
+    return found?.place;
   }
 
   /** Takes a segment away that is of no use. */
   async remove(id: string): Promise<void> {
-    const place = this.#placeOf(id);
-    if (place !== undefined) await rm(join(place.spool, id), { recursive: true, force: true });
+    const place = this.#leave(id);
+    if (place !== undefined) await removeFolder(join(place.spool, id));
   }
 
   /** Takes a segment that has become part of a recording out of the spool, and keeps it for a while. */
   async keep(id: string): Promise<void> {
-    const place = this.#placeOf(id);
+    const place = this.#leave(id);
     if (place === undefined) return;
     try {
       await mkdir(place.finished, { recursive: true, mode: 0o750 });
       await rename(join(place.spool, id), join(place.finished, id));
     } catch {
       // Another file system, a full disk, a second copy of it: it need not be kept.
-      await this.remove(id);
+      await removeFolder(join(place.spool, id));
     }
   }
 
   /** Keeps a segment that could not be made into audio. */
   async setAside(id: string): Promise<void> {
-    const place = this.#placeOf(id);
+    const place = this.#leave(id);
     if (place === undefined) return;
     const folder = join(place.spool, FAILED_FOLDER);
     await mkdir(folder, { recursive: true, mode: 0o750 });
@@ -111,12 +113,16 @@ export class Spools {
         const folder = join(place.finished, id);
         if (!isFull && (statSync(folder, { throwIfNoEntry: false })?.ctimeMs ?? 0) > before) continue;
         if (!isFull && isNeeded(callOf(folder))) continue;
-        await rm(folder, { recursive: true, force: true });
+        await removeFolder(folder);
         removed += 1;
       }
     }
     return removed;
   }
+}
+
+function removeFolder(folder: string): Promise<void> {
+  return rm(folder, { recursive: true, force: true });
 }
 
 function keptIn(folder: string): string[] {
