@@ -10,7 +10,7 @@ import { showMediaServer } from '../config-media.ts';
  * every default is written out.
  */
 export function printConfig(config: Config): string {
-  const { state, sip, media, mediad, recording, archive, trunk, log, control } = config;
+  const { state, sip, media, mediad, recording, processing, archive, trunk, log, control } = config;
   return stringify({
     state: { ...state, directory: config.paths.state },
     log,
@@ -32,6 +32,7 @@ export function printConfig(config: Config): string {
       ports: `${mediad.ports.first}-${mediad.ports.last}`,
     },
     recording: { ...recording, ...toneOf(config) },
+    processing: { ...processing, also: config.paths.others },
     archive: { ...archive, directory: config.paths.archive, 'signing-key': config.paths.signingKey },
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),

@@ -1,8 +1,9 @@
 // One conversation is one recording, whoever recorded it and in whatever order it becomes known.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { recordingIdOfSegment } from '../archive/ids.ts';
 import { readMetadata } from '../archive/read.ts';
 import { verifyArchive } from '../archive/verify.ts';
 import { openCatalogReader } from '../catalog/catalog.ts';
@@ -47,6 +48,7 @@ function bench(t: Test, settings = '') {
   return {
     config,
     clock,
+    states,
     /** What each switch has, or those of its segments. */
     reveal(story: Story, source: 0 | 1, only = story.segments.map(({ id }) => id)) {
       for (const journal of story.journals)
@@ -151,3 +153,73 @@ t.test(
     t.match(await verifyArchive({ archive: it.config.paths.archive }), { findings: [] });
   },
 );
+
+t.test('another switch that cannot be reached holds nothing up, and catches up', async (t) => {
+  const it = bench(t);
+  const story = attendedTransfer();
+  const [, two = ''] = it.states;
+  writeFileSync(two, 'a file where the directory should be');
+  it.reveal(story, 0);
+  const sync = await it.start();
+  t.match(await sync(), { recordings: 1, problem: /the spool .*two.*spool cannot be read|null/ });
+  t.match(it.rows(), [{ id: RECORDINGS.customers, state: 'complete' }]);
+  rmSync(two);
+  it.reveal(story, 1);
+  t.match(await sync(), { problem: null });
+  await sync();
+  t.match(readMetadata(it.folderOf(it.rows()[0]?.path)), { segments: { length: 4 } });
+});
+
+t.test('a call over a trunk waits a moment for the other switch, and no call for nothing', async (t) => {
+  const it = bench(t, 'processing.wait = 30\n');
+  it.reveal(attendedTransfer(), 0);
+  const sync = await it.start();
+  await sync();
+  t.same(it.rows(), []);
+  it.clock.now = END + 31_000_000;
+  await sync();
+  t.match(it.rows(), [{ id: RECORDINGS.customers }]);
+});
+
+t.test('a part that comes when nothing is kept any more becomes a recording of its own', async (t) => {
+  const it = bench(t, 'processing.late = 0\n');
+  const story = attendedTransfer();
+  it.reveal(story, 0, ['seg-1', 'seg-2']);
+  const sync = await it.start();
+  await sync();
+  await sync();
+  t.match(it.rows(), [{ id: RECORDINGS.customers, state: 'partial' }]);
+  t.same(readdirSync(join(it.states[0] ?? '', 'finished')), []);
+  it.clock.now += 61_000_000;
+  it.place(story, 0, ['seg-3']);
+  await sync();
+  const own = recordingIdOfSegment('seg-3');
+  t.match(
+    it
+      .rows()
+      .map(({ id }) => id)
+      .toSorted(),
+    [RECORDINGS.customers, own].toSorted(),
+  );
+});
+
+t.test('nothing is heard of a pause, whichever switch captured it', async (t) => {
+  const it = bench(t);
+  const story = attendedTransfer();
+  const [here] = story.journals;
+  const asked = { call: CALLS.customers, recording: RECORDINGS.customers, reason: 'asked' };
+  const event = (type: string, seconds: number, seq: number) =>
+    `${JSON.stringify({ seq, at: T0 + seconds * 1e6, daemon: 'grec-sipd', type, ...asked })}\n`;
+  const count = here?.lines.length ?? 0;
+  here?.lines.push(event('recording.paused', 4.5, count + 1), event('recording.resumed', 5, count + 2));
+  // The media server of the first switch closed its segment, and began another one.
+  it.reveal(story, 0, ['seg-1', 'seg-2']);
+  it.reveal(story, 1);
+  const sync = await it.start();
+  await sync();
+  const [row] = it.rows();
+  const channels = channelsOf(join(it.folderOf(row?.path), 'audio.wav'));
+  const [from, to] = [4.52 * 8000, 4.98 * 8000];
+  t.ok(channels.every((channel) => channel.subarray(from, to).every((sample) => sample === 0)));
+  t.ok(channels.some((channel) => channel.subarray(5.1 * 8000, 5.5 * 8000).some((sample) => sample !== 0)));
+});

@@ -81,7 +81,8 @@ function joinedOf(id: string, segments: readonly SegmentFacts[]): string[] | und
     opened.metadata === undefined ? [] : [recordingIdOf(opened.metadata.recording)],
   );
   const others = [...new Set(ids)].filter((other) => other !== id).toSorted();
-  return others.length === 0 ? undefined : others;
+  // A segment that came too late has a recording beside the one that it names.
+  return others.length === 0 || !ids.includes(id) ? undefined : others;
 }
 
 /** The conversation that the calls were part of in the end. */
