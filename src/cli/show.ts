@@ -141,19 +141,20 @@ function describeParties(metadata: Metadata): string[] {
         ? 'no audio'
         : `${quality.codec}, ${quality.packets} packets, ${quality.lost} lost, audio ${(quality.audioMs / 1000).toFixed(2)} s`;
     const name = party.name === undefined ? '' : ` ${party.name}`;
-    return [
-      party.channel === 0 ? 'left' : 'right',
-      `${party.role} ${party.number}${name}, ${party.uri}; ${heard}`,
-    ];
+    return [channelName(party.channel), `${party.role} ${party.number}${name}, ${party.uri}; ${heard}`];
   });
   return ['', ...renderPairs(lines)];
+}
+
+function channelName(channel: number): string {
+  return ['left', 'right'][channel] ?? `channel ${channel + 1}`;
 }
 
 /** What was measured of each channel; what nothing is known of is left out. */
 function describeQuality({ quality }: Metadata): string[] {
   const lines = quality.flatMap((one): [string, string][] => {
     const told = qualityWords(one);
-    return told.length === 0 ? [] : [[one.channel === 0 ? 'left' : 'right', told.join(', ')]];
+    return told.length === 0 ? [] : [[channelName(one.channel), told.join(', ')]];
   });
   return lines.length === 0 ? [] : ['', 'quality', ...renderPairs(lines, '  ')];
 }
