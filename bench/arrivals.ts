@@ -22,7 +22,7 @@ try {
     const outcome = await play(join(directory, 'run'), story, shuffled(story, seeded(seed)));
     if (isDeepStrictEqual(outcome, expected)) continue;
     different.push(seed);
-    process.stdout.write(`seed ${seed}: ${JSON.stringify(outcome)}\n`);
+    process.stdout.write(`seed ${seed}: ${JSON.stringify(outcome).slice(0, 2000)}\n`);
   }
 } finally {
   rmSync(directory, { recursive: true, force: true });

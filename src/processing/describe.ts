@@ -158,7 +158,9 @@ export function failedRow(
 /** The decision that this recording came from: the last one for recording before it began, else the first one. */
 function decisionOn(id: string, calls: readonly PendingCall[]) {
   const isNamed = ({ events }: PendingCall) => events.some((event) => namesRecording(event, id));
-  const { events } = calls.find(isNamed) ?? calls[0] ?? { events: [] };
+  const call = calls.find(isNamed) ?? calls[0];
+  // The media server is told of it after the decision, and may be heard before.
+  const events = (call?.events ?? []).filter(({ daemon }) => daemon !== 'grec-mediad');
   const begun = events.findIndex((event) => namesRecording(event, id));
   const before = begun < 0 ? events : events.slice(0, begun);
   const decisions = before.filter((event) => event.type === 'recording.decided');
