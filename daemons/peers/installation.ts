@@ -11,6 +11,7 @@ import { type DaemonsRunning, startDaemons } from '../../src/cli/daemons-runner.
 import { type Config, type DaemonName, loadConfig, socketOf } from '../../src/config.ts';
 import { askDaemon } from '../../src/control.ts';
 import type { SrtpWord } from '../../src/dn-settings.ts';
+import { requireValidDocuments } from '../../src/testing/archived-documents.ts';
 import { makeCertificate, type TestCertificate } from '../../src/testing/certificate.ts';
 
 const DAEMONS = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -100,7 +101,11 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
     askDaemon(daemon, socketOf(config, daemon), method, path, body);
   const stop = async () => {
     await daemons.stop();
-    rmSync(directory, { recursive: true, force: true });
+    try {
+      requireValidDocuments(config.paths.archive);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   };
   try {
     await daemons.ready;

@@ -92,7 +92,7 @@ t.test('start, pause, resume and stop in a call that goes on', { timeout: 60_000
   }
   const metadata = v.parse(metadataSchema, JSON.parse(readFileSync(archived(row, 'metadata.json'), 'utf8')));
   t.match(
-    metadata.eventHistory.filter(({ event }) => /paused|resumed|stopped/.test(event)),
+    metadata.events?.filter(({ event }) => /paused|resumed|stopped/.test(event)),
     [
       { event: 'recording.paused', by: 'test', reason: 'card number' },
       { event: 'recording.resumed' },

@@ -1,6 +1,6 @@
 // `grec show`: one recording, in full.
 
-import type { ChannelQuality, Metadata } from '../archive/metadata.ts';
+import { type ChannelQuality, journaledEvents, type Metadata } from '../archive/metadata.ts';
 import { readMetadata, type Verification, verifyFiles } from '../archive/read.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { messageOf } from '../errors.ts';
@@ -180,8 +180,9 @@ function qualityWords(quality: ChannelQuality): string[] {
 }
 
 function describeEvents(metadata: Metadata, row: RecordingRow): string[] {
-  if (metadata.eventHistory.length === 0) return [];
-  const lines = metadata.eventHistory.map((entry): [string, string] => {
+  const events = journaledEvents(metadata);
+  if (events.length === 0) return [];
+  const lines = events.map((entry): [string, string] => {
     const offset = (Date.parse(entry.occurredAt) - row.startTime) / 1000;
     const { occurredAt: _at, event, ...rest } = entry;
     const details = Object.entries(rest)

@@ -10,6 +10,7 @@ import { openCatalogReader } from '../catalog/catalog.ts';
 import { loadConfig } from '../config.ts';
 import { silentLogger } from '../log.ts';
 import { MULAW_TO_LINEAR } from '../rtp/g711.ts';
+import { requireValidDocuments } from '../testing/archived-documents.ts';
 import { T0, toneByte } from './fixtures/segments.ts';
 import {
   appendJournal,
@@ -37,6 +38,7 @@ function bench(t: Test, settings = '') {
   const daemons: Awaited<ReturnType<typeof startProcessor>>[] = [];
   t.teardown(async () => {
     for (const daemon of daemons) await daemon.stop();
+    requireValidDocuments(config.paths.archive);
     rmSync(directory, { recursive: true, force: true });
   });
   const ask = <T>(question: (catalog: ReturnType<typeof openCatalogReader>) => T): T => {

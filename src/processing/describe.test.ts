@@ -21,6 +21,7 @@ const mixdown: Mixdown = {
   frames: 8000,
   channels: [channel(), channel()],
   fileChannels: 2,
+  heard: { keys: [], codecs: [] },
   problems: [],
   decoding: new Map(),
   unreadable: new Map(),
@@ -51,7 +52,7 @@ t.test('parties, Call-ID and pauses are told', async (t) => {
       { role: 'customer', channel: 1, number: '100' },
     ],
     segments: [{ id: 's', ngCallId: 'ng' }],
-    eventHistory: [
+    events: [
       { event: 'recording.paused', occurredAt: at(1_000_000), by: 'ng' },
       { event: 'recording.resumed', occurredAt: at(3_000_000) },
     ],

@@ -8,6 +8,8 @@ import type { JournalEvent } from '../spool/events.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import { VERSION } from '../version.ts';
 import { type Binding, bindParties } from './channels.ts';
+import { describeDecision, describeFile, describeHeard, iso, masksOf } from './describe-parts.ts';
+import { eventHistory } from './event-history.ts';
 import { type Mixdown, type MixdownChannel, SAMPLE_RATE } from './mixdown.ts';
 import { eventOf, type PendingCall } from './situation.ts';
 
@@ -24,6 +26,8 @@ export interface Described {
   /** See `Decision`. */
   madeOf: string;
   binding: Binding;
+  /** The name of each segment's switch. */
+  switches?: readonly (string | undefined)[];
   /** WAV by default. */
   format?: AudioFormat;
 }
@@ -38,9 +42,8 @@ export function describeRecording(described: Described): Metadata {
   const duration = Math.round((mixdown.frames * 1000) / SAMPLE_RATE);
   const decided = decisionOn(id, calls);
   const ordered = segments.flatMap(({ opened }) => opened.metadata ?? [])[0];
-  const file = { sampleRate: SAMPLE_RATE, channels: mixdown.fileChannels, duration, size };
-  return {
-    version: 1,
+  const agent = parties.find(({ role }) => role === 'agent');
+  const named = {
     id,
     sessionId: sessionOf(calls, segments),
     callUuids: callsOf(calls, segments),
@@ -51,17 +54,25 @@ export function describeRecording(described: Described): Metadata {
     startTime: iso(start * 1000),
     stopTime: iso((Math.floor(start) + duration) * 1000),
     duration,
-    recordDn: decided?.dn ?? parties.find(({ role }) => role === 'agent')?.dn,
-    agentId: decided?.agentId ?? parties.find(({ role }) => role === 'agent')?.agentId,
+    recordDn: decided?.dn ?? agent?.dn,
+    agentId: decided?.agentId ?? agent?.agentId,
+  };
+  const file = { sampleRate: SAMPLE_RATE, channels: mixdown.fileChannels, duration, size };
+  return {
+    version: 1,
+    ...named,
     fileName: ordered?.fileName,
     retention: ordered?.retention,
-    decision: decided && { reason: decided.reason, side: decided.side },
+    decision: decided && describeDecision(decided),
     attachedData: attachedData(calls),
     parties,
-    mediaFiles: [{ ...audioKind(format), ...file }],
+    mediaFiles: [describeFile({ ...audioKind(format), ...file }, named)],
     quality: describeLanes(binding, mixdown),
-    segments: segments.map(describeSegment),
-    eventHistory: [...describeEvents(calls), ...segments.flatMap(describePauses)],
+    segments: segments.map((segment, index) => describeSegment(segment, described.switches?.[index])),
+    masked: masksOf(calls),
+    ...describeHeard(binding, mixdown),
+    eventHistory: eventHistory(calls),
+    events: [...describeEvents(calls), ...segments.flatMap(describePauses)],
     remarks,
     software: `grec ${VERSION}`,
     madeOf,
@@ -217,11 +228,18 @@ function channelName(channel: number): string {
   return ['left channel', 'right channel'][channel] ?? `channel ${channel + 1}`;
 }
 
-function describeSegment({ opened, closed }: SegmentFacts): Metadata['segments'][number] {
+function describeSegment(
+  { opened, closed }: SegmentFacts,
+  from: string | undefined,
+): Metadata['segments'][number] {
+  const { metadata } = opened;
   return {
     id: opened.segment,
     host: opened.host,
-    ngCallId: opened.metadata === undefined ? opened.ngCallId : undefined,
+    switch: from,
+    recording: metadata?.recording,
+    callUUID: metadata?.call,
+    ngCallId: metadata === undefined ? opened.ngCallId : undefined,
     startTime: iso(opened.at),
     stopTime: iso(closed?.at ?? opened.at),
     reason: closed?.reason ?? 'open',
@@ -229,7 +247,7 @@ function describeSegment({ opened, closed }: SegmentFacts): Metadata['segments']
 }
 
 /** What the media server says is in the segments. */
-function describeEvents(calls: readonly PendingCall[]): Metadata['eventHistory'] {
+function describeEvents(calls: readonly PendingCall[]): NonNullable<Metadata['events']> {
   const told = eventsOf(calls).filter(({ daemon }) => daemon !== 'grec-mediad');
   return told.map(({ seq: _, at, daemon: __, type, ...rest }) => {
     return { occurredAt: iso(at), event: type, ...rest };
@@ -237,14 +255,9 @@ function describeEvents(calls: readonly PendingCall[]): Metadata['eventHistory']
 }
 
 /** Of a segment with no switch of ours, whose journal would tell who asked for it. */
-function describePauses({ opened, pauses }: SegmentFacts): Metadata['eventHistory'] {
+function describePauses({ opened, pauses }: SegmentFacts): NonNullable<Metadata['events']> {
   if (opened.metadata !== undefined) return [];
   return pauses.map(({ type, at }) => {
     return { occurredAt: iso(at), event: `recording.${type}`, by: 'ng', ngCallId: opened.ngCallId };
   });
-}
-
-/** @param micros microseconds since 1970 */
-function iso(micros: number): string {
-  return new Date(Math.floor(micros / 1000)).toISOString();
 }

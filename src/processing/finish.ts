@@ -34,6 +34,8 @@ export interface FinishTask {
   /** Why it is not the whole call, as far as is known before. */
   partial: readonly string[];
   remarks: readonly string[];
+  /** The names of the switches, by source. */
+  switches?: readonly string[];
   /** In which format it is archived, and what decodes other codecs than G.711. */
   audio?: AudioSetting;
 }
@@ -131,6 +133,7 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
   const metadata = describeRecording({
     ...{ id: recording, calls, segments: facts, mixdown, size, remarks, madeOf, binding },
     format: made.format,
+    switches: segments.map(({ source }) => task.switches?.[source]),
   });
   const path = await staging.publish(metadata, await digestCaptures(segments));
   return { result: 'archived', path, metadata, setAside: toSetAside(segments, mixdown) };

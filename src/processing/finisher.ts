@@ -31,6 +31,8 @@ export interface FinisherContext {
   spool: Spools;
   log: Logger;
   finish: typeof finishRecording;
+  /** The names of the switches, by source. */
+  switches: readonly string[];
   /** In which format recordings are archived, and what decodes other codecs than G.711. */
   audio: AudioSetting;
   /** Milliseconds before the first repetition of what failed; doubled each time. */
@@ -115,14 +117,15 @@ export class Finisher {
 
   /** Never rejects. */
   async #make(decision: FinishDecision): Promise<void> {
-    const { archive, signingKey, spool, finish, log, audio } = this.#context;
+    const { archive, signingKey, spool, finish, log, audio, switches } = this.#context;
     const { recording, partial, remarks, madeOf } = decision;
     const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
     if (segments.length < decision.segments.length) return;
     const imported = importedCall(segments.map(({ facts }) => facts));
     const calls = decision.calls.length > 0 || imported === undefined ? decision.calls : [imported];
     try {
-      const task = { archive, signingKey, recording, calls, segments, partial, remarks, madeOf, audio };
+      const made = { recording, calls, segments, partial, remarks, madeOf };
+      const task = { archive, signingKey, audio, switches, ...made };
       await this.#conclude({ ...decision, calls }, segments, await finish(task).catch(asFailure));
       if (this.#retries.delete(recording))
         log.info({ recording }, 'the recording that had to wait is finished');

@@ -7,10 +7,7 @@ import type { JournalEvent } from '../spool/events.ts';
 import { createJournalReader, type JournalProblem, type JournalReader } from '../spool/journal-reader.ts';
 import { KnownCalls } from './known-calls.ts';
 import type { PendingCall } from './situation.ts';
-import { journalKey, type Source } from './sources.ts';
-
-/** Whose journals tell of calls and recordings. */
-export const JOURNALS = ['grec-sipd', 'grec-mediad'] as const;
+import { JOURNALS, journalKey, type Source } from './sources.ts';
 
 const BATCH = 500;
 /** No call has these names. */

@@ -10,6 +10,7 @@ import type { SegmentFacts } from '../spool/segment.ts';
 import { type AudioFile, type AudioSetting, openAudioFile } from './audio-file.ts';
 import { type CaptureReader, openReader, overlapping } from './capture-reader.ts';
 import { Decoders, isCoded } from './decoders.ts';
+import { HeardWords } from './heard-words.ts';
 import { type MeasuredQuality, QualityMeter } from './quality.ts';
 import type { AudioPacket } from './rtp-clock.ts';
 import { type Label, StreamMap } from './stream-map.ts';
@@ -69,6 +70,7 @@ export interface Mixdown {
   channels: [MixdownChannel, MixdownChannel, ...MixdownChannel[]];
   /** How many channels the file has. */
   fileChannels: number;
+  heard: Pick<HeardWords, 'keys' | 'codecs'>;
   /** What is wrong with captures that could be read in part, in words. */
   problems: string[];
   /** Why packets of an encoding could not be decoded, as far as more is known than that there is no decoder. */
@@ -112,6 +114,7 @@ class Mixer {
   readonly #timeline: Timeline;
   readonly #decoders: Decoders;
   readonly #quality = new QualityMeter();
+  readonly #heard = new HeardWords();
   readonly #problems: string[] = [];
   readonly #unreadable = new Map<string, string>();
   #placed: AudioPacket[] = [];
@@ -182,6 +185,7 @@ class Mixer {
         return this.#quality.addReports(channel, at, payload, laneAt(segment, label === 'a' ? 'b' : 'a', at));
       const kind = streams.kindOf(label, rtp.payloadType);
       this.#quality.add({ ...rtp, at, channel, kind });
+      this.#heard.add({ ...rtp, at, channel, kind });
       this.#timeline.add({ ...rtp, at: at - this.#origin, channel, kind });
     };
   }
@@ -216,6 +220,7 @@ class Mixer {
       frames: this.#frames,
       channels: [left ?? this.#channel(0), right ?? this.#channel(1), ...more],
       fileChannels: this.output?.channels ?? 0,
+      heard: this.#heard,
       problems: this.#problems,
       decoding: this.#decoders.reasons,
       unreadable: this.#unreadable,

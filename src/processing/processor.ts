@@ -2,10 +2,7 @@
 //
 // Whatever it does can be done again: each round looks at the journals from their checkpoints, at the spool and at the
 // catalog, and decides anew what is to be done.
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { recordingIdOf } from '../archive/ids.ts';
 import { removeLeftovers } from '../archive/write.ts';
 import type { CatalogWriter } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
@@ -15,19 +12,18 @@ import type { RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
-import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
 import { decide } from './consolidate.ts';
 import { prepareEvidence } from './evidence.ts';
 import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
-import { JOURNALS, Journals } from './journals.ts';
+import { Journals } from './journals.ts';
 import { type Listeners, openListeners } from './listening.ts';
 import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
 import type { KnownRecording, SpoolSegment } from './situation.ts';
-import { type Source, sourcesOf } from './sources.ts';
+import { prepareFolders, type Source, sourcesOf, watchedFolders } from './sources.ts';
 import type { SegmentEntry } from './spool-scan.ts';
-import { Spools } from './spools.ts';
+import { Spools, spoolSegment } from './spools.ts';
 import { watchFolders } from './watch.ts';
 
 const POLL_MS = 1_000;
@@ -67,25 +63,6 @@ export async function startProcessor(options: ProcessorOptions): Promise<Running
     status: () => processor.status(),
     stop: () => processor.stop(),
   };
-}
-
-function watchedFolders({ spool, journal }: Source): string[] {
-  return [spool, ...JOURNALS.map((name) => join(journal, name))];
-}
-
-/** Our own; what belongs to other switches is theirs to make. */
-function prepareFolders(config: Config): void {
-  const [own] = sourcesOf(config);
-  try {
-    for (const folder of own === undefined ? [] : watchedFolders(own))
-      mkdirSync(folder, { recursive: true, mode: 0o750 });
-  } catch (thrown) {
-    const message = `cannot use the state directory ${config.paths.state}: ${messageOf(thrown)}`;
-    throw new GrecError('STATE_UNUSABLE', message, {
-      hint: 'give it to the user that runs grec-procd, or set [state] directory',
-      cause: thrown,
-    });
-  }
 }
 
 class Processor {
@@ -135,6 +112,7 @@ class Processor {
       spool: this.#spool,
       log,
       finish,
+      switches: this.#sources.map(({ name }) => name),
       audio: audioSetting(config),
       firstRetryMs,
       onIdle,
@@ -336,10 +314,4 @@ class Processor {
 
 function audioSetting({ recording: { format, channels }, export: { ffmpeg } }: Config): AudioSetting {
   return { format, channels, ffmpeg };
-}
-
-function spoolSegment(id: string, { opened, closed }: SegmentFacts): SpoolSegment {
-  const { metadata, imported, isUnjournaled } = opened;
-  const recording = metadata && recordingIdOf(metadata.recording);
-  return { id, recording, call: metadata?.call, closedAt: closed?.at, imported, isUnjournaled };
 }

@@ -6,8 +6,10 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { recordingIdOf } from '../archive/ids.ts';
 import { messageOf, systemCode } from '../errors.ts';
-import { FACTS_FILE, FAILED_FOLDER, parseFacts } from '../spool/segment.ts';
+import { FACTS_FILE, FAILED_FOLDER, parseFacts, type SegmentFacts } from '../spool/segment.ts';
+import type { SpoolSegment } from './situation.ts';
 import type { Source } from './sources.ts';
 import { readEntry, type SegmentEntry, SpoolScan } from './spool-scan.ts';
 
@@ -149,4 +151,11 @@ async function isNearlyFull(folder: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** What consolidation is to know of a segment. */
+export function spoolSegment(id: string, { opened, closed }: SegmentFacts): SpoolSegment {
+  const { metadata, imported, isUnjournaled } = opened;
+  const recording = metadata && recordingIdOf(metadata.recording);
+  return { id, recording, call: metadata?.call, closedAt: closed?.at, imported, isUnjournaled };
 }
