@@ -15,6 +15,7 @@ import {
 import { alarmsSection, findAlarmMistakes, placeAlarmSecret } from './config-alarms.ts';
 import { type EncryptionFiles, encryptionSection, placeEncryptionFiles } from './config-encryption.ts';
 import { mediaSection } from './config-media.ts';
+import { placeOthers, processingSection } from './config-processing.ts';
 import { findRecordingMistakes, placeToneFile, recordingSection } from './config-recording.ts';
 import { capturesKept, findRetentionMistakes, retentionClasses } from './config-retention.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
@@ -84,6 +85,7 @@ const written = v.strictObject({
   }),
   media: mediaSection,
   recording: recordingSection,
+  processing: processingSection,
   mediad: section({
     ng: v.optional(hostPort, '127.0.0.1:2223'),
     address: v.optional(ipAddress, '127.0.0.1'),
@@ -136,6 +138,8 @@ export interface Paths {
   signingKey: string;
   encryption: EncryptionFiles;
   catalog: string;
+  /** State directories of other switches, whose journals and spools are processed too. */
+  others: string[];
   /** What rtpengine records; undefined when it is not the media server. */
   recordings: string | undefined;
   switchDb: string;
@@ -264,6 +268,7 @@ function placePaths(
     signingKey,
     encryption: placeEncryptionFiles(base, values.encryption, env.GREC_PRIVATE_KEY),
     catalog: join(state, 'catalog.db'),
+    others: placeOthers(base, state, values.processing.also),
     recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,
     switchDb: join(state, 'switch.db'),
     callsDb: join(state, 'calls.db'),

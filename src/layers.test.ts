@@ -15,6 +15,7 @@ const BASE = [
   'config-tls',
   'config-encryption',
   'config-media',
+  'config-processing',
   'config-recording',
   'config-retention',
   'config-trunk',

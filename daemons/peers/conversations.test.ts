@@ -78,10 +78,11 @@ function recordingsOf(at: Installation, numbers: readonly string[]): Promise<Rec
     const begun = eventsOf(at).flatMap((event) =>
       event.type === 'recording.started' && calls.has(event.call) ? [event.recording] : [],
     );
+    const conversationsBegun = begun.length === 0 ? 0 : 1;
     const found = (await at.recordings(0)).filter(({ caller, callee }) =>
       numbers.some((number) => number === caller || number === callee),
     );
-    return found.length === new Set(begun).size ? found : undefined;
+    return found.length === conversationsBegun ? found : undefined;
   });
 }
 

@@ -11,6 +11,7 @@ import { type DaemonsRunning, startDaemons } from '../../src/cli/daemons-runner.
 import { type Config, type DaemonName, loadConfig, socketOf } from '../../src/config.ts';
 import { askDaemon } from '../../src/control.ts';
 import type { SrtpWord } from '../../src/dn-settings.ts';
+import { requireValidDocuments } from '../../src/testing/archived-documents.ts';
 import { makeCertificate, type TestCertificate } from '../../src/testing/certificate.ts';
 
 const DAEMONS = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -102,7 +103,11 @@ export async function install(options: InstallationOptions = {}): Promise<Instal
     askDaemon(daemon, socketOf(config, daemon), method, path, body);
   const stop = async () => {
     await daemons.stop();
-    rmSync(directory, { recursive: true, force: true });
+    try {
+      requireValidDocuments(config.paths.archive);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   };
   try {
     await daemons.ready;
@@ -204,17 +209,20 @@ async function until<T>(what: string, log: string[], ask: () => Promise<T | unde
   }
 }
 
-/** The two channels of a 16-bit stereo WAV file with a 44-byte header. */
+/** The first two channels of a 16-bit WAV file with a 44-byte header. */
 export function readChannels(file: string): [Int16Array, Int16Array] {
-  const bytes = readFileSync(file);
-  const frames = (bytes.length - 44) >> 2;
-  const left = new Int16Array(frames);
-  const right = new Int16Array(frames);
-  for (let frame = 0; frame < frames; frame++) {
-    left[frame] = bytes.readInt16LE(44 + frame * 4);
-    right[frame] = bytes.readInt16LE(46 + frame * 4);
-  }
+  const [left = new Int16Array(), right = new Int16Array()] = readAllChannels(file);
   return [left, right];
+}
+
+/** The same with all channels. */
+export function readAllChannels(file: string): Int16Array[] {
+  const bytes = readFileSync(file);
+  const count = bytes.readUInt16LE(22);
+  const samples = new Int16Array(bytes.buffer, bytes.byteOffset + 44, (bytes.length - 44) >> 1);
+  return Array.from({ length: count }, (_, channel) =>
+    Int16Array.from({ length: samples.length / count }, (__, frame) => samples[frame * count + channel] ?? 0),
+  );
 }
 
 /** Below the ephemeral ports and those of media, so that no other socket of the machine is given one of them by chance. */

@@ -98,7 +98,7 @@ t.test(
       JSON.parse(readFileSync(archived(row, 'metadata.json'), 'utf8')),
     );
     t.match(
-      metadata.eventHistory.filter(({ event }) => /paused|resumed|stopped/.test(event)),
+      metadata.events?.filter(({ event }) => /paused|resumed|stopped/.test(event)),
       [
         { event: 'recording.paused', by: 'test', reason: 'card number' },
         { event: 'recording.resumed' },

@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Metadata } from '../../src/archive/metadata.ts';
 import type { RecordingRow } from '../../src/catalog/rows.ts';
 import type { JournalEvent } from '../../src/spool/events.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { toLinear } from '../../src/testing/dialogue.ts';
 import type { PhoneBehaviour, PhoneCall } from '../../src/testing/phone.ts';
-import { freePort, type Installation, install, readChannels } from './installation.ts';
+import { freePort, type Installation, install, readAllChannels } from './installation.ts';
 import { noise } from './noise.ts';
 import { connect, type Ends, eventsOf, gone, newPhone } from './phones.ts';
 
@@ -50,10 +51,14 @@ function recordingOf(at: Installation, dn: string): Promise<RecordingRow> {
 function filesOf(at: Installation, { path }: RecordingRow) {
   if (path === null) throw new Error('nothing is archived');
   const folder = join(at.config.paths.archive, path);
-  return {
-    channels: readChannels(join(folder, 'audio.wav')),
-    metadata: JSON.parse(readFileSync(join(folder, 'metadata.json'), 'utf8')),
+  const metadata: Metadata = JSON.parse(readFileSync(join(folder, 'metadata.json'), 'utf8'));
+  const channels = readAllChannels(join(folder, 'audio.wav'));
+  /** The channel of that party. */
+  const channelOf = (number: string) => {
+    const channel = metadata.parties.find((party) => party.number === number)?.channel;
+    return channels[channel ?? -1] ?? new Int16Array();
   };
+  return { metadata, channelOf };
 }
 
 /** Events of that type that name the number as a party of the call. */
@@ -92,17 +97,17 @@ t.test('rule 5, report 6: blind: the customer goes to another agent, and it is o
   await gone(one, customer.number);
   const row = await recordingOf(one, agent.number);
   t.equal(row.state, 'complete', row.reason ?? '');
-  const { channels, metadata } = filesOf(one, row);
+  const { metadata, channelOf } = filesOf(one, row);
   t.equal(metadata.segments.length, 2);
   t.match(
-    metadata.parties.map(({ number }: { number: string }) => number).sort(),
+    metadata.parties.map(({ number }) => number).sort(),
     [customer.number, agent.number, expert.number].sort(),
   );
   for (const [channel, spoken, what] of [
-    [channels[0], first[1], 'the agent'],
-    [channels[0], second[1], 'then the expert, on the same channel'],
-    [channels[1], first[0], 'the customer'],
-    [channels[1], second[0], 'the customer afterwards'],
+    [channelOf(agent.number), first[1], 'the agent'],
+    [channelOf(expert.number), second[1], 'the expert, on a channel of its own'],
+    [channelOf(customer.number), first[0], 'the customer'],
+    [channelOf(customer.number), second[0], 'the customer afterwards'],
   ] as const)
     t.ok(hasAudio(channel, spoken), what);
   t.match(events(one, 'call.transferred', expert.number), [
@@ -123,8 +128,8 @@ t.test('blind, to one who refuses: the call goes on as it was', async (t) => {
   await into.hangup();
   await out.ended;
   await gone(one, customer.number);
-  const { channels, metadata } = filesOf(one, await recordingOf(one, agent.number));
-  t.ok(hasAudio(channels[0], said));
+  const { channelOf, metadata } = filesOf(one, await recordingOf(one, agent.number));
+  t.ok(hasAudio(channelOf(agent.number), said));
   t.equal(metadata.segments.length, 1);
 });
 
@@ -149,11 +154,17 @@ t.test(
     await out.hangup();
     await there.ended;
     await gone(one, customer.number);
-    const row = await recordingOf(one, agent.number);
-    const { channels } = filesOf(one, row);
-    t.ok(hasAudio(channels[0], said[1]), 'the expert in the agent’s place');
-    t.ok(hasAudio(channels[1], said[0]), 'the customer');
-    await recordingOf(one, expert.number);
+    const row = await one.until('both calls are one recording', async () =>
+      (await one.recordings(0)).find(({ callee }) => callee === agent.number),
+    );
+    const { channelOf, metadata } = filesOf(one, row);
+    t.ok(hasAudio(channelOf(expert.number), said[1]), 'the expert');
+    t.ok(hasAudio(channelOf(customer.number), said[0]), 'the customer');
+    t.equal(metadata.joined?.length, 1, 'the consultation is part of it');
+    t.same(
+      (await one.recordings(0)).filter(({ callee }) => callee === expert.number),
+      [],
+    );
     t.match(events(one, 'call.transferred', expert.number), [{ how: 'attended', consultation: /./ }]);
   },
 );
@@ -171,7 +182,7 @@ t.test('an INVITE with Replaces takes the place of a party', async (t) => {
   await out.hangup();
   await taken.ended;
   await gone(one, customer.number);
-  t.ok(hasAudio(filesOf(one, await recordingOf(one, agent.number)).channels[0], said));
+  t.ok(hasAudio(filesOf(one, await recordingOf(one, agent.number)).channelOf(colleague.number), said));
   const lost = await colleague.call(agent.number, { replaces: 'nothing;to-tag=1;from-tag=2' });
   t.match(await lost.outcome, { answered: false, status: 481 });
 });
@@ -200,5 +211,8 @@ t.test('a conversation across two switches, transferred once, keeps its one Sess
   t.equal(ids.size, 1, [...ids].join());
   const row = await recordingOf(other, agent.number);
   t.equal(row.sessionId, [...ids][0]);
-  t.ok(hasAudio(filesOf(other, row).channels[0], said[1]), 'the recording goes on where it is made');
+  t.ok(
+    hasAudio(filesOf(other, row).channelOf(expert.number), said[1]),
+    'the recording goes on where it is made',
+  );
 });

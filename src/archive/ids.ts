@@ -14,6 +14,11 @@ export function recordingIdOfSegment(segment: string): string {
   return derived('segment', segment);
 }
 
+/** The id of a file of a recording. */
+export function mediaIdOf(recording: string, path: string): string {
+  return v5(`media:${recording}/${path}`, NAME_SPACE);
+}
+
 /** The id under which a call is kept that should have been recorded and never was. */
 export function recordingIdOfCall(call: string): string {
   return derived('call', call);

@@ -131,7 +131,10 @@ t.test('events wait with their checkpoint, all of a transaction or nothing of it
   catalog.close();
   const again = openCatalog(path);
   t.teardown(() => again.close());
-  t.same(again.pendingEvents(), [event(2, 10), event(1, 20)]);
+  t.same(
+    again.pendingEvents().map((kept) => kept.event),
+    [event(2, 10), event(1, 20)],
+  );
   t.same(again.checkpoint('grec-sipd'), checkpoint);
   again.dropEvents('c');
   t.same(again.pendingEvents(), []);
@@ -158,4 +161,30 @@ t.test('a catalog that cannot be used says why and what to do', async (t) => {
   t.throws(() => openCatalogReader(older), { code: 'CATALOG_UNUSABLE', hint: /start this version/ });
   mkdirSync(join(folder, 'folder.db'));
   t.throws(() => openCatalog(join(folder, 'folder.db')), { code: 'CATALOG_UNUSABLE' });
+});
+
+t.test('a recording that has become part of another one is found by its id, and not listed', async (t) => {
+  const catalog = openCatalog(join(t.testdir(), 'catalog.db'));
+  t.teardown(() => catalog.close());
+  const id = (index: number) => `019aa00${index}-0000-7000-8000-000000000000`;
+  const [first, second, third] = [id(1), id(2), id(3)];
+  catalog.putRecording(row({ id: third }), [{ id: 'c', isKept: false }], 1, { madeOf: 'c' });
+  catalog.putRecording(row({ id: second }), [{ id: 'b', isKept: false }], 1, {
+    madeOf: 'bc',
+    joins: [third],
+  });
+  t.same(catalog.making(third), { id: second, state: 'complete', madeOf: 'bc', isJoined: true });
+  const segments = ['a', 'b', 'c'].map((name) => ({ id: name, isKept: false }));
+  catalog.putRecording(row({ id: first }), segments, 1, { madeOf: 'abc', joins: [second] });
+  t.same(
+    catalog.list().map((listed) => listed.id),
+    [first],
+  );
+  for (const one of [first, second, third]) {
+    t.equal(catalog.get(one)?.id, first);
+    t.equal(catalog.find(one).id, first);
+    t.equal(catalog.find(one.replaceAll('-', '').slice(0, 9)).id, first);
+  }
+  t.same([catalog.segmentsOf(first), catalog.segmentsOf(third)], [['a', 'b', 'c'], []]);
+  t.same(catalog.making(first), { id: first, state: 'complete', madeOf: 'abc', isJoined: false });
 });

@@ -8,7 +8,7 @@ import { migrate, requireSchema } from './schema.ts';
 import { type CatalogWriter, catalogWriter } from './writer.ts';
 
 export type { CatalogReader } from './reader.ts';
-export type { CatalogWriter, NewAlarm, UsedSegment } from './writer.ts';
+export type { CatalogWriter, Making, NewAlarm, UsedSegment } from './writer.ts';
 
 /** A reader never waits long: in WAL mode only a checkpoint at closing time can hold it up. */
 const READER_WAIT_MS = 2_000;

@@ -16,7 +16,7 @@ export interface CatalogReader {
    * @throws GrecError RECORDING_UNKNOWN, RECORDING_AMBIGUOUS (the message lists the candidates)
    */
   find(idOrPart: string): RecordingRow;
-  /** The recording with exactly this id. */
+  /** The recording with exactly this id, or the one that it has become part of. */
   get(id: string): RecordingRow | undefined;
   /** Why it is under hold; undefined when it is not. */
   holdOn(id: string): string | undefined;
@@ -110,7 +110,8 @@ function* recordingsSince(db: Database, file: string, time: number): Generator<R
 }
 
 function getRecording(db: Database, id: string): RecordingRow | undefined {
-  return db.prepare<[string], RecordingRow>(`SELECT ${COLUMNS} FROM recordings WHERE id = ?`).get(id);
+  const sql = `SELECT ${COLUMNS} FROM recordings WHERE id = coalesce((SELECT recording FROM joined WHERE id = @id), @id)`;
+  return db.prepare<[{ id: string }], RecordingRow>(sql).get({ id });
 }
 
 function findRecording(db: Database, asked: string): RecordingRow {
@@ -129,8 +130,10 @@ function matching(db: Database, asked: string): RecordingRow[] {
   if (exact !== undefined) return [exact];
   const part = asked.toLowerCase().replaceAll('-', '');
   if (!/^[0-9a-f]{4,32}$/.test(part)) throw unknownRecording(asked);
-  const sql = `SELECT ${COLUMNS} FROM recordings WHERE instr(replace(id, '-', ''), ?) > 0 ${NEWEST_FIRST} LIMIT ?`;
-  return db.prepare<[string, number], RecordingRow>(sql).all(part, CANDIDATES_SHOWN + 1);
+  const isPart = "instr(replace(id, '-', ''), @part) > 0";
+  const sql = `SELECT ${COLUMNS} FROM recordings
+    WHERE ${isPart} OR id IN (SELECT recording FROM joined WHERE ${isPart}) ${NEWEST_FIRST} LIMIT @most`;
+  return db.prepare<[object], RecordingRow>(sql).all({ part, most: CANDIDATES_SHOWN + 1 });
 }
 
 function deletedRecording(db: Database, asked: string): GrecError | undefined {

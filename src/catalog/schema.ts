@@ -87,6 +87,17 @@ const MIGRATIONS = [
     act INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Names all that a recording was made of; null when an older grec made it.
+  ALTER TABLE recordings ADD COLUMN made_of TEXT;
+  
+  -- Recordings that have become part of another one of the same conversation.
+  CREATE TABLE joined (
+    id TEXT PRIMARY KEY,
+    recording TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX joined_by_recording ON joined (recording);
+  `,
 ] as const;
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -25,6 +25,22 @@ export interface UsedSegment {
   recording?: string;
 }
 
+/** What is known of the making of a recording. */
+export interface MadeRecording {
+  state: RecordingRow['state'];
+  /** Names all that it was made of; null when an older grec made it. */
+  madeOf: string | null;
+  /** It has become part of another one, of which this is told. */
+  isJoined: boolean;
+}
+
+/** How a recording was made, besides its segments. */
+export interface Making {
+  madeOf?: string | undefined;
+  /** Recordings that are part of it from now on, and not listed any more. */
+  joins?: readonly string[];
+}
+
 /** The catalog's only writer. Every method throws GrecError CATALOG_UNUSABLE when SQLite refuses. */
 export interface CatalogWriter extends CatalogReader {
   /** All of `work` or nothing of it, durable when it returns. May be nested. */
@@ -33,7 +49,18 @@ export interface CatalogWriter extends CatalogReader {
    * Adds or replaces a recording, with the segments it was made of.
    * @param finishedAt wall clock, milliseconds since 1970
    */
-  putRecording(row: RecordingRow, segments: readonly UsedSegment[], finishedAt: number): void;
+  putRecording(
+    row: RecordingRow,
+    segments: readonly UsedSegment[],
+    finishedAt: number,
+    making?: Making,
+  ): void;
+  /** How a recording was made, or the one that it has become part of. */
+  making(recording: string): MadeRecording | undefined;
+  /** The segments that a recording was made of. */
+  segmentsOf(recording: string): string[];
+  /** Notes that a recording, which is not listed, is part of another one. */
+  join(recording: string, into: string): void;
   /** What became of a spool segment, if it is done. */
   usedSegment(segment: string): UsedSegment | undefined;
   /** When the last recording was finished, milliseconds since 1970; 0 when there is none. */
@@ -43,10 +70,10 @@ export interface CatalogWriter extends CatalogReader {
   /** How far a journal has been taken in; undefined at first. */
   checkpoint(journal: string): JournalCheckpoint | undefined;
   setCheckpoint(journal: string, checkpoint: JournalCheckpoint): void;
-  /** Keeps the event of a call until the call is settled; again is no harm. */
-  keepEvent(call: string, event: JournalEvent): void;
-  /** The events of all unsettled calls, in the order of time, then journal and sequence. */
-  pendingEvents(): JournalEvent[];
+  /** Keeps the event of a call until it is dropped; again is no harm. `journal`: the daemon's, unless another switch's. */
+  keepEvent(call: string, event: JournalEvent, journal?: string): void;
+  /** The events that are kept, each with its journal, in the order of time, then journal and sequence. */
+  pendingEvents(): { journal: string; event: JournalEvent }[];
   dropEvents(call: string): void;
   /** What the archive's acts say of recordings, and how far they have been taken in. */
   acts: ActsWriter;
@@ -55,14 +82,27 @@ export interface CatalogWriter extends CatalogReader {
 export function catalogWriter(db: Database, file: string, reader: CatalogReader): CatalogWriter {
   const guard = <T>(work: () => T): T => guarded(file, work);
   const sql = prepareAll(db);
+  const join = (id: string, into: string) => {
+    sql.dropRecording.run(id);
+    sql.moveJoined.run(into, id);
+    sql.join.run(id, into);
+  };
   return {
     ...reader,
     transaction: (work) => guard(() => db.transaction(work)()),
-    putRecording: (row, segments, finishedAt) =>
+    putRecording: (row, segments, finishedAt, { madeOf = null, joins = [] } = {}) =>
       guard(() => {
-        sql.putRecording.run({ retention: null, ...row, finishedAt });
+        sql.putRecording.run({ retention: null, ...row, madeOf, finishedAt });
         for (const { id, isKept } of segments) sql.putSegment.run(id, row.id, isKept ? 1 : 0);
+        for (const id of joins) join(id, row.id);
       }),
+    making: (recording) =>
+      guard(() => {
+        const found = sql.making.get({ recording });
+        return found && { ...found, isJoined: found.id !== recording };
+      }),
+    segmentsOf: (recording) => guard(() => sql.segmentsOf.all(recording).map(({ id }) => id)),
+    join: (recording, into) => guard(() => join(recording, into)),
     usedSegment: (segment) =>
       guard(() => {
         const found = sql.segment.get(segment);
@@ -77,13 +117,16 @@ export function catalogWriter(db: Database, file: string, reader: CatalogReader)
     checkpoint: (journal) => guard(() => sql.checkpoint.get(journal)),
     setCheckpoint: (journal, checkpoint) =>
       guard(() => void sql.setCheckpoint.run({ journal, ...checkpoint })),
-    keepEvent: (call, event) =>
+    keepEvent: (call, event, journal = event.daemon) =>
       guard(
-        () =>
-          void sql.keepEvent.run(event.daemon, event.seq, call, JSON.stringify(event), Math.floor(event.at)),
+        () => void sql.keepEvent.run(journal, event.seq, call, JSON.stringify(event), Math.floor(event.at)),
       ),
     pendingEvents: () =>
-      guard(() => sql.pendingEvents.all().map(({ event }) => JSON.parse(event) as JournalEvent)),
+      guard(() =>
+        sql.pendingEvents.all().map(({ journal, event }) => {
+          return { journal, event: JSON.parse(event) as JournalEvent };
+        }),
+      ),
     dropEvents: (call) => guard(() => void sql.dropEvents.run(call)),
     acts: actsWriter(db, guard),
   };
@@ -93,13 +136,22 @@ function prepareAll(db: Database) {
   return {
     putRecording: db.prepare<[object]>(
       `INSERT OR REPLACE INTO recordings
-         (id, session_id, state, reason, direction, start_time, duration, caller, callee, dn, path, size, finished_at, retention)
+         (id, session_id, state, reason, direction, start_time, duration, caller, callee, dn, path, size, made_of,
+          finished_at, retention)
        VALUES (@id, @sessionId, @state, @reason, @direction, @startTime, @duration, @caller, @callee, @dn, @path,
-         @size, @finishedAt, @retention)`,
+         @size, @madeOf, @finishedAt, @retention)`,
     ),
     putSegment: db.prepare<[string, string, number]>(
       'INSERT OR REPLACE INTO segments (id, recording, kept) VALUES (?, ?, ?)',
     ),
+    making: db.prepare<[object], Omit<MadeRecording, 'isJoined'> & { id: string }>(
+      `SELECT id, state, made_of AS madeOf FROM recordings
+       WHERE id = coalesce((SELECT recording FROM joined WHERE id = @recording), @recording)`,
+    ),
+    segmentsOf: db.prepare<[string], { id: string }>('SELECT id FROM segments WHERE recording = ?'),
+    dropRecording: db.prepare<[string]>('DELETE FROM recordings WHERE id = ?'),
+    moveJoined: db.prepare<[string, string]>('UPDATE joined SET recording = ? WHERE recording = ?'),
+    join: db.prepare<[string, string]>('INSERT OR REPLACE INTO joined (id, recording) VALUES (?, ?)'),
     segment: db.prepare<[string], { kept: number; recording: string }>(
       'SELECT kept, recording FROM segments WHERE id = ?',
     ),
@@ -118,8 +170,8 @@ function prepareAll(db: Database) {
     keepEvent: db.prepare<[string, number, string, string, number]>(
       'INSERT OR IGNORE INTO pending_events (journal, seq, call, event, at) VALUES (?, ?, ?, ?, ?)',
     ),
-    pendingEvents: db.prepare<[], { event: string }>(
-      'SELECT event FROM pending_events ORDER BY at, journal, seq',
+    pendingEvents: db.prepare<[], { journal: string; event: string }>(
+      'SELECT journal, event FROM pending_events ORDER BY at, journal, seq',
     ),
     dropEvents: db.prepare<[string]>('DELETE FROM pending_events WHERE call = ?'),
   };

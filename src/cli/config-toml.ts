@@ -10,8 +10,20 @@ import { showMediaServer } from '../config-media.ts';
  * every default is written out.
  */
 export function printConfig(config: Config): string {
-  const { state, sip, media, mediad, recording, archive, encryption, retention, trunk, log, control } =
-    config;
+  const {
+    state,
+    sip,
+    media,
+    mediad,
+    recording,
+    processing,
+    archive,
+    encryption,
+    retention,
+    trunk,
+    log,
+    control,
+  } = config;
   return stringify({
     state: { ...state, directory: config.paths.state },
     log,
@@ -33,6 +45,7 @@ export function printConfig(config: Config): string {
       ports: `${mediad.ports.first}-${mediad.ports.last}`,
     },
     recording: { ...recording, ...toneOf(config) },
+    processing: { ...processing, also: config.paths.others },
     archive: { ...archive, directory: config.paths.archive, 'signing-key': config.paths.signingKey },
     encryption: {
       ...encryption,

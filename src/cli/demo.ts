@@ -1,6 +1,6 @@
 // `grec demo`: one real call on this machine, recorded by the daemons, shown, and compared with what the phones sent.
 import { join } from 'node:path';
-import { AUDIO_FILE } from '../archive/metadata.ts';
+import { AUDIO_FILE, journaledEvents } from '../archive/metadata.ts';
 import { readManifest, readMetadata } from '../archive/read.ts';
 import { openCatalogReader } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
@@ -125,8 +125,9 @@ async function tellIndexed(run: DemoRun, story: Story, id: string): Promise<Reco
     const indexedAt = Date.now();
     if (row.path === null) throw new GrecError('DEMO_FAILED', `the recording failed: ${row.reason}`);
     const directory = join(run.state.config.paths.archive, row.path);
-    const { eventHistory, segments } = readMetadata(directory);
-    const parts = `${eventHistory.length} events and ${segments.length} segment became one recording`;
+    const metadata = readMetadata(directory);
+    const { segments } = metadata;
+    const parts = `${journaledEvents(metadata).length} events and ${segments.length} segment became one recording`;
     story.step('consolidated', Date.parse(readManifest(directory).createdAt), parts);
     story.step('indexed', indexedAt, 'the catalog has it');
     return row;

@@ -4,6 +4,7 @@ import { basename, extname, join, relative, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { METADATA_FILE } from '../archive/metadata.ts';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
+import { sidesOf } from '../archive/sides.ts';
 import { manifestProblems } from '../archive/verify.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError } from '../errors.ts';
@@ -161,6 +162,7 @@ async function writeAudio(
       source: files.audio,
       target,
       format,
+      sides: sidesOf(readMetadata(files.directory)),
       duration: row.duration,
       ffmpeg: context.config.export.ffmpeg,
       onProgress: progress.update,

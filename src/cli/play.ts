@@ -1,9 +1,11 @@
 // `grec play`: a recording through the player that is installed, or as WAV into a pipe.
 import { spawn } from 'node:child_process';
-import { closeSync, createReadStream, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { readMetadata } from '../archive/read.ts';
+import { sidesOf } from '../archive/sides.ts';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { note } from './audited.ts';
 import { type KeyOptions, withClear } from './clear-audio.ts';
@@ -11,9 +13,9 @@ import type { CliContext } from './context.ts';
 import { isWav, withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId } from './ls.ts';
+import { writeChannel, writeSides } from './mixed-wav.ts';
 import { findRecording, requireFiles } from './recording.ts';
 import { printable } from './table.ts';
-import { readWav } from './wav-file.ts';
 
 export interface PlayOptions extends KeyOptions {
   left?: boolean;
@@ -52,13 +54,14 @@ export async function play(
   if (options.stdout === true && context.stdout.isTTY === true)
     throw new GrecError('USAGE', '--stdout writes audio: send it into a pipe or a file');
   const row = findRecording(context, idOrPart);
-  const { audio } = requireFiles(context, row);
+  const { audio, directory } = requireFiles(context, row);
   const { left, right, stdout } = options;
   await note(context, { what: 'play', recording: row.id, details: { left, right, stdout } });
   const channel = options.left === true ? 0 : options.right === true ? 1 : undefined;
-  const needsWav = channel !== undefined || options.stdout === true;
+  const sides = options.stdout === true ? undefined : sidesToMix(directory);
+  const needsWav = channel !== undefined || sides !== undefined || options.stdout === true;
   const playOn = (wav: string) =>
-    withChannel(wav, channel, async (file) => {
+    withHeard(wav, channel, sides, async (file) => {
       if (options.stdout === true) await pipeline(createReadStream(file), context.stdout, { end: false });
       else await playFile(context, file, audio, shortId(row.id), isWav(file) ? players : anyFormat(players));
       return EXIT.ok;
@@ -73,61 +76,35 @@ function anyFormat(players: readonly Player[]): readonly Player[] {
   return players.filter(({ playsWavAlone }) => playsWavAlone !== true);
 }
 
-/** Runs `work` on the file, or on a private copy with one channel alone, which is removed afterwards. */
-async function withChannel<T>(
+/** Runs `work` on the file, or on a private copy of what is to be heard of it, which is removed afterwards. */
+async function withHeard<T>(
   audio: string,
   channel: number | undefined,
+  sides: readonly (0 | 1)[] | undefined,
   work: (file: string) => Promise<T>,
 ): Promise<T> {
-  if (channel === undefined) return work(audio);
+  if (channel === undefined && sides === undefined) return work(audio);
   // mkdtemp makes it readable by this user alone.
   const directory = mkdtempSync(join(tmpdir(), 'grec-play-'));
   try {
     const file = join(directory, 'channel.wav');
-    writeChannel(audio, file, channel);
+    if (channel !== undefined) writeChannel(audio, file, channel);
+    else writeSides(audio, file, sides ?? []);
     return await work(file);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-/** Writes one channel of a WAV file as a mono WAV file. @throws GrecError RECORDING_UNREADABLE */
-export function writeChannel(audio: string, file: string, channel: number): void {
-  const fd = openSync(file, 'wx', 0o600);
+/** Players take a third channel for a bass, and leave it out: two sides are played then. */
+function sidesToMix(directory: string): (0 | 1)[] | undefined {
   try {
-    readWav(
-      audio,
-      ({ sampleRate, frames, channels }) => {
-        if (channel >= channels) throw new Error(`it has ${channels} channel${channels === 1 ? '' : 's'}`);
-        writeSync(fd, monoHeader(sampleRate, frames));
-      },
-      (samples, { channels }) => {
-        const mono = new Int16Array(samples.length / channels);
-        for (let frame = 0; frame < mono.length; frame++)
-          mono[frame] = samples[frame * channels + channel] ?? 0;
-        writeSync(fd, mono);
-      },
-    );
-  } finally {
-    closeSync(fd);
+    const sides = sidesOf(readMetadata(directory));
+    return sides.length > 2 ? sides : undefined;
+  } catch {
+    // What is damaged besides the audio does not keep it from being heard.
+    return undefined;
   }
-}
-
-function monoHeader(sampleRate: number, frames: number): Buffer {
-  const header = Buffer.alloc(44);
-  header.write('RIFF', 0, 'latin1');
-  header.writeUInt32LE(36 + frames * 2, 4);
-  header.write('WAVEfmt ', 8, 'latin1');
-  header.writeUInt32LE(16, 16);
-  header.writeUInt16LE(1, 20);
-  header.writeUInt16LE(1, 22);
-  header.writeUInt32LE(sampleRate, 24);
-  header.writeUInt32LE(sampleRate * 2, 28);
-  header.writeUInt16LE(2, 32);
-  header.writeUInt16LE(16, 34);
-  header.write('data', 36, 'latin1');
-  header.writeUInt32LE(frames * 2, 40);
-  return header;
 }
 
 async function playFile(

@@ -1,6 +1,6 @@
 // `grec show`: one recording, in full.
 
-import type { ChannelQuality, Metadata } from '../archive/metadata.ts';
+import { type ChannelQuality, journaledEvents, type Metadata } from '../archive/metadata.ts';
 import { readMetadata, type Verification, verifyFiles } from '../archive/read.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { messageOf } from '../errors.ts';
@@ -151,19 +151,20 @@ function describeParties(metadata: Metadata): string[] {
         ? 'no audio'
         : `${quality.codec}, ${quality.packets} packets, ${quality.lost} lost, audio ${(quality.audioMs / 1000).toFixed(2)} s`;
     const name = party.name === undefined ? '' : ` ${party.name}`;
-    return [
-      party.channel === 0 ? 'left' : 'right',
-      `${party.role} ${party.number}${name}, ${party.uri}; ${heard}`,
-    ];
+    return [channelName(party.channel), `${party.role} ${party.number}${name}, ${party.uri}; ${heard}`];
   });
   return ['', ...renderPairs(lines)];
+}
+
+function channelName(channel: number): string {
+  return ['left', 'right'][channel] ?? `channel ${channel + 1}`;
 }
 
 /** What was measured of each channel; what nothing is known of is left out. */
 function describeQuality({ quality }: Metadata): string[] {
   const lines = quality.flatMap((one): [string, string][] => {
     const told = qualityWords(one);
-    return told.length === 0 ? [] : [[one.channel === 0 ? 'left' : 'right', told.join(', ')]];
+    return told.length === 0 ? [] : [[channelName(one.channel), told.join(', ')]];
   });
   return lines.length === 0 ? [] : ['', 'quality', ...renderPairs(lines, '  ')];
 }
@@ -193,8 +194,9 @@ function qualityWords(quality: ChannelQuality): string[] {
 }
 
 function describeEvents(metadata: Metadata, row: RecordingRow): string[] {
-  if (metadata.eventHistory.length === 0) return [];
-  const lines = metadata.eventHistory.map((entry): [string, string] => {
+  const events = journaledEvents(metadata);
+  if (events.length === 0) return [];
+  const lines = events.map((entry): [string, string] => {
     const offset = (Date.parse(entry.occurredAt) - row.startTime) / 1000;
     const { occurredAt: _at, event, ...rest } = entry;
     const details = Object.entries(rest)

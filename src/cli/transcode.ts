@@ -19,6 +19,8 @@ export interface TranscodeRequest {
   source: string;
   target: string;
   format: ExportFormat;
+  /** Of each channel of the source, when there are more than two: 0 left, 1 right. */
+  sides?: readonly (0 | 1)[] | undefined;
   /** The length of the source in milliseconds, for the progress. */
   duration: number;
   /** `[export] ffmpeg`; otherwise the one in PATH, then that of @ffmpeg-installer/ffmpeg. */
@@ -47,6 +49,8 @@ function convert(request: TranscodeRequest, program: string | undefined): Promis
   if (obstacle !== undefined) return Promise.reject(explain(obstacle, request));
   return new Promise((resolve, reject) => {
     const command = ffmpeg(request.source).audioCodec(codec).format(container);
+    const filter = channelFilter(request);
+    if (filter !== undefined) command.audioFilters(filter);
     if (bitrate !== undefined) command.audioBitrate(bitrate);
     if (program !== undefined) command.setFfmpegPath(program);
     command
@@ -55,6 +59,27 @@ function convert(request: TranscodeRequest, program: string | undefined): Promis
       .on('end', () => resolve())
       .save(request.target);
   });
+}
+
+/** What ffmpeg calls so many channels. */
+const LAYOUTS: Record<number, string | undefined> = {
+  3: '3.0',
+  4: 'quad',
+  5: '5.0',
+  6: '5.1',
+  7: '6.1',
+  8: '7.1',
+};
+
+/** Left to itself, ffmpeg takes a third channel for a bass and leaves it out. */
+function channelFilter({ format, sides = [] }: TranscodeRequest): string | undefined {
+  if (sides.length <= 2 || format === 'wav') return undefined;
+  const layout = LAYOUTS[sides.length];
+  if (format === 'flac' && layout !== undefined)
+    return `channelmap=${sides.map((_, channel) => channel).join('|')}:${layout}`;
+  const sumOf = (side: number) =>
+    sides.flatMap((one, channel) => (one === side ? [`c${channel}`] : [])).join('+');
+  return `pan=stereo|c0=${sumOf(0)}|c1=${sumOf(1)}`;
 }
 
 /** fluent-ffmpeg throws where nobody can catch it when a program is gone and another one was used before. */

@@ -19,7 +19,7 @@ const FULL_SCALE = 32_768;
 /**
  * Draws the peaks of each column, in decibels from -42 dB (base line) to full scale.
  * @param wavPath a 16-bit PCM WAV file
- * @returns `rows` lines for each channel, a mark `L` or `R` before the last, then one line with the times
+ * @returns `rows` lines for each channel, a mark `L`, `R`, `3` … before the last, then one line with the times
  * @throws GrecError RECORDING_UNREADABLE
  */
 export function renderWaveform(wavPath: string, { columns, rows = 2, paint }: WaveformOptions): string[] {
@@ -27,7 +27,7 @@ export function renderWaveform(wavPath: string, { columns, rows = 2, paint }: Wa
   const { peaks, format } = readPeaks(wavPath, width);
   const bands = peaks.flatMap((channelPeaks, channel) =>
     drawBand(channelPeaks, rows).map((band, row) => {
-      const mark = row === rows - 1 ? (['L', 'R'][channel] ?? String(channel)) : ' ';
+      const mark = row === rows - 1 ? (['L', 'R'][channel] ?? String(channel + 1)) : ' ';
       return `${mark} ${paint?.(channel, band) ?? band}`.trimEnd();
     }),
   );

@@ -1,5 +1,6 @@
 // `grec why`: what was decided on a call, and why; of calls that are up, that are over, and that were refused.
 import { join } from 'node:path';
+import { journaledEvents } from '../archive/metadata.ts';
 import { readMetadata } from '../archive/read.ts';
 import { openCatalogReader } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
@@ -102,8 +103,9 @@ function findRow(context: CliContext, asked: string): RecordingRow | undefined {
 function archivedCall(context: CliContext, row: RecordingRow): ToldCall | undefined {
   const files = filesOf(context, row);
   if (files === undefined) return undefined;
-  const { eventHistory, callUuids } = readMetadata(files.directory);
-  const events = eventHistory.flatMap(({ occurredAt, event: type, ...rest }) => {
+  const metadata = readMetadata(files.directory);
+  const { callUuids } = metadata;
+  const events = journaledEvents(metadata).flatMap(({ occurredAt, event: type, ...rest }) => {
     const line = { ...rest, type, at: Date.parse(occurredAt) * 1000, seq: 1, daemon: 'grec-sipd' };
     const parsed = parseEvent(JSON.stringify(line));
     return 'event' in parsed && isDecisionEvent(parsed.event) ? [parsed.event] : [];

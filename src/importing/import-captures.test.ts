@@ -162,10 +162,10 @@ t.test('what the recording says of its call', async (t) => {
   ]);
   t.same(metadata?.remarks, []);
   t.same(
-    metadata?.eventHistory.map(({ event }) => event),
+    metadata?.events?.map(({ event }) => event),
     ['call.ringing', 'call.answered', 'call.released', 'recording.imported'],
   );
-  t.match(metadata?.eventHistory[3], { by: 'operator', files: ['1.pcap'], callIds: ['call-1@example.com'] });
+  t.match(metadata?.events?.[3], { by: 'operator', files: ['1.pcap'], callIds: ['call-1@example.com'] });
 });
 
 t.test('the agent is on the left: a DN that is known, and of two the one that is recorded', async (t) => {

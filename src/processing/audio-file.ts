@@ -8,6 +8,8 @@ import { G711_HEADER_BYTES, g711Header, type Law, longestWav, WAV_HEADER_BYTES, 
 
 /** Written from front to back. */
 export interface AudioFile {
+  /** How many it has. */
+  readonly channels: number;
   /** Takes interleaved little-endian PCM16, which is only valid until the promise resolves. */
   write(bytes: Buffer): Promise<void>;
   /** Makes the file whole, and durable. */
@@ -18,7 +20,7 @@ export interface AudioFile {
 
 export interface AudioSetting {
   format?: AudioFormat | undefined;
-  /** `mixed`: one channel with both parties. */
+  /** `two`: one channel for each party, where the format takes that, else one for each side; `mixed`: one for all. */
   channels?: 'two' | 'mixed' | undefined;
   /** `[export] ffmpeg`. */
   ffmpeg?: string | undefined;
@@ -28,6 +30,8 @@ export interface AudioSetting {
 
 export interface AudioTarget extends AudioSetting {
   file: string;
+  /** Of each channel that comes in: 0 left, the agents' side, 1 right. */
+  sides: readonly (0 | 1)[];
   /** Hertz. */
   sampleRate: number;
   /** Asked with the first sample. */
@@ -39,23 +43,41 @@ export interface AudioTarget extends AudioSetting {
  * @throws GrecError FFMPEG_MISSING; Node's system errors
  */
 export async function openAudioFile(target: AudioTarget): Promise<AudioFile> {
-  const { format = 'wav', channels = 'two', file, sampleRate, law } = target;
-  const count = channels === 'two' ? 2 : 1;
+  const { format = 'wav', sides, file, sampleRate, law } = target;
+  const outputs = outputsOf(target);
+  const count = Math.max(...outputs) + 1;
   const opened =
     format === 'wav' || format === 'wav-g711'
       ? new WavFile(await open(file, 'w', 0o640), count, sampleRate, format === 'wav' ? undefined : law)
       : await openEncodedFile({ ...target, format, count });
-  return channels === 'two' ? opened : mixing(opened);
+  return count === sides.length ? opened : mixing(opened, outputs);
 }
 
-/** One channel of two: their sum, which stops at the loudest sample that there is. */
-function mixing(file: AudioFile): AudioFile {
+/** As many as FLAC has places for. */
+const MOST_CHANNELS = 8;
+
+/** On which channel of the file each one is heard. */
+function outputsOf({ format = 'wav', channels = 'two', sides }: AudioTarget): number[] {
+  if (channels === 'mixed') return sides.map(() => 0);
+  const hasMany = format !== 'opus' && format !== 'mp3' && sides.length <= MOST_CHANNELS;
+  return sides.map((side, channel) => (hasMany || sides.length === 2 ? channel : side));
+}
+
+/** Fewer channels than come in: sums, which stop at the loudest sample that there is. */
+function mixing(file: AudioFile, outputs: readonly number[]): AudioFile {
+  const { channels } = file;
+  const sums = new Array<number>(channels).fill(0);
   return {
+    channels,
     write: (bytes) => {
-      const mixed = Buffer.alloc(bytes.length / 2);
-      for (let at = 0; at < mixed.length; at += 2) {
-        const sum = bytes.readInt16LE(2 * at) + bytes.readInt16LE(2 * at + 2);
-        mixed.writeInt16LE(Math.max(-32_768, Math.min(32_767, sum)), at);
+      const frames = bytes.length / (2 * outputs.length);
+      const mixed = Buffer.alloc(frames * channels * 2);
+      for (let frame = 0; frame < frames; frame += 1) {
+        sums.fill(0);
+        for (const [input, output] of outputs.entries())
+          sums[output] = (sums[output] ?? 0) + bytes.readInt16LE(2 * (frame * outputs.length + input));
+        for (const [output, sum] of sums.entries())
+          mixed.writeInt16LE(Math.max(-32_768, Math.min(32_767, sum)), 2 * (frame * channels + output));
       }
       return file.write(mixed);
     },
@@ -65,8 +87,8 @@ function mixing(file: AudioFile): AudioFile {
 }
 
 class WavFile implements AudioFile {
+  readonly channels: number;
   readonly #output: FileHandle;
-  readonly #channels: number;
   readonly #sampleRate: number;
   readonly #askLaw: (() => Law) | undefined;
   #table: Uint8Array | undefined;
@@ -75,27 +97,27 @@ class WavFile implements AudioFile {
 
   constructor(output: FileHandle, channels: number, sampleRate: number, law: (() => Law) | undefined) {
     this.#output = output;
-    this.#channels = channels;
+    this.channels = channels;
     this.#sampleRate = sampleRate;
     this.#askLaw = law;
   }
 
   async write(bytes: Buffer): Promise<void> {
-    const frameBytes = this.#channels * 2;
+    const frameBytes = this.channels * 2;
     const frames = this.#frames;
     this.#frames += bytes.length / frameBytes;
-    if (this.#frames > longestWav(this.#channels))
+    if (this.#frames > longestWav(this.channels))
       throw new GrecError('AUDIO_UNDECODABLE', 'the recording is longer than a WAV file can hold (37 hours)');
     if (this.#askLaw === undefined)
       return writeAll(this.#output, bytes, WAV_HEADER_BYTES + frames * frameBytes);
     if (frames === 0) this.#law = this.#askLaw();
     this.#table ??= compressions(this.#law);
     const law = compress(bytes, this.#table);
-    await writeAll(this.#output, law, G711_HEADER_BYTES + frames * this.#channels);
+    await writeAll(this.#output, law, G711_HEADER_BYTES + frames * this.channels);
   }
 
   async finish(): Promise<void> {
-    const [channels, rate] = [this.#channels, this.#sampleRate];
+    const [channels, rate] = [this.channels, this.#sampleRate];
     const bytes = this.#frames * channels;
     // Chunks of RIFF begin at even places.
     if (this.#askLaw !== undefined && bytes % 2 === 1)

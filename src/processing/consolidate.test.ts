@@ -3,18 +3,19 @@ import fc from 'fast-check';
 import t from 'tap';
 import { recordingIdOf, recordingIdOfCall, recordingIdOfSegment } from '../archive/ids.ts';
 import type { EventBody, JournalEvent } from '../spool/events.ts';
+import { decide } from './consolidate.ts';
+import { callBegins, callEnds } from './fixtures/segments.ts';
 import {
   CALL_GRACE_US,
   type Decision,
-  decide,
   IMPORT_GRACE_US,
+  type KnownRecording,
   LATE_SEGMENT_GRACE_US,
   RELEASE_GRACE_US,
   SEGMENT_GRACE_US,
   type Situation,
   type SpoolSegment,
-} from './consolidate.ts';
-import { callBegins, callEnds } from './fixtures/segments.ts';
+} from './situation.ts';
 
 const CALL = 'call-1';
 const RECORDING = '019aa000-0000-7000-8000-00001a2b3c4d';
@@ -39,9 +40,13 @@ const situation = (change: Partial<Situation> & { events?: JournalEvent[] }): Si
   segments: [],
   rowOf: () => undefined,
   isDone: () => false,
+  usedBy: () => [],
+  isKept: () => false,
   now: NOW,
   ...change,
 });
+
+const row = (state: KnownRecording['state']) => (): KnownRecording => ({ state, madeOf: null });
 
 const brief = (decisions: Decision[]) =>
   decisions.map((decision) => (decision.do === 'settle' ? 'settle' : `${decision.do} ${decision.recording}`));
@@ -83,8 +88,10 @@ t.test('a stopped recording waits a moment for the end of its call', async (t) =
 });
 
 t.test('a call is settled when its recording has a row', async (t) => {
-  t.same(brief(decide(situation({ events: whole, rowOf: () => 'finished' }))), ['settle']);
-  t.same(brief(decide(situation({ events: whole, rowOf: () => 'failed' }))), ['settle']);
+  t.same(brief(decide(situation({ events: whole, rowOf: row('finished'), usedBy: () => ['seg-0'] }))), [
+    'settle',
+  ]);
+  t.same(brief(decide(situation({ events: whole, rowOf: row('failed') }))), ['settle']);
 });
 
 t.test(
@@ -120,7 +127,7 @@ t.test('a call that was to be recorded and never was fails', async (t) => {
   const late = { now: NOW + SEGMENT_GRACE_US + 1 };
   const decisions = decide(situation({ events: never, ...late }));
   t.match(decisions, [{ do: 'fail', recording: recordingIdOfCall(CALL), reason: /never started/ }]);
-  t.same(brief(decide(situation({ events: never, ...late, rowOf: () => 'failed' }))), ['settle']);
+  t.same(brief(decide(situation({ events: never, ...late, rowOf: row('failed') }))), ['settle']);
 });
 
 t.test('a call that need not be recorded is settled at its end', async (t) => {
@@ -150,17 +157,17 @@ t.test('a segment without metadata stands for itself', async (t) => {
 t.test('a segment whose call is in no journal is finished from its facts, after a minute', async (t) => {
   t.same(decide(situation({ segments: [segment()] })), []);
   const late = decide(situation({ segments: [segment()], now: NOW + CALL_GRACE_US + 1 }));
-  t.match(late, [
-    { do: 'finish', recording: RECORDING, call: undefined, remarks: [/no event of this call/] },
-  ]);
+  t.match(late, [{ do: 'finish', recording: RECORDING, calls: [], remarks: [/no event of this call/] }]);
 });
 
 t.test('a segment that comes after its recording was finished becomes one of its own', async (t) => {
-  const late = decide(situation({ events: whole, segments: [segment()], rowOf: () => 'finished' }));
+  const late = decide(
+    situation({ events: whole, segments: [segment()], rowOf: row('finished'), usedBy: () => ['seg-0'] }),
+  );
   t.match(late, [
     { do: 'finish', recording: recordingIdOfSegment('seg-1'), remarks: [new RegExp(RECORDING)] },
   ]);
-  const afterFailure = decide(situation({ events: whole, segments: [segment()], rowOf: () => 'failed' }));
+  const afterFailure = decide(situation({ events: whole, segments: [segment()], rowOf: row('failed') }));
   t.same(brief(afterFailure), [`finish ${RECORDING}`]);
 });
 
@@ -220,13 +227,13 @@ t.test('in any order, with any repetition, one call is one recording and nothing
             ...one,
             closedAt: world.closed.has(one.id) ? NOW : undefined,
           })),
-          rowOf: (recording) =>
-            world.rows.has(recording)
-              ? world.rows.get(recording)?.length === 0
-                ? 'failed'
-                : 'finished'
-              : undefined,
+          rowOf: (recording) => {
+            const used = world.rows.get(recording);
+            return used && { state: used.length === 0 ? 'failed' : 'finished', madeOf: null };
+          },
           isDone: (id) => [...world.rows.values()].flat().includes(id),
+          usedBy: (recording) => world.rows.get(recording) ?? [],
+          isKept: () => false,
           now,
         });
         for (const decision of decisions) {
@@ -261,7 +268,11 @@ t.test('in any order, with any repetition, one call is one recording and nothing
 
 t.test('a call whose end was lost is over when the switch has been started since', async (t) => {
   const start = NOW + 5_000_000;
-  const lost = { events: events(begun), segments: [segment()], switchStarted: { at: start, seq: 10 } };
+  const lost = {
+    events: events(begun),
+    segments: [segment()],
+    switchStarted: new Map([[0, { at: start, seq: 10 }]]),
+  };
   t.same(
     decide(situation({ ...lost, now: start + 1_000_000 })),
     [],
@@ -297,11 +308,11 @@ t.test(
     };
     const told = {
       events: events([...begun.slice(0, 3), failure, ...ended.slice(-1)]),
-      rowOf: () => 'failed' as const,
+      rowOf: row('failed'),
     };
     t.same(decide(situation({ ...told, now: NOW + SEGMENT_GRACE_US })), [], 'the call is not forgotten yet');
     const late = decide(situation({ ...told, segments: [segment()], now: NOW + SEGMENT_GRACE_US }));
-    t.match(late, [{ do: 'finish', recording: RECORDING, call: { id: CALL }, partial: [/disk full/] }]);
+    t.match(late, [{ do: 'finish', recording: RECORDING, calls: [{ id: CALL }], partial: [/disk full/] }]);
     t.same(brief(decide(situation({ ...told, now: NOW + LATE_SEGMENT_GRACE_US + 1 }))), ['settle']);
   },
 );

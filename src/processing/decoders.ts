@@ -37,7 +37,8 @@ export function isCoded(packet: AudioPacket): packet is CodedPacket {
 }
 
 interface Section {
-  channel: 0 | 1;
+  /** The lane, see window.ts. */
+  channel: number;
   codec: Codec;
   waiting: CodedPacket[];
   decoder: Decoder | undefined;
@@ -52,10 +53,10 @@ export class Decoders {
   readonly #sections = new Map<string, Section>();
   #begun = 0;
   /** By channel and encoding. */
-  readonly #failed: [Map<string, number>, Map<string, number>] = [new Map(), new Map()];
+  readonly #failed = new Map<number, Map<string, number>>();
   readonly #reasons = new Map<string, string>();
   /** Packets that came after their time was final. */
-  readonly late: [number, number] = [0, 0];
+  readonly late: number[] = [];
 
   /** @param makeRoom is asked for room in the window up to a position; it calls {@link settle} */
   constructor(
@@ -71,8 +72,8 @@ export class Decoders {
   }
 
   /** Packets of each encoding that did not become sound. */
-  failed(channel: 0 | 1): ReadonlyMap<string, number> {
-    return this.#failed[channel];
+  failed(channel: number): ReadonlyMap<string, number> {
+    return this.#failed.get(channel) ?? new Map();
   }
 
   /** Why, by encoding. */
@@ -148,7 +149,7 @@ export class Decoders {
       const position = this.#positionOf(packet, frame);
       const room = position + Math.ceil((frame.ticks * this.#sampleRate) / section.codec.clockRate);
       if (mayMakeRoom && !this.#window.hasRoom(room)) await this.#makeRoom(position);
-      if (!this.#window.begin(position)) this.late[section.channel] += 1;
+      if (!this.#window.begin(position)) this.late[section.channel] = (this.late[section.channel] ?? 0) + 1;
       else await this.#decode(section, frame, position, index === frames.length - 1 ? 1 : 0);
     }
   }
@@ -213,7 +214,8 @@ export class Decoders {
   }
 
   #countFailed({ channel, codec: { encoding } }: Section, packets: number, reason?: string): void {
-    const failed = this.#failed[channel];
+    const failed = this.#failed.get(channel) ?? new Map<string, number>();
+    this.#failed.set(channel, failed);
     if (packets > 0) failed.set(encoding, (failed.get(encoding) ?? 0) + packets);
     if (reason !== undefined && !this.#reasons.has(encoding)) this.#reasons.set(encoding, reason);
   }

@@ -1,5 +1,6 @@
 // The metadata of a recording of a call that no switch of ours controlled: what its controller told stands in it.
 import t from 'tap';
+import { bindParties } from './channels.ts';
 import { describeRecording } from './describe.ts';
 import { factsOf, metadataOf, T0 } from './fixtures/segments.ts';
 import type { Mixdown } from './mixdown.ts';
@@ -21,12 +22,17 @@ const mixdown: Mixdown = {
   startAt: T0,
   frames: 8000,
   channels: [channel(), channel()],
+  fileChannels: 2,
+  heard: { keys: [], codecs: [] },
   problems: [],
   decoding: new Map(),
   unreadable: new Map(),
 };
 const described = (facts: ReturnType<typeof factsOf>) =>
-  describeRecording({ id: 'r', call: undefined, segments: [facts], mixdown, size: 1, remarks: [] });
+  describeRecording({
+    ...{ id: 'r', calls: [], segments: [facts], mixdown, size: 1, remarks: [], madeOf: 'm' },
+    binding: bindParties([{ facts, source: 0 }]),
+  });
 
 t.test('parties, Call-ID and pauses are told', async (t) => {
   const facts = factsOf('s');
@@ -48,7 +54,7 @@ t.test('parties, Call-ID and pauses are told', async (t) => {
       { role: 'customer', channel: 1, number: '100' },
     ],
     segments: [{ id: 's', ngCallId: 'ng' }],
-    eventHistory: [
+    events: [
       { event: 'recording.paused', occurredAt: at(1_000_000), by: 'ng' },
       { event: 'recording.resumed', occurredAt: at(3_000_000) },
     ],

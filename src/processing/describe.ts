@@ -4,79 +4,109 @@ import { type AudioFormat, audioKind } from '../archive/audio-format.ts';
 import { recordingIdOf } from '../archive/ids.ts';
 import type { ArchivedParty, ChannelQuality, Metadata } from '../archive/metadata.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
-import type { Party, SegmentFacts, Stream } from '../spool/segment.ts';
+import type { JournalEvent } from '../spool/events.ts';
+import type { SegmentFacts } from '../spool/segment.ts';
 import { VERSION } from '../version.ts';
-import { eventOf, type PendingCall } from './consolidate.ts';
+import { type Binding, bindParties } from './channels.ts';
+import { describeDecision, describeFile, describeHeard, iso, masksOf } from './describe-parts.ts';
+import { eventHistory } from './event-history.ts';
 import { type Mixdown, type MixdownChannel, SAMPLE_RATE } from './mixdown.ts';
-import type { Label } from './stream-map.ts';
+import { eventOf, type PendingCall } from './situation.ts';
 
 export interface Described {
   id: string;
-  call: PendingCall | undefined;
+  /** All calls of its conversation, in the order in which they began. */
+  calls: readonly PendingCall[];
   /** In order of time, at least one. */
   segments: readonly SegmentFacts[];
   mixdown: Mixdown;
   /** Bytes of the audio file. */
   size: number;
   remarks: string[];
-  /** Two channels of WAV by default. */
-  audio?: { format: AudioFormat; channels: 'two' | 'mixed' };
-}
-
-const SIDES = ['left', 'right'] as const;
-
-/** Which channel each party speaks on: the agent left, the customer right; a left and b right when that is not clear. */
-export function bindChannels({ opened }: SegmentFacts): Record<Label, 0 | 1> {
-  const agents = (opened.metadata?.parties ?? opened.parties ?? []).filter(({ role }) => role === 'agent');
-  return agents.length === 1 && agents[0]?.label === 'b' ? { a: 1, b: 0 } : { a: 0, b: 1 };
+  /** See `Decision`. */
+  madeOf: string;
+  binding: Binding;
+  /** The name of each segment's switch. */
+  switches?: readonly (string | undefined)[];
+  /** WAV by default. */
+  format?: AudioFormat;
 }
 
 /** `metadata.json` of a finished recording. */
 export function describeRecording(described: Described): Metadata {
-  const { id, call, segments, mixdown, size, remarks } = described;
-  const { audio = { format: 'wav', channels: 'two' } } = described;
-  const channelCount = audio.channels === 'two' ? 2 : 1;
-  const parties = archivedParties(segments);
+  const { id, calls, segments, mixdown, size, remarks, madeOf, binding, format = 'wav' } = described;
+  const { parties } = binding;
+  const [call] = calls;
   const { from, to } = endpoints(call, parties);
   const start = (mixdown.startAt ?? segments[0]?.opened.at ?? 0) / 1000;
   const duration = Math.round((mixdown.frames * 1000) / SAMPLE_RATE);
-  const decided = decisionOn(id, call);
-  const created = eventOf(call, 'call.created');
+  const decided = decisionOn(id, calls);
   const ordered = segments.flatMap(({ opened }) => opened.metadata ?? [])[0];
-  return {
-    version: 1,
+  const agent = parties.find(({ role }) => role === 'agent');
+  const named = {
     id,
-    sessionId: sessionOf(call, segments),
-    callUuids: [...new Set(segments.flatMap(({ opened }) => opened.metadata?.call ?? []))],
-    direction: created?.direction,
+    sessionId: sessionOf(calls, segments),
+    callUuids: callsOf(calls, segments),
+    joined: joinedOf(id, segments),
+    direction: eventOf(call, 'call.created')?.direction,
     callerPhoneNumber: from,
     dialedPhoneNumber: to,
     startTime: iso(start * 1000),
     stopTime: iso((Math.floor(start) + duration) * 1000),
     duration,
-    recordDn: decided?.dn ?? parties.find(({ role }) => role === 'agent')?.dn,
-    agentId: decided?.agentId ?? parties.find(({ role }) => role === 'agent')?.agentId,
+    recordDn: decided?.dn ?? agent?.dn,
+    agentId: decided?.agentId ?? agent?.agentId,
+  };
+  const file = { sampleRate: SAMPLE_RATE, channels: mixdown.fileChannels, duration, size };
+  return {
+    version: 1,
+    ...named,
     fileName: ordered?.fileName,
     retention: ordered?.retention,
-    decision: decided && { reason: decided.reason, side: decided.side },
-    attachedData: attachedData(call),
+    decision: decided && describeDecision(decided),
+    attachedData: attachedData(calls),
     parties,
-    mediaFiles: [
-      { ...audioKind(audio.format), sampleRate: SAMPLE_RATE, channels: channelCount, duration, size },
-    ],
-    quality: [describeQuality(0, mixdown.channels[0]), describeQuality(1, mixdown.channels[1])],
-    segments: segments.map(describeSegment),
-    eventHistory: [...describeEvents(call), ...segments.flatMap(describePauses)],
+    mediaFiles: [describeFile({ ...audioKind(format), ...file }, named)],
+    quality: describeLanes(binding, mixdown),
+    segments: segments.map((segment, index) => describeSegment(segment, described.switches?.[index])),
+    masked: masksOf(calls),
+    ...describeHeard(binding, mixdown),
+    eventHistory: eventHistory(calls),
+    events: [...describeEvents(calls), ...segments.flatMap(describePauses)],
     remarks,
     software: `grec ${VERSION}`,
+    madeOf,
   };
 }
 
-/** The conversation that the call was part of in the end. */
-function sessionOf(call: PendingCall | undefined, segments: readonly SegmentFacts[]): string | undefined {
-  const said = call?.events.findLast(({ type }) => type === 'call.joined' || type === 'call.created');
+/** The calls that are heard, in the order of time. */
+function callsOf(calls: readonly PendingCall[], segments: readonly SegmentFacts[]): string[] {
+  const heard = new Set(segments.flatMap(({ opened }) => opened.metadata?.call ?? []));
+  const known = calls.map((call) => call.id).filter((call) => heard.has(call));
+  return [...new Set([...known, ...heard])];
+}
+
+/** Other recordings of the conversation that are part of this one. */
+function joinedOf(id: string, segments: readonly SegmentFacts[]): string[] | undefined {
+  const ids = segments.flatMap(({ opened }) =>
+    opened.metadata === undefined ? [] : [recordingIdOf(opened.metadata.recording)],
+  );
+  const others = [...new Set(ids)].filter((other) => other !== id).toSorted();
+  // A segment that came too late has a recording beside the one that it names.
+  return others.length === 0 || !ids.includes(id) ? undefined : others;
+}
+
+/** The conversation that the calls were part of in the end. */
+function sessionOf(calls: readonly PendingCall[], segments: readonly SegmentFacts[]): string | undefined {
+  const said = eventsOf(calls).findLast(({ type }) => type === 'call.joined' || type === 'call.created');
   const told = said && 'sessionId' in said ? said.sessionId : undefined;
   return told ?? segments.findLast(({ opened }) => opened.metadata)?.opened.metadata?.sessionId;
+}
+
+/** Of all calls, in the order of time. */
+function eventsOf(calls: readonly PendingCall[]) {
+  const events = calls.flatMap((call) => call.events);
+  return calls.length < 2 ? events : events.toSorted((one, other) => one.at - other.at);
 }
 
 /** The catalog's row of a recording whose files stand in `path`. */
@@ -117,13 +147,13 @@ export function failedRow(
   segments: readonly SegmentFacts[],
   reason: string,
 ): RecordingRow {
-  const parties = archivedParties(segments);
+  const { parties } = bindParties(segments.map((facts) => ({ facts, source: call?.source ?? 0 })));
   const { from, to } = endpoints(call, parties);
   const created = eventOf(call, 'call.created');
   const at = segments[0]?.opened.at ?? (eventOf(call, 'call.answered') ?? call?.events[0])?.at ?? 0;
   return {
     id,
-    sessionId: sessionOf(call, segments) ?? null,
+    sessionId: sessionOf(call === undefined ? [] : [call], segments) ?? null,
     state: 'failed',
     reason,
     direction: created?.direction ?? null,
@@ -131,7 +161,7 @@ export function failedRow(
     duration: 0,
     caller: from,
     callee: to,
-    dn: decisionOn(id, call)?.dn ?? null,
+    dn: decisionOn(id, call === undefined ? [] : [call])?.dn ?? null,
     path: null,
     size: 0,
     retention: segments.findLast(({ opened }) => opened.metadata)?.opened.metadata?.retention ?? '',
@@ -139,14 +169,19 @@ export function failedRow(
 }
 
 /** The decision that this recording came from: the last one for recording before it began, else the first one. */
-function decisionOn(id: string, call: PendingCall | undefined) {
-  const events = call?.events ?? [];
-  const begun = events.findIndex((event) => {
-    return 'recording' in event && event.recording !== undefined && recordingIdOf(event.recording) === id;
-  });
+function decisionOn(id: string, calls: readonly PendingCall[]) {
+  const isNamed = ({ events }: PendingCall) => events.some((event) => namesRecording(event, id));
+  const call = calls.find(isNamed) ?? calls[0];
+  // The media server is told of it after the decision, and may be heard before.
+  const events = (call?.events ?? []).filter(({ daemon }) => daemon !== 'grec-mediad');
+  const begun = events.findIndex((event) => namesRecording(event, id));
   const before = begun < 0 ? events : events.slice(0, begun);
   const decisions = before.filter((event) => event.type === 'recording.decided');
   return decisions.findLast(({ record }) => record) ?? decisions[0];
+}
+
+function namesRecording(event: JournalEvent, id: string): boolean {
+  return 'recording' in event && event.recording !== undefined && recordingIdOf(event.recording) === id;
 }
 
 function endpoints(call: PendingCall | undefined, parties: readonly ArchivedParty[]) {
@@ -156,32 +191,20 @@ function endpoints(call: PendingCall | undefined, parties: readonly ArchivedPart
   return { from: created?.from.number ?? numberOf('a'), to };
 }
 
-function attachedData(call: PendingCall | undefined): Metadata['attachedData'] {
-  const data = (call?.events ?? []).flatMap((event) => (event.type === 'data.attached' ? [event.data] : []));
+function attachedData(calls: readonly PendingCall[]): Metadata['attachedData'] {
+  const data = eventsOf(calls).flatMap((event) => (event.type === 'data.attached' ? [event.data] : []));
   return data.length === 0 ? undefined : Object.assign({}, ...data);
 }
 
-/** Everybody who had a channel, once. */
-function archivedParties(segments: readonly SegmentFacts[]): ArchivedParty[] {
-  const parties = new Map<string, ArchivedParty>();
-  for (const segment of segments) {
-    const channels = bindChannels(segment);
-    const { metadata, parties: told, streams } = segment.opened;
-    for (const party of metadata?.parties ?? told ?? streams.map(strangerOf)) {
-      const { label, role, number, uri, name, dn, agentId } = party;
-      const channel = channels[label];
-      parties.set(`${channel} ${label} ${uri}`, { label, role, channel, number, uri, name, dn, agentId });
-    }
-  }
-  return [...parties.values()].sort((one, other) => one.channel - other.channel);
+function describeLanes({ lanes }: Binding, { channels }: Mixdown): ChannelQuality[] {
+  const told = channels.flatMap((counts, lane) => {
+    const channel = lanes[lane]?.channel;
+    return channel === undefined ? [] : [describeQuality(channel, counts)];
+  });
+  return told.toSorted((one, other) => one.channel - other.channel);
 }
 
-/** Without a switch of ours all that is known of a party is where its media came from. */
-function strangerOf({ label, tag, address }: Stream): Party {
-  return { label, tag, role: label === 'a' ? 'agent' : 'customer', number: address, uri: `sip:${address}` };
-}
-
-function describeQuality(channel: 0 | 1, counts: MixdownChannel): ChannelQuality {
+function describeQuality(channel: number, counts: MixdownChannel): ChannelQuality {
   const { packets, late, audioMs, quality } = counts;
   const codec = [...counts.decoded.keys(), ...counts.undecodable.keys()].join(', ') || 'none';
   return { channel, codec, packets, late, audioMs, ...quality, ...describeDrift(counts) };
@@ -196,43 +219,55 @@ function describeDrift({
 }
 
 /** What an operator should know of the channels. */
-export function channelRemarks(mixdown: Mixdown): string[] {
-  return SIDES.flatMap((side, channel) => {
-    const counts = mixdown.channels[channel === 0 ? 0 : 1];
-    const undecodable = [...counts.undecodable].map(([encoding, packets]) => {
-      return `${side} channel: ${packets} packets of ${encoding} cannot be decoded`;
-    });
-    const silent = counts.packets === 0 ? [`${side} channel: no media came from this party`] : [];
-    return [...undecodable, ...silent];
-  });
+export function channelRemarks(mixdown: Mixdown, { sides, lanes }: Binding): string[] {
+  const isHeard = sides.map((_, channel) =>
+    lanes.some((lane, index) => lane.channel === channel && (mixdown.channels[index]?.packets ?? 0) > 0),
+  );
+  const undecodable = lanes.flatMap(({ channel }, index) =>
+    [...(mixdown.channels[index]?.undecodable ?? [])].map(([encoding, packets]) => {
+      return `${channelName(channel)}: ${packets} packets of ${encoding} cannot be decoded`;
+    }),
+  );
+  const silent = sides.flatMap((_, channel) =>
+    isHeard[channel] === true ? [] : [`${channelName(channel)}: no media came from this party`],
+  );
+  return [...undecodable, ...silent];
 }
 
-function describeSegment({ opened, closed }: SegmentFacts): Metadata['segments'][number] {
+function channelName(channel: number): string {
+  return ['left channel', 'right channel'][channel] ?? `channel ${channel + 1}`;
+}
+
+function describeSegment(
+  { opened, closed }: SegmentFacts,
+  from: string | undefined,
+): Metadata['segments'][number] {
+  const { metadata } = opened;
   return {
     id: opened.segment,
     host: opened.host,
-    ngCallId: opened.metadata === undefined ? opened.ngCallId : undefined,
+    switch: from,
+    recording: metadata?.recording,
+    callUUID: metadata?.call,
+    ngCallId: metadata === undefined ? opened.ngCallId : undefined,
     startTime: iso(opened.at),
     stopTime: iso(closed?.at ?? opened.at),
     reason: closed?.reason ?? 'open',
   };
 }
 
-function describeEvents(call: PendingCall | undefined): Metadata['eventHistory'] {
-  return (call?.events ?? []).map(({ seq: _, at, daemon: __, type, ...rest }) => {
+/** What the media server says is in the segments. */
+function describeEvents(calls: readonly PendingCall[]): NonNullable<Metadata['events']> {
+  const told = eventsOf(calls).filter(({ daemon }) => daemon !== 'grec-mediad');
+  return told.map(({ seq: _, at, daemon: __, type, ...rest }) => {
     return { occurredAt: iso(at), event: type, ...rest };
   });
 }
 
 /** Of a segment with no switch of ours, whose journal would tell who asked for it. */
-function describePauses({ opened, pauses }: SegmentFacts): Metadata['eventHistory'] {
+function describePauses({ opened, pauses }: SegmentFacts): NonNullable<Metadata['events']> {
   if (opened.metadata !== undefined) return [];
   return pauses.map(({ type, at }) => {
     return { occurredAt: iso(at), event: `recording.${type}`, by: 'ng', ngCallId: opened.ngCallId };
   });
-}
-
-/** @param micros microseconds since 1970 */
-function iso(micros: number): string {
-  return new Date(Math.floor(micros / 1000)).toISOString();
 }

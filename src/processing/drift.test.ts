@@ -56,7 +56,7 @@ function place(senders: Sender[]): { errors: [Float64Array, Float64Array]; timel
     const index = next[channel] ?? 0;
     next[channel] = index + 1;
     const spoken = (index * PTIME_US) / (1 + (sender?.ppm ?? 0) * 1e-6);
-    errors[channel][index] = position / 8 - spoken / 1000;
+    errors[channel === 0 ? 0 : 1][index] = position / 8 - spoken / 1000;
   });
   const arrivals = senders.flatMap(arrivalsOf).sort((one, other) => one.at - other.at);
   for (const { run } of arrivals) run(timeline);

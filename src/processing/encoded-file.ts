@@ -54,12 +54,14 @@ function missing(format: string, why: string): GrecError {
 }
 
 class EncodedFile implements AudioFile {
+  readonly channels: number;
   readonly #target: EncodedTarget;
   readonly #ffmpeg: FfmpegProcess;
 
   constructor(program: string, target: EncodedTarget) {
     const { stallMs = STALL_MS } = target;
     this.#target = target;
+    this.channels = target.count;
     this.#ffmpeg = new FfmpegProcess({ program, args: argumentsOf(target), stallMs, called: 'it' });
   }
 
@@ -92,6 +94,15 @@ class EncodedFile implements AudioFile {
   }
 }
 
+/** What ffmpeg calls so many channels; it would take a third one for a bass, and leave it out. */
+const LAYOUTS = ['mono', 'stereo', '3.0', 'quad', '5.0', '5.1', '6.1', '7.1'];
+
+/** Channels as they are: their places say nothing. */
+function layoutOf(count: number): string[] {
+  const channels = Array.from({ length: count }, (_, channel) => channel).join('|');
+  return count <= 2 ? [] : ['-af', `channelmap=${channels}:${LAYOUTS[count - 1]}`];
+}
+
 function argumentsOf({ file, format, count, sampleRate }: EncodedTarget): string[] {
   const { encoder, container, two, mixed } = ENCODINGS[format];
   return [
@@ -108,7 +119,8 @@ function argumentsOf({ file, format, count, sampleRate }: EncodedTarget): string
       '-map_metadata',
       '-1',
     ],
-    ...['-c:a', encoder, ...(count === 2 ? two : mixed), '-fflags', '+bitexact', '-flags:a', '+bitexact'],
+    ...layoutOf(count),
+    ...['-c:a', encoder, ...(count === 1 ? mixed : two), '-fflags', '+bitexact', '-flags:a', '+bitexact'],
     ...['-f', container, `file:${file}`],
   ];
 }

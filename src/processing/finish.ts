@@ -2,6 +2,7 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestFile } from '../archive/digest.ts';
+import { recordingIdOf } from '../archive/ids.ts';
 import type { CaptureDigest } from '../archive/manifest.ts';
 import type { Metadata } from '../archive/metadata.ts';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
@@ -9,10 +10,12 @@ import { sealAudio, withSealedMedia } from '../archive/sealed-audio.ts';
 import { findFinished, type Staging, sizeOf, stageRecording } from '../archive/write.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
-import { eventOf, type PendingCall } from './consolidate.ts';
-import { bindChannels, channelRemarks, describeRecording, isPartial, PARTIAL } from './describe.ts';
+import { type Binding, bindParties, rankAt } from './channels.ts';
+import { channelRemarks, describeRecording, isPartial, PARTIAL } from './describe.ts';
 import { mixInFormat } from './mix-in-format.ts';
-import type { Mixdown } from './mixdown.ts';
+import type { Mixdown, MixdownSegment } from './mixdown.ts';
+import { maskOf, pausesOf } from './pauses.ts';
+import { eventOf, type PendingCall } from './situation.ts';
 import type { SegmentEntry } from './spool-scan.ts';
 import { UNNAMED } from './stream-map.ts';
 
@@ -24,11 +27,16 @@ export interface FinishTask {
   /** The file of the key that signs its manifest. */
   signingKey: string;
   recording: string;
-  call: PendingCall | undefined;
+  /** All calls of its conversation, in the order in which they began. */
+  calls: readonly PendingCall[];
   segments: readonly FinishableSegment[];
+  /** See `Decision`. */
+  madeOf: string;
   /** Why it is not the whole call, as far as is known before. */
   partial: readonly string[];
   remarks: readonly string[];
+  /** The names of the switches, by source. */
+  switches?: readonly string[];
   /** In which format it is archived, and what decodes other codecs than G.711. */
   audio?: AudioSetting;
   /** To which its audio is encrypted: files, in PEM; it is not when there are none. */
@@ -43,20 +51,17 @@ export type Finished =
   | { result: 'empty' };
 
 /**
- * Makes a recording; made already by a process that ended before it could tell, it is taken over.
+ * Makes a recording; made already by a process that ended before it could tell, it is taken over. One that was made of less
+ * is made again, as its next revision.
  * Throws Node's system errors when the archive or the spool refuse: try again later.
  */
 export async function finishRecording(task: FinishTask): Promise<Finished> {
-  const segments = task.segments.toSorted((one, other) => one.facts.opened.at - other.facts.opened.at);
+  const segments = task.segments.toSorted(byTime);
   const found = findFinished(task.archive, task.recording, daysOf(segments));
   if (found !== undefined && verifyFiles(join(task.archive, found)).ok) {
     const metadata = readMetadata(join(task.archive, found));
-    return {
-      result: 'archived',
-      path: found,
-      metadata,
-      setAside: isPartial(metadata) ? segments.map(({ id }) => id) : [],
-    };
+    const setAside = isPartial(metadata) ? segments.map(({ id }) => id) : [];
+    if (!isOfMore(task, metadata)) return { result: 'archived', path: found, metadata, setAside };
   }
   const startsAt = (segments[0]?.facts.opened.at ?? 0) / 1000;
   const staging = await stageRecording(
@@ -70,6 +75,17 @@ export async function finishRecording(task: FinishTask): Promise<Finished> {
     await staging.discard().catch(() => undefined);
     throw thrown;
   }
+}
+
+function byTime(one: FinishableSegment, other: FinishableSegment): number {
+  return one.facts.opened.at - other.facts.opened.at || (one.id < other.id ? -1 : 1);
+}
+
+/** Whether the task has all that the recording in the archive was made of, and something else besides. */
+function isOfMore({ madeOf, segments }: FinishTask, { madeOf: before, segments: used }: Metadata): boolean {
+  if (before === madeOf) return false;
+  const present = new Set(segments.map(({ facts }) => facts.opened.segment));
+  return used.every(({ id }) => present.has(id));
 }
 
 /** The whole recording of a call in the archive, if there is one. */
@@ -97,28 +113,30 @@ function daysOf(segments: readonly FinishableSegment[]): number[] {
 }
 
 async function make(task: FinishTask, staging: Staging): Promise<Finished> {
-  const { segments, recording, call } = task;
-  const parts = segments.map(({ facts, captureFile }) => {
-    return { facts, captureFile, channels: bindChannels(facts) };
-  });
-  const made = await mixInFormat(parts, staging.directory, task.audio ?? {});
+  const { segments, recording, calls, madeOf } = task;
+  const binding = bindParties(segments, calls);
+  const { sides, lanes } = binding;
+  const plan = { sides, lanes: lanes.map((lane) => ({ ...lane, rankAt: (at: number) => rankAt(lane, at) })) };
+  const parts = segments.map((segment, index) => partOf(segment, binding.laneOf[index], calls));
+  const made = await mixInFormat(parts, staging.directory, task.audio ?? {}, plan);
   const { mixdown } = made;
   if (mixdown.startAt === undefined) {
     await staging.discard();
-    return withoutAudio(call, mixdown);
+    return withoutAudio(calls, mixdown);
   }
   const remarks = [
     ...partialReasons(task, mixdown).map((reason) => `${PARTIAL}${reason}`),
     ...task.remarks,
     ...(segments[0]?.facts.opened.imported?.remarks ?? []),
-    ...channelRemarks(mixdown),
+    ...channelRemarks(mixdown, binding),
     ...made.remarks,
   ];
   const size = await sizeOf(made.file);
   const facts = segments.map((segment) => segment.facts);
   const metadata = describeRecording({
-    ...{ id: recording, call, segments: facts, mixdown, size, remarks },
-    audio: { format: made.format, channels: task.audio?.channels ?? 'two' },
+    ...{ id: recording, calls, segments: facts, mixdown, size, remarks, madeOf, binding },
+    format: made.format,
+    switches: segments.map(({ source }) => task.switches?.[source]),
   });
   const sealed = await seal(metadata, made.file, task.certificates);
   const path = await staging.publish(sealed, await digestCaptures(segments));
@@ -135,6 +153,18 @@ async function seal(
     : withSealedMedia(metadata, await sealAudio(file, certificates));
 }
 
+function partOf(
+  { facts, captureFile }: FinishableSegment,
+  laneOf: Binding['laneOf'][number] = { a: [], b: [] },
+  calls: readonly PendingCall[],
+): MixdownSegment {
+  const { recording } = facts.opened.metadata ?? {};
+  const masked = maskOf(recording && recordingIdOf(recording), pausesOf(calls));
+  const [[a, ...laterA], [b, ...laterB]] = [laneOf.a, laneOf.b];
+  const lanes = { a: a?.lane ?? 0, b: b?.lane ?? 1 };
+  return { facts, captureFile, lanes, later: { a: laterA, b: laterB }, masked };
+}
+
 /** Of those that are there; for the others the recording has a remark. */
 async function digestCaptures(segments: readonly FinishableSegment[]): Promise<CaptureDigest[]> {
   const digests: CaptureDigest[] = [];
@@ -146,10 +176,11 @@ async function digestCaptures(segments: readonly FinishableSegment[]): Promise<C
   return digests;
 }
 
-function withoutAudio(call: PendingCall | undefined, mixdown: Mixdown): Finished {
+function withoutAudio(calls: readonly PendingCall[], mixdown: Mixdown): Finished {
   const { channels, unreadable, problems } = mixdown;
-  const packets = channels[0].packets + channels[1].packets;
-  const isUnanswered = eventOf(call, 'call.released')?.answered === false;
+  const packets = channels.reduce((sum, channel) => sum + channel.packets, 0);
+  const isUnanswered =
+    calls.length > 0 && calls.every((call) => eventOf(call, 'call.released')?.answered === false);
   if (isUnanswered && packets === 0 && unreadable.size === 0 && problems.length === 0)
     return { result: 'empty' };
   const reasons = [...unreadable.values(), ...problems];

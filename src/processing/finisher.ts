@@ -8,13 +8,16 @@ import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
 import { archivedFault } from './captures.ts';
-import type { Decision, PendingCall } from './consolidate.ts';
 import { failedRow, isPartial, rowOfMetadata } from './describe.ts';
 import { type FinishableSegment, type Finished, findArchived, type finishRecording } from './finish.ts';
 import { importedCall } from './imported-call.ts';
-import type { SegmentEntry, SpoolScan } from './spool-scan.ts';
+import { leavePointer } from './join-recordings.ts';
+import type { Decision, PendingCall } from './situation.ts';
+import type { SegmentEntry } from './spool-scan.ts';
+import type { Spools } from './spools.ts';
 
 /** Recordings that are made at the same time: more would only wait for the same disk. */
 const PARALLEL = 4;
@@ -26,15 +29,15 @@ export interface FinisherContext {
   archive: string;
   signingKey: string;
   catalog: CatalogWriter;
-  spool: SpoolScan;
+  spool: Spools;
   log: Logger;
   finish: typeof finishRecording;
+  /** The names of the switches, by source. */
+  switches: readonly string[];
   /** In which format recordings are archived, and what decodes other codecs than G.711. */
   audio: AudioSetting;
   /** To which recordings are encrypted. */
   certificates?: readonly string[];
-  /** Captures of finished recordings stay in the spool, aside. */
-  keepsCaptures?: boolean;
   /** Milliseconds before the first repetition of what failed; doubled each time. */
   firstRetryMs: number;
   /** Called when all that was decided is done. */
@@ -50,7 +53,7 @@ interface Retry {
 export class Finisher {
   readonly #context: FinisherContext;
   #queue: FinishDecision[] = [];
-  readonly #active = new Map<string, { segments: string[]; work: Promise<void> }>();
+  readonly #active = new Map<string, { decision: FinishDecision; work: Promise<void> }>();
   readonly #retries = new Map<string, Retry>();
   /** Segments that cannot be taken out of the spool: told once. */
   readonly #stuck = new Set<string>();
@@ -72,14 +75,14 @@ export class Finisher {
   }
 
   isUsing(segment: string): boolean {
-    return [...this.#active.values()].some(({ segments }) => segments.includes(segment));
+    return [...this.#active.values()].some(({ decision }) => decision.segments.includes(segment));
   }
 
   /** Takes what is to be made, in place of what it was told before; starts what is due. */
   take(decisions: readonly FinishDecision[]): void {
-    this.#queue = decisions.filter(({ recording }) => {
-      if (this.#active.has(recording)) return false;
-      return (this.#retries.get(recording)?.notBefore ?? 0) <= performance.now();
+    this.#queue = decisions.filter((decision) => {
+      if (this.#isBusyWith(decision)) return false;
+      return (this.#retries.get(decision.recording)?.notBefore ?? 0) <= performance.now();
     });
     this.#startNext();
   }
@@ -99,26 +102,36 @@ export class Finisher {
     while (!this.#isStopping && this.#active.size < PARALLEL) {
       const next = this.#queue.shift();
       if (next === undefined) return;
-      if (this.#active.has(next.recording)) continue;
+      if (this.#isBusyWith(next)) continue;
       const work = this.#make(next).finally(() => {
         this.#active.delete(next.recording);
         if (this.#queue.length > 0) this.#startNext();
         else if (!this.#isStopping) this.#context.onIdle();
       });
-      this.#active.set(next.recording, { segments: next.segments, work });
+      this.#active.set(next.recording, { decision: next, work });
     }
+  }
+
+  /** Whether a recording is being made of the same conversation, as it was known before. */
+  #isBusyWith(decision: FinishDecision): boolean {
+    const names = new Set(namesOf(decision));
+    return [...this.#active.values()].some((active) =>
+      namesOf(active.decision).some((name) => names.has(name)),
+    );
   }
 
   /** Never rejects. */
   async #make(decision: FinishDecision): Promise<void> {
-    const { archive, signingKey, spool, finish, log, audio, certificates = [] } = this.#context;
-    const { recording, partial, remarks } = decision;
+    const { archive, signingKey, spool, finish, log, audio, switches, certificates = [] } = this.#context;
+    const { recording, partial, remarks, madeOf } = decision;
     const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
     if (segments.length < decision.segments.length) return;
-    const call = decision.call ?? importedCall(segments.map(({ facts }) => facts));
+    const imported = importedCall(segments.map(({ facts }) => facts));
+    const calls = decision.calls.length > 0 || imported === undefined ? decision.calls : [imported];
     try {
-      const task = { archive, signingKey, recording, call, segments, partial, remarks, audio, certificates };
-      await this.#conclude({ ...decision, call }, segments, await finish(task).catch(asFailure));
+      const made = { recording, calls, segments, partial, remarks, madeOf };
+      const task = { archive, signingKey, audio, certificates, switches, ...made };
+      await this.#conclude({ ...decision, calls }, segments, await finish(task).catch(asFailure));
       if (this.#retries.delete(recording))
         log.info({ recording }, 'the recording that had to wait is finished');
     } catch (thrown) {
@@ -131,25 +144,58 @@ export class Finisher {
     segments: FinishableSegment[],
     finished: Finished,
   ): Promise<void> {
-    const { recording, call } = decision;
-    if (finished.result === 'failed') this.fail(recording, call, segments, finished.reason);
-    else if (finished.result === 'archived') this.#commit(finished, decision.segments);
-    else return this.#drop(decision);
-    for (const id of decision.segments) await this.takeAway({ id, isKept: isKept(finished, id), recording });
+    const { recording, calls, madeOf } = decision;
+    const [call] = calls;
+    if (finished.result === 'empty') return this.#drop(decision);
+    if (finished.result === 'failed') {
+      this.fail(recording, call, segments, finished.reason, madeOf);
+      for (const id of decision.segments) await this.takeAway({ id, isKept: true, recording });
+      return;
+    }
+    const used = segments.filter(({ facts }) => isPartOf(facts, finished.metadata));
+    const into = this.#context.catalog.get(recording);
+    // A catalog that was lost has just learnt from the archive that it is part of another one.
+    if (into !== undefined && into.id !== recording) await this.#leavePointer(finished.path, into.id);
+    else {
+      await this.#pointToIt(decision);
+      this.#commit(finished, used, decision);
+    }
+    for (const { id } of used) await this.takeAway({ id, isKept: finished.setAside.includes(id), recording });
   }
 
-  async #drop({ recording, call, segments }: FinishDecision): Promise<void> {
+  async #drop({ recording, calls, segments }: FinishDecision): Promise<void> {
     const { log, spool } = this.#context;
     for (const id of segments) await spool.remove(id);
-    log.info({ recording, call: call?.id }, 'nobody answered: there was nothing to record');
+    log.info({ recording, call: calls[0]?.id }, 'nobody answered: there was nothing to record');
   }
 
-  #commit({ metadata, path, setAside }: Extract<Finished, { result: 'archived' }>, ids: string[]): void {
+  /** What was archived before it turned out to be part of this one. */
+  async #pointToIt({ recording, joins }: FinishDecision): Promise<void> {
+    for (const id of joins) {
+      const row = this.#context.catalog.get(id);
+      if (row?.id === id && row.path !== null) await this.#leavePointer(row.path, recording);
+    }
+  }
+
+  async #leavePointer(path: string, joinedInto: string): Promise<void> {
+    const { archive, signingKey, log } = this.#context;
+    await leavePointer({ directory: archive, signingKey }, path, joinedInto);
+    log.info({ path, joinedInto }, 'a recording is part of another one');
+  }
+
+  #commit(
+    { metadata, path, setAside }: Extract<Finished, { result: 'archived' }>,
+    segments: readonly FinishableSegment[],
+    { joins }: FinishDecision,
+  ): void {
     const { catalog, log } = this.#context;
     const row = rowOfMetadata(metadata, path);
-    const used = ids.map((id) => ({ id, isKept: setAside.includes(id) }));
+    const made = segments.map(({ id }) => ({ id, isKept: setAside.includes(id) }));
+    // One that was taken over was made of others, perhaps.
+    const used = [...segmentsOf(metadata), ...made];
+    const { madeOf, joined = [] } = metadata;
     catalog.transaction(() => {
-      catalog.putRecording(row, used, Date.now());
+      catalog.putRecording(row, used, Date.now(), { madeOf, joins: [...joins, ...joined] });
       if (isPartial(metadata)) this.#raise('warning', row);
     });
     const { id: recording, state, duration } = row;
@@ -163,13 +209,14 @@ export class Finisher {
    */
   failUnlessArchived(recording: string, call: PendingCall, reason: string): void {
     const { archive, catalog, log } = this.#context;
+    if (catalog.making(recording) !== undefined) return;
     const found = findArchived(archive, recording, call);
     if (found === undefined) return this.fail(recording, call, [], reason);
-    catalog.putRecording(rowOfMetadata(found.metadata, found.path), segmentsOf(found.metadata), Date.now());
-    log.warn(
-      { recording, call: call.id, path: found.path },
-      'the catalog had lost a recording of the archive',
-    );
+    const { metadata, path } = found;
+    if (metadata.joinedInto !== undefined) return catalog.join(recording, metadata.joinedInto);
+    const making = { madeOf: metadata.madeOf, joins: metadata.joined ?? [] };
+    catalog.putRecording(rowOfMetadata(metadata, path), segmentsOf(metadata), Date.now(), making);
+    log.warn({ recording, call: call.id, path }, 'the catalog had lost a recording of the archive');
   }
 
   /** There is no audio where there should be: a row and an alarm say why. The segments are kept. */
@@ -178,10 +225,11 @@ export class Finisher {
     call: PendingCall | undefined,
     segments: readonly FinishableSegment[],
     reason: string,
+    madeOf?: string,
   ): void {
     const facts = segments.map((segment) => segment.facts);
     const ids = segments.map(({ id }) => id);
-    this.#enterFailure(failedRow(recording, call, facts, reason), ids);
+    this.#enterFailure(failedRow(recording, call, facts, reason), ids, madeOf);
   }
 
   /** The same for a segment whose facts nobody can read. */
@@ -191,11 +239,11 @@ export class Finisher {
     this.#enterFailure({ ...row, startTime: Math.floor(changedAt) }, [id]);
   }
 
-  #enterFailure(row: RecordingRow, segments: string[]): void {
+  #enterFailure(row: RecordingRow, segments: string[], madeOf?: string): void {
     const { catalog, log } = this.#context;
     const used = segments.map((id) => ({ id, isKept: true }));
     catalog.transaction(() => {
-      catalog.putRecording(row, used, Date.now());
+      catalog.putRecording(row, used, Date.now(), { madeOf });
       this.#raise('major', row);
     });
     log.error(
@@ -211,11 +259,10 @@ export class Finisher {
 
   /** Takes a segment that is done out of the spool; the catalog knows it, so when it fails the next round does it. */
   async takeAway({ id: segment, isKept, recording }: UsedSegment): Promise<void> {
-    const { spool, log, keepsCaptures } = this.#context;
+    const { spool, log } = this.#context;
     try {
       if (isKept || !(await this.#isOnDisk(recording))) await spool.setAside(segment);
-      else if (keepsCaptures === true) await spool.keep(segment);
-      else await spool.remove(segment);
+      else await spool.keep(segment);
     } catch (thrown) {
       if (this.#stuck.has(segment)) return;
       this.#stuck.add(segment);
@@ -264,9 +311,13 @@ function asFailure(thrown: unknown): Finished {
   throw thrown;
 }
 
-function isKept(finished: Finished, segment: string): boolean {
-  if (finished.result === 'failed') return true;
-  return finished.result === 'archived' && finished.setAside.includes(segment);
+function namesOf({ recording, joins, segments }: FinishDecision): string[] {
+  return [recording, ...joins, ...segments];
+}
+
+/** One that was taken over may have been made of less. */
+function isPartOf({ opened }: SegmentFacts, { segments }: Metadata): boolean {
+  return segments.some(({ id }) => id === opened.segment);
 }
 
 function segmentsOf(metadata: Metadata): UsedSegment[] {

@@ -53,7 +53,7 @@ function segmentOf(t: Test, datagrams: Datagram[], streams = [streamOf('a'), str
   writeFileSync(captureFile, captureOf(datagrams));
   const metadata = metadataOf(RECORDING, 'call');
   const facts = factsOf('s', { streams, metadata, closed: { at: T0 + SECONDS * 1e6 + 1e6 } });
-  return { folder, segment: { id: 's', facts, captureFile, channels: { a: 0, b: 1 } as const } };
+  return { folder, segment: { id: 's', facts, captureFile, lanes: { a: 0, b: 1 } as const } };
 }
 
 async function mix(
@@ -69,6 +69,12 @@ async function mix(
   const wav = await mixInFormat([segment], plain, {});
   const mixed = await mixInFormat([segment], made, setting);
   return { ...mixed, made, wav: wav.file, left: channelOf(wav.file, 0), right: channelOf(wav.file, 1) };
+}
+
+function mkdirIn(folder: string, name: string): string {
+  const directory = join(folder, name);
+  mkdirSync(directory);
+  return directory;
 }
 
 /** Samples of a file at 8 kHz, interleaved. */
@@ -181,10 +187,11 @@ async function finish(t: Test, audioOf: (folder: string) => AudioSetting) {
     archive: join(folder, 'archive'),
     signingKey: join(folder, 'signing-key.pem'),
     recording: RECORDING,
-    call: undefined,
+    calls: [],
     partial: [],
     remarks: [],
-    segments: [{ ...segment, directory: folder, size: 0, changedAt: 0, problem: undefined }],
+    madeOf: 'm',
+    segments: [{ ...segment, directory: folder, source: 0, size: 0, changedAt: 0, problem: undefined }],
   };
   const finished = await finishRecording({ ...task, audio: audioOf(folder) });
   if (finished.result !== 'archived') throw new Error(JSON.stringify(finished));
@@ -242,4 +249,69 @@ t.test('a recording in FLAC is whole, and told so', { skip }, async (t) => {
   t.same([mediaFiles, remarks], [[expected], []]);
   t.equal((await again()).result, 'archived', 'what is made is taken over');
   t.ok(existsSync(join(directory, 'audio.flac')));
+});
+
+t.test(
+  'three parties: a channel each where the format takes it, sides otherwise, one when mixed',
+  { skip },
+  async (t) => {
+    const { folder, segment } = segmentOf(t, dialogue());
+    const wav = await mixInFormat([segment], mkdirIn(folder, 'two'), {});
+    const [left, right] = [channelOf(wav.file, 0), channelOf(wav.file, 1)];
+    const rankAt = () => 0;
+    // The second party is the third one's channel; nobody is on the second.
+    const plan = {
+      sides: [0, 1, 0] as const,
+      lanes: [
+        { channel: 0, rankAt },
+        { channel: 2, rankAt },
+      ],
+    };
+    const mixed = Int16Array.from(left, (sample, at) =>
+      Math.max(-32_768, Math.min(32_767, sample + (right[at] ?? 0))),
+    );
+    for (const format of ['wav', 'wav-g711', 'flac'] as const) {
+      const { file, mixdown } = await mixInFormat([segment], mkdirIn(folder, format), { format }, plan);
+      t.equal(mixdown.fileChannels, 3, format);
+      const samples = decode(file);
+      t.same(every(samples, 3, 0), left, `${format}: the first party`);
+      t.ok(
+        every(samples, 3, 1).every((sample) => Math.abs(sample) <= 8),
+        `${format}: nobody`,
+      );
+      t.same(every(samples, 3, 2), right, `${format}: the second party`);
+    }
+    for (const format of ['opus', 'mp3'] as const) {
+      const { file, mixdown } = await mixInFormat([segment], mkdirIn(folder, format), { format }, plan);
+      t.equal(mixdown.fileChannels, 2, format);
+      const samples = decode(file);
+      const { correlation } = likeness(mixed.subarray(400, 36_000), every(samples, 2, 0).subarray(400), 1200);
+      t.ok(correlation > 0.9, `${format}: both on one side, ${correlation}`);
+    }
+    const one = await mixInFormat([segment], mkdirIn(folder, 'mixed'), { channels: 'mixed' }, plan);
+    t.equal(one.mixdown.fileChannels, 1);
+    t.same(decode(one.file), mixed);
+  },
+);
+
+t.test('as many channels as FLAC takes; with more, sides', { skip }, async (t) => {
+  const { folder, segment } = segmentOf(t, dialogue());
+  const rankAt = () => 0;
+  for (const count of [4, 5, 6, 7, 8, 9]) {
+    const sides = Array.from({ length: count }, (_, channel) => (channel % 2 === 0 ? 0 : 1) as 0 | 1);
+    const lanes = [0, count - 1].map((channel) => ({ channel, rankAt }));
+    const directory = mkdirIn(folder, `${count}`);
+    const { file, mixdown } = await mixInFormat([segment], directory, { format: 'flac' }, { sides, lanes });
+    t.equal(mixdown.fileChannels, count < 9 ? count : 2);
+    const [first, last] = [0, mixdown.fileChannels - 1].map((channel) =>
+      every(decode(file), mixdown.fileChannels, channel),
+    );
+    const isPart = count < 9;
+    t.equal(isPart && first?.some((sample, at) => sample !== last?.[at]), isPart, 'two voices');
+    t.equal(
+      last?.some((sample) => sample !== 0),
+      isPart,
+      'the last party is on the last channel',
+    );
+  }
 });

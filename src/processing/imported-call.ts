@@ -1,7 +1,7 @@
 // The call of imported segments: its events as their capture tells them, so that it is described like any other one. Pure.
 import type { EventBody, JournalEvent } from '../spool/events.ts';
 import type { ImportedCall, Party, RecordingMetadata, SegmentFacts } from '../spool/segment.ts';
-import type { PendingCall } from './consolidate.ts';
+import type { PendingCall } from './situation.ts';
 
 /** Undefined when these segments were not imported. */
 export function importedCall(segments: readonly SegmentFacts[]): PendingCall | undefined {

@@ -18,7 +18,7 @@ t.test('a call that was refused is none to wait for, nor is a login', async (t) 
   await journal.close();
   const catalog = openCatalog(join(directory, 'catalog.db'));
   t.teardown(() => catalog.close());
-  const journals = new Journals({ directory, catalog, log });
+  const journals = new Journals({ sources: [{ number: 0, journal: directory }], catalog, log });
   await journals.readAll();
   t.same(
     journals.calls().map(({ id }) => id),

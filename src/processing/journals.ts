@@ -1,139 +1,189 @@
 // Taking in the journals: events of calls are kept in the catalog, in the same transaction as the checkpoint.
 import { setImmediate } from 'node:timers/promises';
 import type { CatalogWriter } from '../catalog/catalog.ts';
+import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { JournalEvent } from '../spool/events.ts';
 import { createJournalReader, type JournalProblem, type JournalReader } from '../spool/journal-reader.ts';
-import type { PendingCall } from './consolidate.ts';
-
-/** Whose journals tell of calls and recordings. */
-export const JOURNALS = ['grec-sipd', 'grec-mediad'] as const;
-type JournalName = (typeof JOURNALS)[number];
+import { KnownCalls } from './known-calls.ts';
+import type { PendingCall } from './situation.ts';
+import { JOURNALS, journalKey, type Source } from './sources.ts';
 
 const BATCH = 500;
-/** No call has this name. */
+/** No call has these names. */
 const SWITCH_START = 'the last start of grec-sipd';
-/** Settled calls that are remembered: the media server's last word of a call may come after its end. */
-const MOST_SETTLED = 10_000;
+/** Calls whose events are forgotten that are remembered: the media server's last word of a call may come after its end. */
+const MOST_FORGOTTEN = 10_000;
 
 export interface JournalsContext {
-  directory: string;
+  sources: readonly Pick<Source, 'number' | 'journal'>[];
   catalog: CatalogWriter;
   log: Logger;
 }
 
-/** The events of all calls that are not settled, as the journals tell them. */
+/** One daemon's journal. */
+interface Taken {
+  key: string;
+  source: number;
+  reader: JournalReader;
+}
+
+/** The events of all calls that are not settled, as the journals tell them, and for a while of those that are. */
 export class Journals {
   readonly #context: JournalsContext;
-  readonly #calls = new Map<string, JournalEvent[]>();
-  /** In the order in which they were settled. */
-  readonly #settled = new Set<string>();
-  #switchStarted: JournalEvent | undefined;
-  #readers: Map<JournalName, JournalReader>;
+  readonly #calls = new KnownCalls();
+  /** In the order in which they were forgotten. */
+  readonly #forgotten = new Set<string>();
+  readonly #switchStarted = new Map<number, JournalEvent>();
+  /** Why a journal of another switch cannot be read, by key: told once. */
+  readonly #problems = new Map<string, string>();
+  #taken: Taken[];
 
   constructor(context: JournalsContext) {
     this.#context = context;
-    this.#readers = this.#openReaders();
-    for (const event of context.catalog.pendingEvents()) this.#remember(event);
+    this.#taken = this.#openReaders();
+    const sources = new Map(this.#taken.map(({ key, source }) => [key, source]));
+    for (const { journal, event } of context.catalog.pendingEvents()) {
+      const source = sources.get(journal);
+      // A switch that is not configured any more is none of ours.
+      if (source !== undefined) this.#remember(event, source);
+    }
   }
 
-  /** The last start of the switch. */
-  get switchStarted(): JournalEvent | undefined {
+  /** The last start of each switch, by source. */
+  get switchStarted(): ReadonlyMap<number, JournalEvent> {
     return this.#switchStarted;
   }
 
+  /** Those that are not settled. */
   calls(): PendingCall[] {
-    return [...this.#calls].map(([id, events]) => ({ id, events }));
+    return this.#calls.pending();
+  }
+
+  /** The same, and those that are settled and may be part of the same conversations. @param touched has something new */
+  linkedCalls(touched: Iterable<string>): PendingCall[] {
+    return this.#calls.linked(touched);
+  }
+
+  /** Those that are settled, and not forgotten. */
+  settledCalls(): string[] {
+    return this.#calls.settled();
   }
 
   /** The sequence number of each journal up to which all is taken in. */
   progress(): Record<string, number> {
     return Object.fromEntries(
-      JOURNALS.map((name) => [name, this.#context.catalog.checkpoint(name)?.seq ?? 0]),
+      this.#taken.map(({ key }) => [key, this.#context.catalog.checkpoint(key)?.seq ?? 0]),
     );
   }
 
   /**
-   * Reads all journals to their ends; other work runs in between.
+   * Reads all journals to their ends; other work runs in between. What hinders the reading of another switch's journal
+   * hinders nothing else.
    * @throws GrecError CATALOG_UNUSABLE, and system errors of reading; the next time goes on where the last checkpoint is
    */
   async readAll(): Promise<void> {
     try {
-      for (const [name, reader] of this.#readers) {
-        while (this.#readBatch(name, reader) === BATCH) await setImmediate();
+      for (const taken of this.#taken) {
+        if (taken.source === 0) await this.#readOne(taken);
+        else await this.#readOther(taken);
       }
     } catch (thrown) {
-      this.#readers = this.#openReaders();
+      this.#taken = this.#openReaders();
       throw thrown;
+    }
+  }
+
+  async #readOne(taken: Taken): Promise<void> {
+    while (this.#readBatch(taken) === BATCH) await setImmediate();
+  }
+
+  async #readOther(taken: Taken): Promise<void> {
+    const { key } = taken;
+    try {
+      await this.#readOne(taken);
+      this.#problems.delete(key);
+    } catch (thrown) {
+      const message = `the journal ${key} cannot be read, and is tried again: ${messageOf(thrown)}`;
+      if (this.#problems.get(key) === message) return;
+      this.#problems.set(key, message);
+      this.#context.log.error({ alarm: 'journal', hint: 'is the directory mounted, and readable?' }, message);
+      const at = Date.now();
+      this.#context.catalog.raiseAlarm({ at, severity: 'major', subject: `journal ${key}`, message });
     }
   }
 
   /** Reads all again, for a catalog that knows nothing yet. */
   startOver(): void {
-    this.#settled.clear();
-    this.#readers = this.#openReaders();
+    this.#forgotten.clear();
+    this.#calls.reopenAll();
+    this.#taken = this.#openReaders();
   }
 
-  /** Forgets a settled call. */
-  drop(call: string): void {
-    this.#context.catalog.dropEvents(call);
-    this.#calls.delete(call);
-    this.#settled.add(call);
-    for (const oldest of this.#settled) {
-      if (this.#settled.size <= MOST_SETTLED) break;
-      this.#settled.delete(oldest);
+  /** Nothing more is to come of the call; when there is, it counts until the call is forgotten. */
+  settle(call: string, at: number): void {
+    this.#calls.settle(call, at);
+  }
+
+  /** Forgets the calls that were settled before that time. @returns whom */
+  forget(before: number): string[] {
+    const forgotten = this.#calls.forget(before);
+    for (const call of forgotten) {
+      this.#context.catalog.dropEvents(call);
+      this.#forgotten.add(call);
     }
+    for (const oldest of this.#forgotten) {
+      if (this.#forgotten.size <= MOST_FORGOTTEN) break;
+      this.#forgotten.delete(oldest);
+    }
+    return forgotten;
   }
 
-  /** What the media server says of a settled call changes nothing: the spool tells of segments that came late. */
+  /** What the media server says of a forgotten call changes nothing: the spool tells of segments that came late. */
   #matters(event: JournalEvent): boolean {
     const call = callOf(event);
-    return call !== undefined && !(event.daemon === 'grec-mediad' && this.#settled.has(call));
+    return call !== undefined && !(event.daemon === 'grec-mediad' && this.#forgotten.has(call));
   }
 
-  #openReaders(): Map<JournalName, JournalReader> {
-    const { directory, catalog } = this.#context;
-    return new Map(
-      JOURNALS.map((name) => {
-        return [name, createJournalReader({ directory, daemon: name }, catalog.checkpoint(name))] as const;
+  #openReaders(): Taken[] {
+    const { sources, catalog } = this.#context;
+    return sources.flatMap((source) =>
+      JOURNALS.map((daemon) => {
+        const key = journalKey(daemon, source);
+        const place = { directory: source.journal, daemon };
+        return { key, source: source.number, reader: createJournalReader(place, catalog.checkpoint(key)) };
       }),
     );
   }
 
-  #readBatch(name: JournalName, reader: JournalReader): number {
+  #readBatch({ key, source, reader }: Taken): number {
     const { catalog } = this.#context;
     const { events, checkpoint, problems } = reader.read(BATCH);
     if (events.length === 0 && problems.length === 0) return 0;
     const ofCalls = events.filter((event) => this.#matters(event));
     const started = events.findLast(isSwitchStart);
     catalog.transaction(() => {
-      for (const event of ofCalls) catalog.keepEvent(callOf(event) ?? '', event);
-      if (started !== undefined) keepSwitchStart(catalog, started);
-      for (const problem of problems) this.#raise(name, problem);
-      if (checkpoint !== undefined) catalog.setCheckpoint(name, checkpoint);
+      for (const event of ofCalls) catalog.keepEvent(callOf(event) ?? '', event, key);
+      if (started !== undefined) keepSwitchStart(catalog, started, key);
+      for (const problem of problems) this.#raise(key, problem);
+      if (checkpoint !== undefined) catalog.setCheckpoint(key, checkpoint);
     });
-    for (const event of ofCalls) this.#remember(event);
-    this.#switchStarted = started ?? this.#switchStarted;
+    for (const event of ofCalls) this.#remember(event, source);
+    if (started !== undefined) this.#switchStarted.set(source, started);
     return events.length;
   }
 
-  #raise(name: JournalName, { file, offset, message }: JournalProblem): void {
-    const subject = `journal ${name}`;
+  #raise(key: string, { file, offset, message }: JournalProblem): void {
+    const subject = `journal ${key}`;
     const text = `${file}, byte ${offset}: ${message}`;
-    this.#context.log.warn({ journal: name, file, offset }, message);
+    this.#context.log.warn({ journal: key, file, offset }, message);
     this.#context.catalog.raiseAlarm({ at: Date.now(), severity: 'warning', subject, message: text });
   }
 
-  /** Events of one call stand in order of time; the same event again changes nothing. */
-  #remember(event: JournalEvent): void {
+  #remember(event: JournalEvent, source: number): void {
     const call = callOf(event);
-    if (isSwitchStart(event)) this.#switchStarted = event;
-    if (call === undefined) return;
-    const events = this.#calls.get(call) ?? [];
-    if (events.some((known) => isSame(known, event))) return;
-    events.push(event);
-    events.sort((one, other) => one.at - other.at);
-    this.#calls.set(call, events);
+    if (isSwitchStart(event)) this.#switchStarted.set(source, event);
+    if (call !== undefined) this.#calls.add(call, event, source);
   }
 }
 
@@ -142,18 +192,14 @@ function isSwitchStart({ type, daemon }: JournalEvent): boolean {
 }
 
 /** Kept where the events of calls are, in place of the one before. */
-function keepSwitchStart(catalog: CatalogWriter, event: JournalEvent): void {
-  catalog.dropEvents(SWITCH_START);
-  catalog.keepEvent(SWITCH_START, event);
+function keepSwitchStart(catalog: CatalogWriter, event: JournalEvent, key: string): void {
+  const name = key === event.daemon ? SWITCH_START : `the last start of ${key}`;
+  catalog.dropEvents(name);
+  catalog.keepEvent(name, event, key);
 }
 
 /** Of a call that was refused nothing more is to come. */
 function callOf(event: JournalEvent): string | undefined {
   if (event.type === 'call.refused') return undefined;
   return 'call' in event ? event.call : undefined;
-}
-
-/** Its number alone does not tell: a journal that lost its end uses numbers again. */
-function isSame(one: JournalEvent, other: JournalEvent): boolean {
-  return one.seq === other.seq && one.daemon === other.daemon && one.at === other.at;
 }

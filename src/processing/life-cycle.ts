@@ -15,6 +15,7 @@ import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type Expired, expireCaptures } from './captures.ts';
 import { type PurgeContext, type PurgeReport, purge } from './purge.ts';
+import { sourcesOf } from './sources.ts';
 import { takeInActs } from './take-in-acts.ts';
 
 export interface LifeCycleOptions {
@@ -115,8 +116,8 @@ export class LifeCycle {
 
   #context(): PurgeContext {
     const { config, ...others } = this.#options;
-    const { archive, signingKey, spool } = config.paths;
-    return { ...others, archive, signingKey, spool, classes: config.retention };
+    const { archive, signingKey } = config.paths;
+    return { ...others, archive, signingKey, sources: sourcesOf(config), classes: config.retention };
   }
 
   #add(by: By, decide: () => Promise<RecordingDeed>) {

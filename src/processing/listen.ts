@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readRtp } from '../rtp/header.ts';
 import type { CapturedPacket } from '../spool/pcap-reader.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
-import { bindChannels } from './describe.ts';
+import { bindChannels } from './channels.ts';
 import { LIVE_SAMPLE_RATE, LiveAudio } from './live-audio.ts';
 import { SegmentTail } from './segment-tail.ts';
 import { StreamMap } from './stream-map.ts';

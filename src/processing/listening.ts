@@ -10,10 +10,11 @@ import type { Logger } from '../log.ts';
 import { partOfId } from '../spool/call-events.ts';
 import { type Journal, openJournal } from '../spool/journal.ts';
 import type { RecordingMetadata } from '../spool/segment.ts';
-import type { PendingCall } from './consolidate.ts';
+
 import type { Journals } from './journals.ts';
 import { type LiveSegment, listen } from './listen.ts';
-import type { SpoolScan } from './spool-scan.ts';
+import type { PendingCall } from './situation.ts';
+import type { Spools } from './spools.ts';
 
 const MOST_LISTENERS = 32;
 const LONGEST_NAME = 64;
@@ -21,7 +22,7 @@ const LONGEST_NAME = 64;
 export interface ListenersOptions {
   config: Config;
   log: Logger;
-  spool: SpoolScan;
+  spool: Spools;
   journals: Journals;
   now(): number;
   note: Note;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type AudioFormat, audioKind } from '../archive/audio-format.ts';
 import { GrecError } from '../errors.ts';
 import type { AudioSetting } from './audio-file.ts';
-import { type Mixdown, type MixdownSegment, mixDown } from './mixdown.ts';
+import { type Mixdown, type MixdownPlan, type MixdownSegment, mixDown } from './mixdown.ts';
 
 export interface MixedInFormat {
   mixdown: Mixdown;
@@ -22,16 +22,17 @@ export async function mixInFormat(
   segments: readonly MixdownSegment[],
   directory: string,
   setting: AudioSetting,
+  plan?: MixdownPlan,
 ): Promise<MixedInFormat> {
   const format = setting.format ?? 'wav';
   const file = join(directory, audioKind(format).mediaPath);
   try {
-    return { mixdown: await mixDown(segments, file, setting), file, format, remarks: [] };
+    return { mixdown: await mixDown(segments, file, setting, plan), file, format, remarks: [] };
   } catch (thrown) {
     const isFormat = thrown instanceof GrecError && /^FFMPEG_/.test(thrown.code);
     if (!isFormat || format === 'wav') throw thrown;
     await rm(file, { force: true });
-    const made = await mixInFormat(segments, directory, { ...setting, format: 'wav' });
+    const made = await mixInFormat(segments, directory, { ...setting, format: 'wav' }, plan);
     return { ...made, remarks: [`archived as WAV: ${thrown.message}`] };
   }
 }

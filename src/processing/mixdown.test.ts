@@ -38,7 +38,7 @@ async function mix(folder: string, segments: Datagram[][], options: FactsOptions
     return {
       facts: factsOf(`s${index}`, { closed, ...options }),
       captureFile,
-      channels: { a: 1, b: 0 } as const,
+      lanes: { a: 1, b: 0 } as const,
     };
   });
   const file = join(folder, 'audio.wav');
@@ -177,7 +177,7 @@ t.test('what payload types mean may change in the call', async (t) => {
   });
   writeFileSync(captureFile, captureOf([...talk({ label: 'a', packets: 10, payloadType: 96 }), ...later]));
   const { channels, frames } = await mixDown(
-    [{ facts, captureFile, channels: { a: 0, b: 1 } }],
+    [{ facts, captureFile, lanes: { a: 0, b: 1 } }],
     join(folder, 'o.wav'),
   );
   t.equal(frames, 3200);
@@ -230,7 +230,7 @@ t.test('a capture that breaks off gives what it holds; one that is none is named
   const tryCapture = async (bytes: Buffer) => {
     writeFileSync(join(folder, 'c.pcap'), bytes);
     return mixDown(
-      [{ facts, captureFile: join(folder, 'c.pcap'), channels: { a: 0, b: 1 } }],
+      [{ facts, captureFile: join(folder, 'c.pcap'), lanes: { a: 0, b: 1 } }],
       join(folder, 'o.wav'),
     );
   };

@@ -21,6 +21,7 @@ import { type Config, loadConfig } from '../config.ts';
 import type { ControlRequest } from '../control.ts';
 import type { RunningDaemon } from '../daemon.ts';
 import { silentLogger } from '../log.ts';
+import { requireValidDocuments } from '../testing/archived-documents.ts';
 import { finishRecording } from './finish.ts';
 import {
   callBegins,
@@ -61,6 +62,7 @@ function bench(t: Test, settings = ''): Bench {
   t.teardown(async () => {
     // A running processor would make its catalog again.
     for (const daemon of daemons) await daemon.stop().catch(() => undefined);
+    requireValidDocuments(config.paths.archive);
     rmSync(directory, { recursive: true, force: true });
   });
   const config = loadConfig({ file: join(directory, 'grec.toml'), env: {} });
@@ -150,7 +152,7 @@ t.test('a recorded call ends in the archive and the catalog', async (t) => {
     remarks: [],
   });
   t.same(
-    metadata.eventHistory.map(({ event }) => event),
+    metadata.events?.map(({ event }) => event),
     [...callBegins(CALL, RECORDING), ...callEnds(CALL, RECORDING)].map(({ type }) => type),
   );
   t.not(channelOf(join(folder, 'audio.wav'), 0)[0], 0);

@@ -2,10 +2,7 @@
 //
 // Whatever it does can be done again: each round looks at the journals from their checkpoints, at the spool and at the
 // catalog, and decides anew what is to be done.
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { recordingIdOf } from '../archive/ids.ts';
 import { removeLeftovers } from '../archive/write.ts';
 import type { CatalogWriter } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
@@ -15,19 +12,21 @@ import type { RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
-import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
 import { ProcessorAudit } from './audit-routes.ts';
 import { keepsCaptures } from './captures.ts';
-import { decide, type SpoolSegment } from './consolidate.ts';
+import { decide } from './consolidate.ts';
 import { prepareEvidence } from './evidence.ts';
 import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
-import { JOURNALS, Journals } from './journals.ts';
+import { Journals } from './journals.ts';
 import { LifeCycle } from './life-cycle.ts';
 import { type Listeners, openListeners } from './listening.ts';
 import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
-import { type SegmentEntry, SpoolScan } from './spool-scan.ts';
+import type { KnownRecording, SpoolSegment } from './situation.ts';
+import { prepareFolders, type Source, sourcesOf, watchedFolders } from './sources.ts';
+import type { SegmentEntry } from './spool-scan.ts';
+import { Spools, spoolSegment } from './spools.ts';
 import { watchFolders } from './watch.ts';
 
 const POLL_MS = 1_000;
@@ -35,6 +34,8 @@ const FIRST_RETRY_MS = 1_000;
 /** Facts that nobody can read are given up when they have not changed for so long. */
 const FACTS_GRACE_MS = 60_000;
 const DAY_MS = 86_400_000;
+/** How often it is looked for what need not be kept any longer. */
+const PURGE_MS = 10_000;
 
 export interface ProcessorOptions {
   config: Config;
@@ -70,22 +71,6 @@ export async function startProcessor(options: ProcessorOptions): Promise<Running
   };
 }
 
-function watchedFolders({ paths }: Config): string[] {
-  return [paths.spool, ...JOURNALS.map((name) => join(paths.journal, name))];
-}
-
-function prepareFolders(config: Config): void {
-  try {
-    for (const folder of watchedFolders(config)) mkdirSync(folder, { recursive: true, mode: 0o750 });
-  } catch (thrown) {
-    const message = `cannot use the state directory ${config.paths.state}: ${messageOf(thrown)}`;
-    throw new GrecError('STATE_UNUSABLE', message, {
-      hint: 'give it to the user that runs grec-procd, or set [state] directory',
-      cause: thrown,
-    });
-  }
-}
-
 class Processor {
   readonly catalog: CatalogWriter;
   readonly listeners: Listeners;
@@ -97,13 +82,15 @@ class Processor {
   readonly #now: () => number;
   readonly #pollMs: number;
   readonly #journals: Journals;
-  readonly #spool: SpoolScan;
+  readonly #sources: Source[];
+  readonly #spool: Spools;
   readonly #finisher: Finisher;
   readonly #import: RtpengineImport | undefined;
   /** Segments in the spool that are not done, as the last round saw them. */
   #segments: SpoolSegment[] = [];
   #round: Promise<void> | undefined;
   #isAskedAgain = false;
+  #purgedAt = 0;
   #isStopping = false;
   #problem: string | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -113,15 +100,16 @@ class Processor {
     const { catalog } = following;
     const { config, log, now = microsNow, finish = finishRecording, pollMs = POLL_MS } = options;
     const { firstRetryMs = FIRST_RETRY_MS } = options;
-    const { archive, signingKey, spool, journal } = config.paths;
+    const { archive, signingKey } = config.paths;
     this.#config = config;
     this.#log = log;
     this.#now = now;
     this.#pollMs = pollMs;
     this.catalog = catalog;
     this.#following = following;
-    this.#journals = new Journals({ directory: journal, catalog, log });
-    this.#spool = new SpoolScan(spool);
+    this.#sources = sourcesOf(config);
+    this.#journals = new Journals({ sources: this.#sources, catalog, log });
+    this.#spool = new Spools(this.#sources);
     this.#import = openRtpengineImport({ config, catalog, log });
     this.audit = new ProcessorAudit(config, log);
     const { note } = this.audit;
@@ -136,9 +124,9 @@ class Processor {
       spool: this.#spool,
       log,
       finish,
+      switches: this.#sources.map(({ name }) => name),
       audio: audioSetting(config),
       certificates: config.paths.encryption.certificates,
-      keepsCaptures: keepsCaptures(config.archive),
       firstRetryMs,
       onIdle,
     });
@@ -148,7 +136,8 @@ class Processor {
     await this.audit.noteConfiguration(this.#config, 'start');
     await this.#cleanUp();
     const imported = this.#import === undefined ? [] : [this.#import.folder];
-    this.#unwatch = watchFolders([...watchedFolders(this.#config), ...imported], () => void this.round());
+    const folders = [...this.#sources.flatMap(watchedFolders), ...imported];
+    this.#unwatch = watchFolders(folders, () => void this.round());
     this.#timer = setInterval(() => void this.round(), this.#pollMs);
     await this.round();
   }
@@ -224,6 +213,20 @@ class Processor {
       facts === undefined ? [] : [spoolSegment(id, facts)],
     );
     this.#decide(now);
+    await this.#forget(now);
+  }
+
+  /** Calls that are over for long, and what their recordings were made of. */
+  async #forget(now: number): Promise<void> {
+    const lateUs = this.#config.processing.late * 1e6;
+    const forgotten = this.#journals.forget(now - lateUs);
+    const isDue = performance.now() - this.#purgedAt > PURGE_MS || (lateUs === 0 && forgotten.length > 0);
+    if (!isDue || this.#finisher.active > 0) return;
+    this.#purgedAt = performance.now();
+    const known = new Set(this.#journals.linkedCalls(this.#journals.settledCalls()).map(({ id }) => id));
+    const isNeeded = (call: string | undefined) => call !== undefined && known.has(call);
+    const before = Date.now() - lateUs / 1000;
+    await this.#spool.purge({ isNeeded, before, keeps: keepsCaptures(this.#config.archive) });
   }
 
   /** Without the segments that are done already, which a crash left behind after the catalog's commit. */
@@ -239,27 +242,31 @@ class Processor {
   }
 
   #decide(now: number): void {
+    const touched = this.#segments.flatMap(({ call }) => call ?? []);
     const decisions = decide({
-      calls: this.#journals.calls(),
+      calls: this.#journals.linkedCalls(touched),
       segments: this.#segments,
       rowOf: (recording) => this.#rowOf(recording),
       switchStarted: this.#journals.switchStarted,
       isDone: (segment) => this.catalog.usedSegment(segment) !== undefined,
+      usedBy: (recording) => this.catalog.segmentsOf(recording),
+      isKept: (segment) => this.#spool.isKept(segment),
+      waitUs: this.#sources.length > 1 ? this.#config.processing.wait * 1e6 : 0,
       now,
     });
     for (const decision of decisions) {
-      if (decision.do === 'settle') this.#journals.drop(decision.call);
+      if (decision.do === 'settle') this.#journals.settle(decision.call, now);
       if (decision.do === 'fail')
         this.#finisher.failUnlessArchived(decision.recording, decision.call, decision.reason);
     }
     this.#finisher.take(decisions.filter((decision) => decision.do === 'finish'));
   }
 
-  #rowOf(recording: string): 'failed' | 'finished' | undefined {
-    const state = this.catalog.get(recording)?.state;
+  #rowOf(recording: string): KnownRecording | undefined {
     // One that was deleted is not made again.
-    if (state === undefined) return this.catalog.deleted(recording) && 'finished';
-    return state === 'failed' ? 'failed' : 'finished';
+    if (this.catalog.deleted(recording) !== undefined) return { state: 'finished', madeOf: null };
+    const made = this.catalog.making(recording);
+    return made && { ...made, state: made.state === 'failed' ? 'failed' : 'finished' };
   }
 
   /** A call may have begun since the last look. @throws GrecError CALL_UNKNOWN, CALL_AMBIGUOUS, RECORDING_STATE */
@@ -288,7 +295,7 @@ class Processor {
       listeners: this.listeners.count,
       alarms: this.catalog.alarmCount(),
       imported: this.#import?.taken,
-      problem: this.#problem ?? null,
+      problem: this.#problem ?? [...this.#spool.problems.values()][0] ?? null,
     };
   }
 
@@ -327,10 +334,4 @@ class Processor {
 
 function audioSetting({ recording: { format, channels }, export: { ffmpeg } }: Config): AudioSetting {
   return { format, channels, ffmpeg };
-}
-
-function spoolSegment(id: string, { opened, closed }: SegmentFacts): SpoolSegment {
-  const { metadata, imported, isUnjournaled } = opened;
-  const recording = metadata && recordingIdOf(metadata.recording);
-  return { id, recording, call: metadata?.call, closedAt: closed?.at, imported, isUnjournaled };
 }

@@ -15,6 +15,7 @@ import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { deleteFiles } from './delete-files.ts';
 import { type Examination, examine, mayBeDue } from './examine.ts';
+import type { Source } from './sources.ts';
 import { takeInActs } from './take-in-acts.ts';
 
 /** Recordings that are deleted by one act, in one request. */
@@ -25,7 +26,7 @@ const TURN = 200;
 export interface PurgeContext {
   archive: string;
   signingKey: string;
-  spool: string;
+  sources: readonly Source[];
   catalog: CatalogWriter;
   classes: readonly RetentionClass[];
   log: Logger;
@@ -167,14 +168,14 @@ async function lookAgain(context: PurgeContext, due: readonly Due[]): Promise<Du
 
 /** @returns whether nothing is left of it */
 async function finish(
-  { archive, spool, catalog, log }: PurgeContext,
+  { archive, sources, catalog, log }: PurgeContext,
   id: string,
   report: PurgeReport,
 ): Promise<boolean> {
   const row = catalog.get(id);
   if (row === undefined) return true;
   try {
-    await deleteFiles({ archive, spool, row, segments: catalog.acts.segmentsOf(id) });
+    await deleteFiles({ archive, sources, row, segments: catalog.acts.segmentsOf(id) });
     catalog.acts.forget(id);
     return true;
   } catch (thrown) {

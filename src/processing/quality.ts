@@ -79,7 +79,8 @@ class Channel {
 }
 
 export interface QualityPacket {
-  channel: 0 | 1;
+  /** The lane, see window.ts; in a plain call the channel. */
+  channel: number;
   /** Arrival in microseconds. */
   at: number;
   ssrc: number;
@@ -89,11 +90,17 @@ export interface QualityPacket {
 }
 
 export class QualityMeter {
-  readonly #channels: [Channel, Channel] = [new Channel(), new Channel()];
+  readonly #channels = new Map<number, Channel>();
 
-  /** Between segments nothing was captured: what is missing there is not lost. */
-  beginSegment(): void {
-    for (const channel of this.#channels) {
+  #of(index: number): Channel {
+    const channel = this.#channels.get(index) ?? new Channel();
+    this.#channels.set(index, channel);
+    return channel;
+  }
+
+  /** Between segments nothing was captured: what is missing there is not lost. @param lanes of the segment */
+  beginSegment(lanes: readonly number[] = [0, 1]): void {
+    for (const channel of lanes.map((lane) => this.#of(lane))) {
       for (const ssrc of [...channel.sources.keys()]) forget(channel, ssrc);
       channel.lastAt = undefined;
     }
@@ -101,7 +108,7 @@ export class QualityMeter {
 
   /** Takes a packet of a party, in the order of arrival. */
   add({ channel: index, at, ssrc, sequenceNumber, timestamp, kind }: QualityPacket): void {
-    const channel = this.#channels[index];
+    const channel = this.#of(index);
     if (channel.lastAt !== undefined) channel.longestGap = Math.max(channel.longestGap, at - channel.lastAt);
     channel.lastAt = at;
     const source = sourceOf(channel, ssrc);
@@ -113,10 +120,10 @@ export class QualityMeter {
     measureJitter(channel, source, at / 1e6, timestamp / kind.clockRate);
   }
 
-  /** Takes what came in one RTCP datagram of a party. */
-  addReports(index: 0 | 1, at: number, reports: readonly RtcpReport[]): void {
-    const channel = this.#channels[index];
-    const other = this.#channels[index === 0 ? 1 : 0];
+  /** Takes what came in one RTCP datagram of a party. @param heard the lane of whom it hears */
+  addReports(index: number, at: number, reports: readonly RtcpReport[], heard = index === 0 ? 1 : 0): void {
+    const channel = this.#of(index);
+    const other = this.#of(heard);
     for (const { ntpMiddle, blocks } of reports) {
       if (ntpMiddle !== undefined) noteSenderReport(channel, ntpMiddle, at / 1e6);
       for (const block of blocks) takeBlock(channel, other, block, at / 1e6);
@@ -127,8 +134,8 @@ export class QualityMeter {
    * What was measured; ask once, at the end.
    * @param leftOut packets that came and are not in the capture: their sequence numbers are missing all the same
    */
-  result(index: 0 | 1, leftOut = 0): MeasuredQuality {
-    const channel = this.#channels[index];
+  result(index: number, leftOut = 0): MeasuredQuality {
+    const channel = this.#of(index);
     for (const ssrc of [...channel.sources.keys()]) forget(channel, ssrc);
     const sum = (of: (counts: LossCounts) => number) =>
       channel.ended.reduce((total, one) => total + of(one), 0);

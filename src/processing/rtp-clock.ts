@@ -22,7 +22,8 @@ export interface AudioPacket {
   /** Linear sample of each byte of the payload; undefined when a decoder makes samples of it. */
   table: Int16Array | undefined;
   codec?: Codec | undefined;
-  channel: 0 | 1;
+  /** The lane, see window.ts. */
+  channel: number;
   /** Filled in by the clock: its ticks since the timeline's origin. Of what has a table, a tick is a sample. */
   position: number;
 }

@@ -1,6 +1,5 @@
 // What lies in the spool: each segment's facts, read again only when they have grown.
 import { lstatSync, readdirSync, statSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, systemCode } from '../errors.ts';
 import { readRegularFile } from '../regular-file.ts';
@@ -8,8 +7,6 @@ import {
   ASIDE_FOLDERS,
   CAPTURE_FILE,
   FACTS_FILE,
-  FAILED_FOLDER,
-  KEPT_FOLDER,
   LARGEST_FACTS_BYTES,
   parseFacts,
   type SegmentFacts,
@@ -20,6 +17,8 @@ const LASTING = new Set(['EISDIR', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENAMETOOLONG']
 
 export interface SegmentEntry {
   id: string;
+  /** Whose spool it lies in; 0 is our own. */
+  source: number;
   directory: string;
   captureFile: string;
   /** Undefined while they cannot be understood; `problem` says why. */
@@ -33,10 +32,12 @@ export interface SegmentEntry {
 /** The segments of one spool directory. */
 export class SpoolScan {
   readonly #directory: string;
+  readonly #source: number;
   #entries = new Map<string, SegmentEntry>();
 
-  constructor(directory: string) {
+  constructor(directory: string, source = 0) {
     this.#directory = directory;
+    this.#source = source;
   }
 
   /** Looks again; segments in order of their names. Throws Node's system errors. */
@@ -59,6 +60,11 @@ export class SpoolScan {
     return this.#entries.get(id);
   }
 
+  /** It is not there any more. */
+  forget(id: string): void {
+    this.#entries.delete(id);
+  }
+
   #names(): string[] {
     try {
       const found = readdirSync(this.#directory, { withFileTypes: true });
@@ -71,50 +77,39 @@ export class SpoolScan {
   }
 
   #look(id: string): SegmentEntry | undefined {
-    const directory = join(this.#directory, id);
-    const file = join(directory, FACTS_FILE);
-    try {
-      const { size, mtimeMs } = lstatSync(file);
-      const known = this.#entries.get(id);
-      if (known?.size === size && known.changedAt === mtimeMs) return known;
-      const bytes = readRegularFile(file, LARGEST_FACTS_BYTES);
-      if (bytes === undefined) return emptyEntry(id, directory, `there is no ${FACTS_FILE}`);
-      return createEntry(id, directory, bytes.toString('utf8'), size, mtimeMs);
-    } catch (thrown) {
-      return this.#unreadable(id, directory, thrown);
-    }
+    return readEntry(this.#directory, id, this.#source, this.#entries.get(id));
   }
+}
 
-  /** One that cannot be read for what it is holds up no other; what the system refuses for now is tried again. */
-  #unreadable(id: string, directory: string, thrown: unknown): SegmentEntry | undefined {
-    const code = systemCode(thrown);
-    if (code === 'ENOENT') return emptyEntry(id, directory, `there is no ${FACTS_FILE}`);
-    if (code !== undefined && !LASTING.has(code)) throw thrown;
-    return emptyEntry(id, directory, `${FACTS_FILE}: ${messageOf(thrown)}`);
+/** @param known what the last look saw: it is the same when nothing has changed. Throws what the system refuses for now. */
+export function readEntry(
+  folder: string,
+  id: string,
+  source: number,
+  known?: SegmentEntry,
+): SegmentEntry | undefined {
+  const directory = join(folder, id);
+  const file = join(directory, FACTS_FILE);
+  try {
+    const { size, mtimeMs } = lstatSync(file);
+    if (known?.size === size && known.changedAt === mtimeMs) return known;
+    const bytes = readRegularFile(file, LARGEST_FACTS_BYTES);
+    if (bytes === undefined) return emptyEntry({ id, source, directory }, `there is no ${FACTS_FILE}`);
+    return { ...createEntry(id, directory, bytes.toString('utf8'), size, mtimeMs), source };
+  } catch (thrown) {
+    return unreadable({ id, source, directory }, thrown);
   }
+}
 
-  /** Takes a segment that has become a recording out of the spool. */
-  async remove(id: string): Promise<void> {
-    await rm(join(this.#directory, id), { recursive: true, force: true });
-  }
-
-  /** Keeps a segment that could not be made into audio. */
-  setAside(id: string): Promise<void> {
-    return this.#moveTo(FAILED_FOLDER, id);
-  }
-
-  /** Keeps a segment that has become a recording. */
-  keep(id: string): Promise<void> {
-    return this.#moveTo(KEPT_FOLDER, id);
-  }
-
-  async #moveTo(name: string, id: string): Promise<void> {
-    const folder = join(this.#directory, name);
-    await mkdir(folder, { recursive: true, mode: 0o750 });
-    await rename(join(this.#directory, id), join(folder, id)).catch((thrown: unknown) => {
-      if (systemCode(thrown) !== 'ENOENT') throw thrown;
-    });
-  }
+/** One that cannot be read for what it is holds up no other; what the system refuses for now is tried again. */
+function unreadable(
+  entry: Pick<SegmentEntry, 'id' | 'source' | 'directory'>,
+  thrown: unknown,
+): SegmentEntry | undefined {
+  const code = systemCode(thrown);
+  if (code === 'ENOENT') return emptyEntry(entry, `there is no ${FACTS_FILE}`);
+  if (code !== undefined && !LASTING.has(code)) throw thrown;
+  return emptyEntry(entry, `${FACTS_FILE}: ${messageOf(thrown)}`);
 }
 
 function createEntry(
@@ -123,7 +118,7 @@ function createEntry(
   text: string,
   size: number,
   changedAt: number,
-): SegmentEntry {
+): Omit<SegmentEntry, 'source'> {
   const parsed = parseFacts(text);
   const facts = 'facts' in parsed ? parsed.facts : undefined;
   const problem = 'problem' in parsed ? parsed.problem : undefined;
@@ -131,9 +126,12 @@ function createEntry(
 }
 
 /** A folder whose facts are not written yet, or never will be; gone when somebody else has just taken it away. */
-function emptyEntry(id: string, directory: string, problem: string): SegmentEntry | undefined {
-  const found = statSync(directory, { throwIfNoEntry: false });
+function emptyEntry(
+  entry: Pick<SegmentEntry, 'id' | 'source' | 'directory'>,
+  problem: string,
+): SegmentEntry | undefined {
+  const found = statSync(entry.directory, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
-  const captureFile = join(directory, CAPTURE_FILE);
-  return { id, directory, captureFile, facts: undefined, problem, changedAt: found.mtimeMs, size: -1 };
+  const captureFile = join(entry.directory, CAPTURE_FILE);
+  return { ...entry, captureFile, facts: undefined, problem, changedAt: found.mtimeMs, size: -1 };
 }

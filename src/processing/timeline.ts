@@ -7,7 +7,8 @@ import type { PayloadKind } from './stream-map.ts';
 
 /** One RTP packet of one party. */
 export interface PartyPacket {
-  channel: 0 | 1;
+  /** The lane, see window.ts; in a plain call the channel. */
+  channel: number;
   /** Arrival in microseconds since the timeline's origin. */
   at: number;
   ssrc: number;
@@ -65,7 +66,7 @@ class Channel {
  * arrives {@link LOOKAHEAD_US} after it, so what `place` gets is nearly but not wholly in order.
  */
 export class Timeline {
-  readonly #channels: [Channel, Channel] = [new Channel(), new Channel()];
+  readonly #channels: Channel[] = [];
   readonly #place: (packet: AudioPacket) => void;
   #now = Number.NEGATIVE_INFINITY;
 
@@ -75,7 +76,7 @@ export class Timeline {
 
   add(packet: PartyPacket): void {
     this.#now = Math.max(this.#now, packet.at);
-    const channel = this.#channels[packet.channel];
+    const channel = this.#of(packet.channel);
     const { counts } = channel;
     counts.packets += 1;
     const source = this.#sourceOf(channel, packet.ssrc);
@@ -110,9 +111,9 @@ export class Timeline {
   }
 
   /** What a sender says of its clock (RFC 3550 section 6.4.1). One that has several clocks does not say of which. */
-  addReport(channel: 0 | 1, at: number, { ssrc, sent }: Pick<RtcpReport, 'ssrc' | 'sent'>): void {
+  addReport(channel: number, at: number, { ssrc, sent }: Pick<RtcpReport, 'ssrc' | 'sent'>): void {
     if (sent === undefined) return;
-    const clocks = this.#channels[channel].sources.get(ssrc)?.clocks;
+    const clocks = this.#channels[channel]?.sources.get(ssrc)?.clocks;
     if (clocks?.size !== 1) return;
     for (const clock of clocks.values()) clock.addReport(at, sent.clock, sent.timestamp);
   }
@@ -121,18 +122,25 @@ export class Timeline {
   end(): void {
     this.#release(Number.POSITIVE_INFINITY);
     for (const channel of this.#channels) {
-      for (const ssrc of [...channel.sources.keys()]) this.#forget(channel, ssrc);
+      for (const ssrc of [...(channel?.sources.keys() ?? [])]) this.#forget(channel, ssrc);
     }
   }
 
   /** Complete after {@link end}. */
-  counts(channel: 0 | 1): ChannelCounts {
-    return this.#channels[channel].counts;
+  counts(channel: number): ChannelCounts {
+    return this.#of(channel).counts;
+  }
+
+  #of(index: number): Channel {
+    const channel = this.#channels[index] ?? new Channel();
+    this.#channels[index] = channel;
+    return channel;
   }
 
   #release(now: number): void {
-    for (const { sources } of this.#channels) {
-      for (const { clocks } of sources.values()) for (const clock of clocks.values()) clock.release(now);
+    for (const channel of this.#channels) {
+      for (const { clocks } of channel?.sources.values() ?? [])
+        for (const clock of clocks.values()) clock.release(now);
     }
   }
 

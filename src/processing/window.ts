@@ -1,11 +1,10 @@
-// The part of a recording's timeline that is being written: a ring of samples for two channels, of bounded size.
+// The part of a recording's timeline that is being written: a ring of samples for its channels, of bounded size.
 //
-// Packets are written where they stand, in any order, within the window; what has left it is final and goes to the
+// Each lane, one party's audio in one call, is heard on one of the channels. Packets are written where they stand, in any order, within the window; what has left it is final and goes to the
 // sink in order. So memory is a few megabytes however long the call, and the file is written once, from front to back.
 import { endianness } from 'node:os';
 import type { AudioPacket } from './rtp-clock.ts';
 
-const CHANNELS = 2;
 /** Samples of each channel in the ring, a power of two: 65 s at 8 kHz. */
 const SIZE = 1 << 19;
 const MASK = SIZE - 1;
@@ -22,33 +21,49 @@ export function isLinear(packet: AudioPacket): packet is LinearPacket {
 /** Takes interleaved little-endian PCM16 in order. The bytes are only valid until the promise resolves. */
 export type Sink = (bytes: Buffer) => Promise<void>;
 
+/** Where a lane is heard. Of two on one channel the lower rank, below 255, is heard; what was written first, if they are equal. */
+export interface WindowLane {
+  channel: number;
+  /** Of a sample at this position. */
+  rankAt(position: number): number;
+}
+
+const PLAIN: readonly WindowLane[] = [0, 1].map((channel) => ({ channel, rankAt: () => 0 }));
+
 /** The memory of a window. Idle it is all zero. */
 interface Ring {
   samples: Int16Array<ArrayBuffer>;
-  isWritten: Uint8Array;
+  /** Of each sample the rank that wrote it, plus 1. */
+  writers: Uint8Array;
 }
 
 /** Rings that wait for the next recording: three fresh megabytes for each short call would be a daemon's largest garbage. */
 const idleRings: Ring[] = [];
 const MOST_IDLE = 4;
 
-function newRing(): Ring {
-  return { samples: new Int16Array(SIZE * CHANNELS), isWritten: new Uint8Array(SIZE * CHANNELS) };
+function newRing(channels: number): Ring {
+  return { samples: new Int16Array(SIZE * channels), writers: new Uint8Array(SIZE * channels) };
 }
 
 export class TimelineWindow {
   readonly #sink: Sink;
+  readonly #channels: number;
+  readonly #lanes: readonly WindowLane[];
   readonly #ring: Ring;
   /** What lies before is final; undefined before the first packet. */
   #frontier: number | undefined;
   #start: number | undefined;
   #end = Number.NEGATIVE_INFINITY;
-  /** Samples written of each channel, without gaps. */
-  readonly present: [number, number] = [0, 0];
+  /** Samples written of each lane, without gaps. */
+  readonly present: number[];
 
-  constructor(sink: Sink) {
+  /** @param lanes left and right by default */
+  constructor(sink: Sink, channels = 2, lanes = PLAIN) {
     this.#sink = sink;
-    this.#ring = idleRings.pop() ?? newRing();
+    this.#channels = channels;
+    this.#lanes = lanes;
+    this.present = lanes.map(() => 0);
+    this.#ring = (channels === 2 ? idleRings.pop() : undefined) ?? newRing(channels);
   }
 
   /** The first sample of either channel, on the timeline; undefined while there is none that is final. */
@@ -86,49 +101,62 @@ export class TimelineWindow {
    */
   write({ position, payload, table, channel }: LinearPacket): boolean {
     if (!this.begin(position)) return false;
+    const lane = this.#lanes[channel] ?? PLAIN[0];
+    const [on, writer] = [lane?.channel ?? 0, (lane?.rankAt(position) ?? 0) + 1];
+    const { samples, writers } = this.#ring;
     let present = 0;
     for (let index = 0; index < payload.length; index += 1) {
-      const slot = ((position + index) & MASK) * CHANNELS + channel;
-      if (this.#ring.isWritten[slot] === 1) continue;
-      this.#ring.isWritten[slot] = 1;
-      this.#ring.samples[slot] = table[payload[index] ?? 0] ?? 0;
+      const slot = ((position + index) & MASK) * this.#channels + on;
+      const known = writers[slot] ?? 0;
+      if (known !== 0 && known <= writer) continue;
+      writers[slot] = writer;
+      samples[slot] = table[payload[index] ?? 0] ?? 0;
       present += 1;
     }
-    this.#count(channel, position, payload.length, present);
+    this.#count(channel, present, { on, position, length: payload.length });
     return true;
   }
 
   /** The same for samples that were decoded; there is room when {@link hasRoom} has said so for their frame. */
-  writeSamples(channel: 0 | 1, position: number, samples: Int16Array): boolean {
+  writeSamples(channel: number, position: number, samples: Int16Array): boolean {
     if (!this.begin(position) || !this.hasRoom(position + samples.length)) return false;
+    const lane = this.#lanes[channel] ?? PLAIN[0];
+    const [on, writer] = [lane?.channel ?? 0, (lane?.rankAt(position) ?? 0) + 1];
+    const { samples: written, writers } = this.#ring;
     let present = 0;
     for (const [index, sample] of samples.entries()) {
-      const slot = ((position + index) & MASK) * CHANNELS + channel;
-      if (this.#ring.isWritten[slot] === 1) continue;
-      this.#ring.isWritten[slot] = 1;
-      this.#ring.samples[slot] = sample;
+      const slot = ((position + index) & MASK) * this.#channels + on;
+      const known = writers[slot] ?? 0;
+      if (known !== 0 && known <= writer) continue;
+      writers[slot] = writer;
+      written[slot] = sample;
       present += 1;
     }
-    this.#count(channel, position, samples.length, present);
+    this.#count(channel, present, { on, position, length: samples.length });
     return true;
   }
 
-  #count(channel: 0 | 1, position: number, length: number, present: number): void {
-    this.present[channel] += present;
+  /** @param on the channel of the file */
+  #count(
+    lane: number,
+    present: number,
+    { on, position, length }: { on: number; position: number; length: number },
+  ): void {
+    this.present[lane] = (this.present[lane] ?? 0) + present;
     if (present === 0) return;
     this.#end = Math.max(this.#end, position + length);
-    this.#mend(channel, position - 1);
-    this.#mend(channel, position + length);
+    this.#mend(on, position - 1);
+    this.#mend(on, position + length);
   }
 
   /** A single sample that is missing between two is what a step of a slow clock leaves, and no silence: it would be a click. */
-  #mend(channel: 0 | 1, position: number): void {
+  #mend(on: number, position: number): void {
     const frontier = this.#frontier ?? position;
     if (position <= frontier || position + 1 >= frontier + SIZE) return;
-    const { samples, isWritten } = this.#ring;
-    const [before, slot, after] = [-1, 0, 1].map((step) => ((position + step) & MASK) * CHANNELS + channel);
-    if (before === undefined || slot === undefined || after === undefined) return;
-    if (isWritten[slot] === 1 || isWritten[before] !== 1 || isWritten[after] !== 1) return;
+    const { samples, writers } = this.#ring;
+    const slotAt = (at: number) => (at & MASK) * this.#channels + on;
+    const [before, slot, after] = [slotAt(position - 1), slotAt(position), slotAt(position + 1)];
+    if (writers[slot] !== 0 || writers[before] === 0 || writers[after] === 0) return;
     samples[slot] = ((samples[before] ?? 0) + (samples[after] ?? 0)) >> 1;
   }
 
@@ -145,7 +173,7 @@ export class TimelineWindow {
     await this.#finalize(this.#end);
     if (this.#start !== undefined) await this.#finalize(Math.max(until, this.#end));
     // Every sample has been emitted, so the ring is all zero again; one whose sink failed is left to the collector.
-    if (idleRings.length < MOST_IDLE) idleRings.push(this.#ring);
+    if (this.#channels === 2 && idleRings.length < MOST_IDLE) idleRings.push(this.#ring);
   }
 
   async #finalize(to: number): Promise<void> {
@@ -155,7 +183,7 @@ export class TimelineWindow {
     for (let at = from; at < to; ) {
       const slot = at & MASK;
       const length = Math.min(SIZE - slot, to - at);
-      await this.#emit(slot * CHANNELS, (slot + length) * CHANNELS);
+      await this.#emit(slot * this.#channels, (slot + length) * this.#channels);
       at += length;
     }
     this.#frontier = Math.max(this.#frontier, to);
@@ -167,13 +195,14 @@ export class TimelineWindow {
     if (endianness() === 'BE') bytes.swap16();
     await this.#sink(bytes);
     samples.fill(0);
-    this.#ring.isWritten.fill(0, from, to);
+    this.#ring.writers.fill(0, from, to);
   }
 
   #findStart(from: number, to: number): number | undefined {
     for (let at = from; at < to; at += 1) {
-      const slot = (at & MASK) * CHANNELS;
-      if (this.#ring.isWritten[slot] === 1 || this.#ring.isWritten[slot + 1] === 1) return at;
+      const slot = (at & MASK) * this.#channels;
+      for (let channel = 0; channel < this.#channels; channel += 1)
+        if (this.#ring.writers[slot + channel] !== 0) return at;
     }
     return undefined;
   }
