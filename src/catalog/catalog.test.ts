@@ -20,6 +20,7 @@ const row = (change: Partial<RecordingRow> = {}): RecordingRow => ({
   dn: '7001',
   path: '2026/01/31/019aa000-0000-7000-8000-00001a2b3c4d',
   size: 44,
+  retention: null,
   ...change,
 });
 const OTHER = '019aa111-0000-7000-8000-0000feedbeef';
@@ -44,7 +45,7 @@ t.test('a row comes back as it was, and is replaced by its id', async (t) => {
   t.equal(reader.count(), 1);
   t.equal(reader.count('failed'), 0);
   t.equal(catalog.lastFinishedAt(), 7);
-  t.same(catalog.usedSegment('s2'), { id: 's2', isKept: true });
+  t.same(catalog.usedSegment('s2'), { id: 's2', isKept: true, recording: row().id });
   t.equal(catalog.usedSegment('s3'), undefined);
 });
 
@@ -188,3 +189,38 @@ t.test('a recording that has become part of another one is found by its id, and 
   t.same([catalog.segmentsOf(first), catalog.segmentsOf(third)], [['a', 'b', 'c'], []]);
   t.same(catalog.making(first), { id: first, state: 'complete', madeOf: 'abc', isJoined: false });
 });
+t.test(
+  'what the acts say of recordings: holds, labels, deletions, each of which can be asked for',
+  async (t) => {
+    const catalog = openCatalog(join(t.testdir(), 'catalog.db'));
+    t.teardown(() => catalog.close());
+    const id = '019aa000-0000-7000-8000-00001a2b3c4d';
+    catalog.putRecording(row({ id }), [{ id: 'seg-1', isKept: true }], 1);
+    catalog.acts.hold(id, 'case 12');
+    catalog.acts.label(id, { add: ['sales', 'angry'], remove: [] });
+    catalog.acts.label(id, { add: ['new'], remove: ['angry', 'gone'] });
+    catalog.acts.setRetention(id, 'year');
+    t.equal(catalog.holdOn(id), 'case 12');
+    t.same(catalog.labelsOf(id), ['new', 'sales']);
+    t.same(
+      catalog.list({ label: 'sales' }).map((one) => one.id),
+      [id],
+    );
+    t.same(catalog.list({ label: 'angry' }), []);
+    t.same(catalog.list({ isHeld: true }).length, 1);
+    t.equal(catalog.get(id)?.retention, 'year');
+    t.match(catalog.usedSegment('seg-1'), { recording: id, isKept: true });
+    catalog.acts.delete({ id, at: '2026-01-31T09:00:00.000Z', rule: 'default: delete = 30d', act: 7 });
+    t.same(catalog.acts.unfinished(), [id]);
+    t.same(catalog.acts.segmentsOf(id), ['seg-1']);
+    catalog.acts.forget(id);
+    t.same([catalog.acts.unfinished(), catalog.holdOn(id), catalog.labelsOf(id)], [[], undefined, []]);
+    t.equal(catalog.usedSegment('seg-1'), undefined);
+    t.throws(() => catalog.find('1a2b3c4d'), {
+      code: 'RECORDING_UNKNOWN',
+      message: /was deleted on 2026-01-31/,
+    });
+    catalog.acts.setThrough(9);
+    t.equal(catalog.acts.through(), 9);
+  },
+);

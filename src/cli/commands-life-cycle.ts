@@ -34,6 +34,7 @@ export function addLifeCycleCommands(program: Command, lazily: Lazily): void {
     .command('purge')
     .description('delete the recordings whose time is over, as their retention classes say')
     .option('--dry-run', 'say which these are, and delete nothing')
+    .option('--trust-clock', 'delete also when nothing was recorded for 60 days: the clock is right')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[PurgeOptions]>> => (await import('./purge.ts')).purge));
   program

@@ -7,6 +7,7 @@ import { byteSize, localTime } from './table.ts';
 
 export interface PurgeOptions {
   dryRun?: boolean;
+  trustClock?: boolean;
 }
 
 interface Gone {
@@ -38,10 +39,13 @@ const PATIENCE_MS = 600_000;
 
 /**
  * Exit status 1 when something could not be deleted that has to go.
- * @throws GrecError ARCHIVE_UNREADABLE, DAEMON_NOT_RUNNING
+ * @throws GrecError ARCHIVE_UNREADABLE, CLOCK_DOUBTFUL, DAEMON_NOT_RUNNING
  */
-export async function purge(context: CliContext, { dryRun = false }: PurgeOptions): Promise<number> {
-  const report = await purgeAll(context, dryRun);
+export async function purge(
+  context: CliContext,
+  { dryRun = false, trustClock = false }: PurgeOptions,
+): Promise<number> {
+  const report = await purgeAll(context, { dryRun, trustClock });
   const { next: _, ...shown } = report;
   if (context.json) context.printJson({ dryRun, ...shown });
   else tell(context, report, dryRun);
@@ -49,11 +53,11 @@ export async function purge(context: CliContext, { dryRun = false }: PurgeOption
   return isStuck ? EXIT.failure : EXIT.ok;
 }
 
-async function purgeAll(context: CliContext, dryRun: boolean): Promise<Report> {
+async function purgeAll(context: CliContext, asked: Required<PurgeOptions>): Promise<Report> {
   const socket = socketOf(context.config, 'grec-procd');
   const all: Report = { deleted: [], kept: [], unfinished: [], unknownClasses: {}, captures: [], next: 0 };
   while (all.next !== null) {
-    const body = { dryRun, from: all.next };
+    const body = { ...asked, from: all.next };
     const part = await askDaemon<Report>('grec-procd', socket, 'POST', '/purge', body, PATIENCE_MS);
     // Where two parts meet, a recording may be in both.
     const known = new Set([...all.deleted, ...all.kept].map(({ id }) => id));

@@ -38,6 +38,8 @@ export interface FinisherContext {
   audio: AudioSetting;
   /** To which recordings are encrypted. */
   certificates?: readonly string[];
+  /** Captures of finished recordings stay for longer than recordings may be made again. */
+  keepsCaptures?: boolean;
   /** Milliseconds before the first repetition of what failed; doubled each time. */
   firstRetryMs: number;
   /** Called when all that was decided is done. */
@@ -259,9 +261,10 @@ export class Finisher {
 
   /** Takes a segment that is done out of the spool; the catalog knows it, so when it fails the next round does it. */
   async takeAway({ id: segment, isKept, recording }: UsedSegment): Promise<void> {
-    const { spool, log } = this.#context;
+    const { spool, log, keepsCaptures } = this.#context;
     try {
       if (isKept || !(await this.#isOnDisk(recording))) await spool.setAside(segment);
+      else if (keepsCaptures === true) await spool.keepLonger(segment);
       else await spool.keep(segment);
     } catch (thrown) {
       if (this.#stuck.has(segment)) return;

@@ -166,7 +166,7 @@ t.test('nothing under hold goes, and its reason is told', async (t) => {
   const here = site(t);
   const folder = await add(here, 1);
   t.match(await act(here, 1, { type: 'hold', reason: 'case 12' }), { hold: { reason: 'case 12', by: BY } });
-  here.at(400);
+  here.at(59);
   t.match(await purge(here), { deleted: [], kept: [{ id: idOf(1), reason: 'under hold: case 12' }] });
   await t.rejects(act(here, 1, { type: 'hold', reason: 'case 13' }), { code: 'HOLD_EXISTS' });
   await act(here, 1, { type: 'unhold', reason: 'settled' });
@@ -205,9 +205,11 @@ t.test('nothing inside its minimum goes; a label prolongs it', async (t) => {
   here.at(10);
   t.match((await purge(here)).deleted, [{ id: idOf(1), rule: 'private: delete = 0d' }]);
   here.at(5000);
-  t.same((await purge(here)).deleted, [], 'its label says never');
+  t.same((await purge(here, { trustClock: true })).deleted, [], 'its label says never');
   await act(here, 2, { type: 'label', remove: ['dispute'] });
-  t.match((await purge(here)).deleted, [{ id: idOf(2) }]);
+  await t.rejects(purge(here), { code: 'CLOCK_DOUBTFUL', hint: /--trust-clock/ });
+  t.match((await purge(here, { dryRun: true })).deleted, [{ id: idOf(2) }]);
+  t.match((await purge(here, { trustClock: true })).deleted, [{ id: idOf(2) }]);
 });
 
 t.test('what is not as it was archived stays, and why is told', async (t) => {
@@ -321,15 +323,17 @@ t.test(
     await act(here, 2, { type: 'hold', reason: 'case 12' });
     const today = (Date.now() - DAY) / DAY_MS;
     here.at(today + 6.9);
-    t.match(await purge(here), { captures: [] });
+    t.match(await purge(here, { trustClock: true }), { captures: [] });
     here.at(today + 7.1);
     const expired = [{ segment: 'segment-1', rule: 'captures = 7d' }];
-    t.match(await purge(here, { dryRun: true }), { captures: expired });
-    t.match(await purge(here), { captures: expired });
+    t.match(await purge(here, { dryRun: true, trustClock: true }), { captures: expired });
+    t.match(await purge(here, { trustClock: true }), { captures: expired });
     t.notOk(existsSync(join(here.spool, 'kept', 'segment-1')));
     t.ok(existsSync(join(here.spool, 'kept', 'segment-2')));
     here.at(today + 31);
-    t.match(await purge(here), { captures: [{ segment: 'other', rule: 'failed-captures = 30d' }] });
+    t.match(await purge(here, { trustClock: true }), {
+      captures: [{ segment: 'other', rule: 'failed-captures = 30d' }],
+    });
   },
 );
 

@@ -29,8 +29,12 @@ export interface LifeCycleOptions {
   now(): number;
 }
 
+/** So long after the last recording the clock may be wrong. */
+const LONGEST_QUIET_MS = 60 * 86_400_000;
+
 const purgeSchema = v.strictObject({
   dryRun: v.optional(v.boolean(), false),
+  trustClock: v.optional(v.boolean(), false),
   from: v.optional(v.pipe(v.number(), v.minValue(0)), 0),
 });
 
@@ -88,10 +92,11 @@ export class LifeCycle {
     return { id: row.id, act: act?.sequence, ...stateAfter(acts), labels: catalog.labelsOf(row.id) };
   }
 
-  /** @throws GrecError USAGE, ARCHIVE_UNREADABLE */
+  /** @throws GrecError USAGE, ARCHIVE_UNREADABLE, CLOCK_DOUBTFUL */
   async purge({ body, by = UNKNOWN }: ControlRequest): Promise<PurgeReport & { captures: Expired[] }> {
     const { config, catalog, now } = this.#options;
-    const { dryRun: isDryRun, from } = parse(purgeSchema, body ?? {});
+    const { dryRun: isDryRun, trustClock, from } = parse(purgeSchema, body ?? {});
+    if (!isDryRun && !trustClock) requireClock(now(), catalog.lastFinishedAt());
     const report = await inArchive(() => purge(this.#context(), { isDryRun, from, by }));
     if (report.next !== null) return { ...report, captures: [] };
     const captures = await inArchive(() =>
@@ -152,6 +157,17 @@ function detailsOf(asked: v.InferOutput<typeof requestSchema>): Details {
     ...(comment !== undefined && { comment: true }),
     ...(data && { data: Object.keys(data).join(' ') }),
   };
+}
+
+/** A clock that has jumped ahead would delete all there is. */
+function requireClock(now: number, lastFinishedAt: number): void {
+  if (lastFinishedAt === 0 || now - lastFinishedAt <= LONGEST_QUIET_MS) return;
+  const [clock, last] = [now, lastFinishedAt].map((at) => new Date(at).toISOString());
+  throw new GrecError(
+    'CLOCK_DOUBTFUL',
+    `nothing is deleted: the clock says ${clock}, and the last recording was finished on ${last}`,
+    { hint: 'when the clock is right, `grec purge --trust-clock` deletes' },
+  );
 }
 
 const WORDS = { hold: 'under hold', unhold: 'no longer under hold', label: 'labelled' } as const;

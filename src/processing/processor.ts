@@ -127,6 +127,7 @@ class Processor {
       switches: this.#sources.map(({ name }) => name),
       audio: audioSetting(config),
       certificates: config.paths.encryption.certificates,
+      keepsCaptures: keepsCaptures(config.archive),
       firstRetryMs,
       onIdle,
     });
@@ -225,8 +226,7 @@ class Processor {
     this.#purgedAt = performance.now();
     const known = new Set(this.#journals.linkedCalls(this.#journals.settledCalls()).map(({ id }) => id));
     const isNeeded = (call: string | undefined) => call !== undefined && known.has(call);
-    const before = Date.now() - lateUs / 1000;
-    await this.#spool.purge({ isNeeded, before, keeps: keepsCaptures(this.#config.archive) });
+    await this.#spool.purge({ isNeeded, before: Date.now() - lateUs / 1000 });
   }
 
   /** Without the segments that are done already, which a crash left behind after the catalog's commit. */

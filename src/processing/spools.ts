@@ -91,18 +91,26 @@ export class Spools {
     }
   }
 
+  /** The same, for as long as captures are kept. */
+  keepLonger(id: string): Promise<void> {
+    return this.#moveAside(id, KEPT_FOLDER);
+  }
+
   /** Keeps a segment that could not be made into audio. */
-  async setAside(id: string): Promise<void> {
+  setAside(id: string): Promise<void> {
+    return this.#moveAside(id, FAILED_FOLDER);
+  }
+
+  async #moveAside(id: string, name: string): Promise<void> {
     const place = this.#leave(id);
-    if (place === undefined) return;
-    await moveTo(join(place.spool, FAILED_FOLDER), join(place.spool, id), id);
+    if (place !== undefined) await moveTo(join(place.spool, name), join(place.spool, id), id);
   }
 
   /**
    * Ends the time in which a recording can be made again of what it was made of; at once when the disk is nearly full.
-   * @returns how many segments were removed, or set aside for longer
+   * @returns how many segments were removed
    */
-  async purge({ isNeeded, before, keeps }: Purge): Promise<number> {
+  async purge({ isNeeded, before }: Purge): Promise<number> {
     let done = 0;
     for (const { place } of this.#places) {
       const isFull = await isNearlyFull(place.finished);
@@ -110,8 +118,7 @@ export class Spools {
         const folder = join(place.finished, id);
         if (!isFull && (statSync(folder, { throwIfNoEntry: false })?.ctimeMs ?? 0) > before) continue;
         if (!isFull && isNeeded(callOf(place, id))) continue;
-        if (keeps) await moveTo(join(place.spool, KEPT_FOLDER), folder, id);
-        else await removeFolder(folder);
+        await removeFolder(folder);
         done += 1;
       }
     }
@@ -125,8 +132,6 @@ interface Purge {
   isNeeded(call: string | undefined): boolean;
   /** Milliseconds since 1970: what was finished later stays. */
   before: number;
-  /** Captures are kept for longer. */
-  keeps: boolean;
 }
 
 /** Where those are that are done. */
