@@ -20,6 +20,7 @@ const row = (change: Partial<RecordingRow> = {}): RecordingRow => ({
   dn: '7001',
   path: '2026/01/31/019aa000-0000-7000-8000-00001a2b3c4d',
   size: 44,
+  retention: 'years',
   ...change,
 });
 const OTHER = '019aa111-0000-7000-8000-0000feedbeef';
@@ -44,7 +45,7 @@ t.test('a row comes back as it was, and is replaced by its id', async (t) => {
   t.equal(reader.count(), 1);
   t.equal(reader.count('failed'), 0);
   t.equal(catalog.lastFinishedAt(), 7);
-  t.same(catalog.usedSegment('s2'), { id: 's2', isKept: true });
+  t.same(catalog.usedSegment('s2'), { id: 's2', isKept: true, recording: row().id });
   t.equal(catalog.usedSegment('s3'), undefined);
 });
 
