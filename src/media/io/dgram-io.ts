@@ -25,6 +25,7 @@ export function createDgramIo(): UdpIo {
     },
     createChunk: (size): Chunk => ({
       bytes: Buffer.allocUnsafeSlow(size),
+      words: undefined,
       start: 0,
       used: 0,
       packets: [0, 0],

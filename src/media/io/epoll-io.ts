@@ -87,8 +87,9 @@ class EpollIo implements UdpIo {
   }
 
   createChunk(size: number): Chunk | undefined {
+    const { bytes, words } = this.#region;
     const start = this.#region.take(size);
-    return start < 0 ? undefined : { bytes: this.#region.bytes, start, used: 0, packets: [0, 0] };
+    return start < 0 ? undefined : { bytes, words, start, used: 0, packets: [0, 0] };
   }
 
   async close(): Promise<void> {

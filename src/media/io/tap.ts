@@ -1,6 +1,12 @@
 // The tap of one call: copies packets as pcap records into preallocated chunks and writes them behind the relay's back.
 import { messageOf } from '../../errors.ts';
-import { FILE_HEADER_BYTES, type FlowHeader, fillRecord, recordLength } from '../../spool/pcap.ts';
+import {
+  FILE_HEADER_BYTES,
+  type FlowHeader,
+  fillRecord,
+  fillRecordWords,
+  recordLength,
+} from '../../spool/pcap.ts';
 import type { EngineCounters, Tap, TapChannel, TapEnd } from './engine.ts';
 import type { Chunk, TapSink, UdpIo } from './udp-io.ts';
 
@@ -52,9 +58,12 @@ export class ChunkTap implements Tap {
   /** Full chunks, oldest first; the one being filled is apart. */
   #full: Chunk[] = [];
   #filling: Chunk | undefined;
-  #writing: Promise<void> | undefined;
+  #isWriting = false;
+  /** Told when nothing is being written any more. */
+  #onIdle: (() => void)[] = [];
   #hasTrouble = false;
   readonly #onClose: (tap: ChunkTap) => void;
+  readonly #onWritten = (problem: unknown) => this.#written(problem);
 
   constructor(
     pool: ChunkPool,
@@ -90,7 +99,11 @@ export class ChunkTap implements Tap {
         return;
       }
     }
-    fillRecord(chunk.bytes, chunk.start + chunk.used, seconds, micros, flow, bytes, start, end);
+    const at = chunk.start + chunk.used;
+    const { words } = chunk;
+    if (words !== undefined && bytes === chunk.bytes && ((at | start) & 3) === 0 && !flow.isV6)
+      fillRecordWords(words, at, seconds, micros, flow, start, end);
+    else fillRecord(chunk.bytes, at, seconds, micros, flow, bytes, start, end);
     chunk.used += length;
     chunk.packets[channel] += 1;
     this.#counters.recorded += 1;
@@ -122,35 +135,57 @@ export class ChunkTap implements Tap {
     this.flush();
   }
 
-  /** Begins to write what was copied so far, unless a write is under way. */
+  /** Begins to write what was copied so far, unless a write is under way. Allocates nothing once the capture is open. */
   flush(): void {
-    if (this.#writing !== undefined || this.#capture === undefined) return;
+    if (this.#isWriting || this.#capture === undefined) return;
     if (this.#full.length === 0) this.#setAside();
     if (this.#full.length === 0) return;
-    this.#writing = this.#write(this.#capture).finally(() => {
-      this.#writing = undefined;
-    });
+    this.#isWriting = true;
+    if (this.#sink === undefined) void this.#open(this.#capture);
+    else this.#writeNext(this.#sink);
   }
 
-  async #write(capture: string): Promise<void> {
-    for (let chunk = this.#full[0]; chunk !== undefined; chunk = this.#full[0]) {
-      try {
-        this.#sink ??= await this.#io.openCapture(capture);
-        await this.#sink.append(chunk.bytes.subarray(chunk.start, chunk.start + chunk.used));
-      } catch (thrown) {
-        this.#trouble(messageOf(thrown));
-        return;
-      }
-      this.#full.shift();
-      this.#captured[0] += chunk.packets[0];
-      this.#captured[1] += chunk.packets[1];
-      this.#pool.release(chunk);
-      // A slow disk takes one now and then: it is well again when nothing waits for it.
-      if (this.#hasTrouble && this.#full.length === 0) {
-        this.#hasTrouble = false;
-        this.#onTrouble(undefined);
-      }
+  async #open(capture: string): Promise<void> {
+    try {
+      this.#sink = await this.#io.openCapture(capture);
+    } catch (thrown) {
+      return this.#stopWriting(thrown);
     }
+    this.#writeNext(this.#sink);
+  }
+
+  #writeNext(sink: TapSink): void {
+    const chunk = this.#full[0];
+    if (chunk === undefined) this.#stopWriting(undefined);
+    else sink.append(chunk, this.#onWritten);
+  }
+
+  #written(problem: unknown): void {
+    if (problem !== undefined || this.#sink === undefined) return this.#stopWriting(problem);
+    const chunk = this.#full.shift();
+    if (chunk !== undefined) this.#noteCaptured(chunk);
+    this.#writeNext(this.#sink);
+  }
+
+  #noteCaptured(chunk: Chunk): void {
+    this.#captured[0] += chunk.packets[0];
+    this.#captured[1] += chunk.packets[1];
+    this.#pool.release(chunk);
+    // A slow disk takes one now and then: it is well again when nothing waits for it.
+    if (this.#hasTrouble && this.#full.length === 0) {
+      this.#hasTrouble = false;
+      this.#onTrouble(undefined);
+    }
+  }
+
+  #stopWriting(problem: unknown): void {
+    this.#isWriting = false;
+    if (problem !== undefined) this.#trouble(messageOf(problem));
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  async #idle(): Promise<void> {
+    if (this.#isWriting) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
   #trouble(reason: string): void {
@@ -160,10 +195,10 @@ export class ChunkTap implements Tap {
   }
 
   async drain(): Promise<boolean> {
-    await this.#writing;
+    await this.#idle();
     this.#setAside();
     this.flush();
-    await this.#writing;
+    await this.#idle();
     return this.#full.length === 0;
   }
 
@@ -171,7 +206,7 @@ export class ChunkTap implements Tap {
     this.#onClose(this);
     this.#capture = undefined;
     // A write that is under way still reads its chunk.
-    await this.#writing;
+    await this.#idle();
     this.#setAside();
     for (const chunk of this.#full) {
       this.lost += chunk.packets[0] + chunk.packets[1];

@@ -47,6 +47,8 @@ export interface DatagramSocket {
 /** Memory for copies. */
 export interface Chunk {
   bytes: Buffer;
+  /** The same memory in 32-bit words, of an engine that receives into it too, on a little-endian machine. */
+  words: Int32Array | undefined;
   /** Where its own part of `bytes` begins. */
   start: number;
   /** Bytes of it that are taken. */
@@ -57,8 +59,11 @@ export interface Chunk {
 
 /** Takes whole pcap records; what it refuses it is given again. One call at a time. */
 export interface TapSink {
-  /** @throws a system error */
-  append(records: Buffer): Promise<void>;
+  /**
+   * Appends what a chunk holds, which must not change meanwhile.
+   * @param onWritten told later: undefined, or the system error that it was refused with
+   */
+  append(chunk: Chunk, onWritten: (problem: unknown) => void): void;
   /** The length of the capture. */
   readonly bytes: number;
   close(): Promise<void>;

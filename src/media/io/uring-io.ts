@@ -74,8 +74,9 @@ class UringIo implements UdpIo {
   #usedCount = 0;
   #copies = 0;
   readonly #closing = new Map<number, () => void>();
-  readonly #writes = new Map<number, (result: number) => void>();
-  #serial = 0;
+  /** Captures by the number that their writes carry. */
+  readonly #captures: (RingCapture | undefined)[] = [];
+  readonly #freeCaptures: number[] = [];
   readonly #onCompletion = (low: number, high: number, result: number, flags: number) =>
     this.#complete(low, high, result, flags);
 
@@ -124,8 +125,9 @@ class UringIo implements UdpIo {
   }
 
   createChunk(size: number): Chunk | undefined {
+    const { bytes, words } = this.#region;
     const start = this.#region.take(size);
-    return start < 0 ? undefined : { bytes: this.#region.bytes, start, used: 0, packets: [0, 0] };
+    return start < 0 ? undefined : { bytes, words, start, used: 0, packets: [0, 0] };
   }
 
   /** What is asked for between two turns is submitted in the next one. */
@@ -182,7 +184,7 @@ class UringIo implements UdpIo {
   #complete(low: number, high: number, result: number, flags: number): void {
     if (high === RECEIVE) this.#received(low, result, flags);
     else if (high === SEND) this.#sockets.get(low)?.receiver.onSendFailed();
-    else if (high === WRITE) this.#written(low, result);
+    else if (high === WRITE) this.#captures[low]?.written(result);
   }
 
   #received(slot: number, result: number, flags: number): void {
@@ -256,64 +258,95 @@ class UringIo implements UdpIo {
   async openCapture(path: string): Promise<TapSink> {
     const file = await open(path, 'r+');
     try {
-      return new RingCapture(file, (await file.stat()).size, (...write) => this.#write(...write));
+      const { size } = await file.stat();
+      const number = this.#freeCaptures.pop() ?? this.#captures.length;
+      const capture = new RingCapture(file, size, this.#writer(number));
+      this.#captures[number] = capture;
+      return capture;
     } catch (thrown) {
       await file.close();
       throw thrown;
     }
   }
 
-  async #write(fd: number, records: Buffer, position: number): Promise<number> {
-    const offset = this.#region.offsetOf(records);
-    this.#serial = (this.#serial + 1) & 0x7fffffff;
-    const number = this.#serial;
-    const written = new Promise<number>((resolve) => this.#writes.set(number, resolve));
+  #writer(number: number): CaptureWriter {
+    return {
+      write: (fd, at, length, position) => this.#write(number, fd, at, length, position),
+      failure: (result) => {
+        const code = this.#kernel.errorName(-result);
+        return Object.assign(new Error(`write ${code}`), { code });
+      },
+      release: () => {
+        this.#captures[number] = undefined;
+        this.#freeCaptures.push(number);
+      },
+    };
+  }
+
+  #write(number: number, fd: number, from: number, length: number, position: number): void {
     const at = this.#ring.next();
     const { requests } = this.#ring;
     requests[at] = OP_WRITE;
     requests[at + 1] = fd;
     setAddress(requests, at + 2, position);
-    setAddress(requests, at + 4, this.#region.address(offset, records.length));
-    requests[at + 6] = records.length;
+    setAddress(requests, at + 4, this.#region.address(from, length));
+    requests[at + 6] = length;
     requests[at + 8] = number;
     requests[at + 9] = WRITE;
     this.#soon();
-    const result = await written;
-    if (result >= 0) return result;
-    const code = this.#kernel.errorName(-result);
-    throw Object.assign(new Error(`write ${code}`), { code });
-  }
-
-  #written(number: number, result: number): void {
-    const resolve = this.#writes.get(number);
-    this.#writes.delete(number);
-    resolve?.(result);
   }
 }
 
-/** @returns how many bytes were written. @throws a system error */
-type Write = (fd: number, records: Buffer, position: number) => Promise<number>;
+/** What a capture needs of its ring. */
+interface CaptureWriter {
+  /** Writes `length` bytes of the region; {@link RingCapture.written} is told. */
+  write(fd: number, at: number, length: number, position: number): void;
+  failure(result: number): Error;
+  release(): void;
+}
 
 /** A capture that the ring writes. */
 class RingCapture implements TapSink {
   bytes: number;
   readonly #file: FileHandle;
-  readonly #write: Write;
+  readonly #fd: number;
+  readonly #writer: CaptureWriter;
+  #chunk: Chunk | undefined;
+  #done = 0;
+  #onWritten: (problem: unknown) => void = () => undefined;
 
-  constructor(file: FileHandle, size: number, write: Write) {
+  constructor(file: FileHandle, size: number, writer: CaptureWriter) {
     this.#file = file;
+    this.#fd = file.fd;
+    this.#writer = writer;
     this.bytes = size;
-    this.#write = write;
   }
 
-  async append(records: Buffer): Promise<void> {
-    let done = 0;
-    while (done < records.length)
-      done += await this.#write(this.#file.fd, records.subarray(done), this.bytes + done);
-    this.bytes += records.length;
+  append(chunk: Chunk, onWritten: (problem: unknown) => void): void {
+    this.#chunk = chunk;
+    this.#done = 0;
+    this.#onWritten = onWritten;
+    this.#writeRest(chunk);
+  }
+
+  #writeRest({ start, used }: Chunk): void {
+    const done = this.#done;
+    this.#writer.write(this.#fd, start + done, used - done, this.bytes + done);
+  }
+
+  /** @param result how many bytes were, or an error of the kernel below 0 */
+  written(result: number): void {
+    const chunk = this.#chunk;
+    if (chunk === undefined) return;
+    this.#done += Math.max(0, result);
+    if (result > 0 && this.#done < chunk.used) return this.#writeRest(chunk);
+    this.#chunk = undefined;
+    if (this.#done >= chunk.used) this.bytes += chunk.used;
+    this.#onWritten(this.#done < chunk.used ? this.#writer.failure(result) : undefined);
   }
 
   async close(): Promise<void> {
+    this.#writer.release();
     await this.#file.close().catch(() => undefined);
   }
 }
