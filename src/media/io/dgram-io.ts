@@ -20,6 +20,7 @@ export function createDgramIo(): UdpIo {
   return {
     name: 'dgram',
     clock,
+    streams: undefined,
     async bind(address, port, receiver) {
       return new BoundSocket(await bindSocket(address, port), receiver, clock);
     },
@@ -58,6 +59,8 @@ async function bindSocket(address: string, port: number): Promise<Socket> {
 
 class BoundSocket implements DatagramSocket {
   readonly port: number;
+  readonly stream = undefined;
+  readonly way = undefined;
   readonly #socket: Socket;
   #destination: Endpoint | undefined;
   #isConnected = false;

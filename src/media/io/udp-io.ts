@@ -1,6 +1,7 @@
 // What an engine must be able to do with datagrams and captures; all that is done with them is the same for every engine.
 import { microsNow } from '../../spool/clock.ts';
 import type { Endpoint } from '../../spool/pcap.ts';
+import type { SettledStream, SettledStreams, Way } from './settled-streams.ts';
 
 /** The time of the packets at hand, in two whole numbers: a number with a fraction would be allocated anew for each packet. */
 export class PacketClock {
@@ -41,6 +42,10 @@ export interface DatagramSocket {
    * a Buffer of its own, must not be changed any more. @returns false when that cannot be
    */
   send(bytes: Buffer, start: number, end: number): boolean;
+  /** What the engine may do with packets that arrive here by itself; undefined when it leaves all to its receiver. */
+  readonly stream: SettledStream | undefined;
+  /** Where streams that leave by this socket do so, while it is connected. */
+  readonly way: Way | undefined;
   close(): Promise<void>;
 }
 
@@ -72,6 +77,8 @@ export interface TapSink {
 export interface UdpIo {
   readonly name: string;
   readonly clock: PacketClock;
+  /** Undefined when its receivers are handed every packet. */
+  readonly streams: SettledStreams | undefined;
   /**
    * Binds a port, 0 for any free one.
    * @throws a system error: EADDRINUSE when it is taken
