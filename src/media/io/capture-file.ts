@@ -1,4 +1,5 @@
 // A capture on the disk, appended to through the thread pool: neither a slow disk nor a full one is noticed by the packets.
+import { fstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Chunk, TapSink } from './udp-io.ts';
 
@@ -6,7 +7,7 @@ import type { Chunk, TapSink } from './udp-io.ts';
 export async function openCaptureFile(path: string): Promise<TapSink> {
   const file = await open(path, 'r+');
   try {
-    return new CaptureFile(file, (await file.stat()).size);
+    return new CaptureFile(file, fstatSync(file.fd).size);
   } catch (thrown) {
     await file.close();
     throw thrown;

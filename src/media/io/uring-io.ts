@@ -1,5 +1,6 @@
 // Datagrams through io_uring: one multishot receive for each socket into provided buffers, sends straight from there, and captures
 // written by the same ring. Kernel 6.1 is the first with all of it (DEFER_TASKRUN).
+import { fstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { release } from 'node:os';
 import { REGION_BYTES } from './epoll-io.ts';
@@ -326,7 +327,7 @@ class UringIo implements UdpIo {
   async openCapture(path: string): Promise<TapSink> {
     const file = await open(path, 'r+');
     try {
-      const { size } = await file.stat();
+      const { size } = fstatSync(file.fd);
       const number = this.#freeCaptures.pop() ?? this.#captures.length;
       const capture = new RingCapture(file, size, this.#writer(number));
       this.#captures[number] = capture;
