@@ -1,7 +1,5 @@
 // Datagrams through io_uring: one multishot receive for each socket into provided buffers, sends straight from there, and captures
 // written by the same ring. Kernel 6.1 is the first with all of it (DEFER_TASKRUN).
-import { fstatSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { release } from 'node:os';
 import { REGION_BYTES } from './epoll-io.ts';
 import { type Kernel, openKernel, unusable } from './kernel.ts';
@@ -9,6 +7,7 @@ import { type NativeSocket, NativeSockets } from './native-socket.ts';
 import { PacketLoop } from './packet-loop.ts';
 import { Region } from './region.ts';
 import { ProvidedBuffers, Ring, setAddress } from './ring.ts';
+import { RingCaptures } from './ring-captures.ts';
 import type { SettledStreams } from './settled-streams.ts';
 import { SOCKADDR_BYTES } from './socket-address.ts';
 import { type Chunk, type DatagramReceiver, PacketClock, type TapSink, type UdpIo } from './udp-io.ts';
@@ -42,7 +41,6 @@ const NONE = -1;
 
 const OP_RECVMSG = 10;
 const OP_ASYNC_CANCEL = 14;
-const OP_WRITE = 23;
 const OP_SEND = 26;
 const FIXED_FILE = 1 << 0;
 const SELECT_BUFFER = 1 << 5;
@@ -97,9 +95,7 @@ class UringIo implements UdpIo {
   #starved: number[] = [];
   #copies = 0;
   readonly #closing = new Map<number, () => void>();
-  /** Captures by the number that their writes carry. */
-  readonly #captures: (RingCapture | undefined)[] = [];
-  readonly #freeCaptures: number[] = [];
+  readonly #captures: RingCaptures;
   readonly #onCompletion = (low: number, high: number, result: number, flags: number) =>
     this.#complete(low, high, result, flags);
 
@@ -111,6 +107,7 @@ class UringIo implements UdpIo {
     if (isKernelFrom(FIRST_WITH_FILES))
       this.#files = MOST_FILES.find((count) => this.#ring.makeFileTable(count)) ?? 0;
     this.#buffers = new ProvidedBuffers(kernel, region, this.#ring, BUFFERS, BUFFER_BYTES);
+    this.#captures = new RingCaptures(kernel, region, this.#ring, WRITE, () => this.#soon());
     this.#sockets = new NativeSockets(kernel, region);
     this.streams = this.#sockets.streams;
     this.#copiesAt = region.take(COPIES * BUFFER_BYTES);
@@ -232,7 +229,7 @@ class UringIo implements UdpIo {
   #complete(low: number, high: number, result: number, flags: number): void {
     if (high === RECEIVE) this.#received(low, result, flags);
     else if (high === SEND) this.#sockets.get(low)?.receiver.onSendFailed();
-    else if (high === WRITE) this.#captures[low]?.written(result);
+    else if (high === WRITE) this.#captures.written(low, result);
   }
 
   #received(slot: number, result: number, flags: number): void {
@@ -324,98 +321,7 @@ class UringIo implements UdpIo {
     return at;
   }
 
-  async openCapture(path: string): Promise<TapSink> {
-    const file = await open(path, 'r+');
-    try {
-      const { size } = fstatSync(file.fd);
-      const number = this.#freeCaptures.pop() ?? this.#captures.length;
-      const capture = new RingCapture(file, size, this.#writer(number));
-      this.#captures[number] = capture;
-      return capture;
-    } catch (thrown) {
-      await file.close();
-      throw thrown;
-    }
-  }
-
-  #writer(number: number): CaptureWriter {
-    return {
-      write: (fd, at, length, position) => this.#write(number, fd, at, length, position),
-      failure: (result) => {
-        const code = this.#kernel.errorName(-result);
-        return Object.assign(new Error(`write ${code}`), { code });
-      },
-      release: () => {
-        this.#captures[number] = undefined;
-        this.#freeCaptures.push(number);
-      },
-    };
-  }
-
-  #write(number: number, fd: number, from: number, length: number, position: number): void {
-    const at = this.#ring.next();
-    const { requests } = this.#ring;
-    requests[at] = OP_WRITE;
-    requests[at + 1] = fd;
-    setAddress(requests, at + 2, position);
-    setAddress(requests, at + 4, this.#region.address(from, length));
-    requests[at + 6] = length;
-    requests[at + 8] = number;
-    requests[at + 9] = WRITE;
-    this.#soon();
-  }
-}
-
-/** What a capture needs of its ring. */
-interface CaptureWriter {
-  /** Writes `length` bytes of the region; {@link RingCapture.written} is told. */
-  write(fd: number, at: number, length: number, position: number): void;
-  failure(result: number): Error;
-  release(): void;
-}
-
-/** A capture that the ring writes. */
-class RingCapture implements TapSink {
-  bytes: number;
-  readonly #file: FileHandle;
-  readonly #fd: number;
-  readonly #writer: CaptureWriter;
-  #chunk: Chunk | undefined;
-  #done = 0;
-  #onWritten: (problem: unknown) => void = () => undefined;
-
-  constructor(file: FileHandle, size: number, writer: CaptureWriter) {
-    this.#file = file;
-    this.#fd = file.fd;
-    this.#writer = writer;
-    this.bytes = size;
-  }
-
-  append(chunk: Chunk, onWritten: (problem: unknown) => void): void {
-    this.#chunk = chunk;
-    this.#done = 0;
-    this.#onWritten = onWritten;
-    this.#writeRest(chunk);
-  }
-
-  #writeRest({ start, used }: Chunk): void {
-    const done = this.#done;
-    this.#writer.write(this.#fd, start + done, used - done, this.bytes + done);
-  }
-
-  /** @param result how many bytes were, or an error of the kernel below 0 */
-  written(result: number): void {
-    const chunk = this.#chunk;
-    if (chunk === undefined) return;
-    this.#done += Math.max(0, result);
-    if (result > 0 && this.#done < chunk.used) return this.#writeRest(chunk);
-    this.#chunk = undefined;
-    if (this.#done >= chunk.used) this.bytes += chunk.used;
-    this.#onWritten(this.#done < chunk.used ? this.#writer.failure(result) : undefined);
-  }
-
-  async close(): Promise<void> {
-    this.#writer.release();
-    await this.#file.close().catch(() => undefined);
+  openCapture(path: string): Promise<TapSink> {
+    return this.#captures.open(path);
   }
 }
