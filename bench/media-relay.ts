@@ -26,6 +26,7 @@ export interface Measured extends PhaseResult {
   /** Packets in the captures for each that arrived at a party, the warm-up's too. */
   captured: number;
   rssMb: number;
+  pssMb: number;
   /** Of one core, taken by the generator. */
   loadBusy: number;
 }
@@ -51,6 +52,7 @@ export async function measureRelay(
     const [, from, to] = usage;
     if (!warmUp || !result || !from || !to) throw new Error('the load generator left out a phase');
     const rssMb = server.rssMb();
+    const pssMb = server.pssMb();
     await closeCalls(server, calls);
     const captured = (await capturedPackets(server)) / (warmUp.received + result.received);
     const usedMs = to.cpuMs - from.cpuMs;
@@ -65,6 +67,7 @@ export async function measureRelay(
       lost: result.sent - result.received,
       captured,
       rssMb,
+      pssMb,
       loadBusy: cpuMs / ((WARM_UP_S + seconds) * 1000),
     };
   } finally {

@@ -18,6 +18,8 @@ export interface Report {
   /** How many calls would fill one core at that price. */
   calls_per_core: number;
   rss_mb: number;
+  /** The same with what its processes share counted once. */
+  pss_mb: number;
   reordered: number;
   duplicates: number;
   received: number;
@@ -59,6 +61,7 @@ function summarizeServer(engine: string, rounds: readonly Measured[], theirs: nu
     max_us: Math.max(...rounds.map(({ maxUs }) => maxUs)),
     calls_per_core: Math.round(1e6 / us / PACKETS_A_SECOND),
     rss_mb: round(median(rounds.map(({ rssMb }) => rssMb)), 1),
+    pss_mb: round(median(rounds.map(({ pssMb }) => pssMb)), 1),
     reordered: sum(rounds.map(({ reordered }) => reordered)),
     duplicates: sum(rounds.map(({ duplicates }) => duplicates)),
     received: sum(rounds.map(({ received }) => received)),
@@ -85,6 +88,7 @@ const RELAY_COLUMNS = [
   'core %',
   'waited ms/s',
   'RSS MB',
+  'PSS MB',
   'load core %',
   'late ms',
 ];
@@ -105,6 +109,7 @@ export function relayTable(reports: readonly Report[]): string {
     (one.busy * 100).toFixed(0),
     one.waited_ms.toFixed(0),
     one.rss_mb.toFixed(0),
+    one.pss_mb.toFixed(0),
     (one.load_busy * 100).toFixed(0),
     one.load_late_ms.toFixed(1),
   ]);

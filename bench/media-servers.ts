@@ -22,7 +22,7 @@ import { silentLogger } from '../src/log.ts';
 import { createNgClient, type NgClient } from '../src/ng/client.ts';
 import { FILE_HEADER_BYTES } from '../src/spool/pcap.ts';
 import { type Placement, placed } from './placed.ts';
-import { cpuMs, family, residentMb, waitedMs } from './process-usage.ts';
+import { cpuMs, family, proportionalMb, residentMb, waitedMs } from './process-usage.ts';
 
 /** In the order in which grec-mediad prefers them. */
 const ENGINES = ['io_uring', 'epoll', 'dgram'] as const;
@@ -38,6 +38,8 @@ export interface MediaServer {
   /** Time for which its threads were ready and something else had their core, so far. */
   waitedMs(): number;
   rssMb(): number;
+  /** With what its processes share counted once. */
+  pssMb(): number;
   /** Bytes of the records in its captures. */
   capturedBytes(): number;
   stop(): Promise<void>;
@@ -198,6 +200,7 @@ async function startServer(
     cpuMs: () => cpuMs(pids()),
     waitedMs: () => waitedMs(pids()),
     rssMb: () => pids().reduce((sum, pid) => sum + residentMb(pid), 0),
+    pssMb: () => pids().reduce((sum, pid) => sum + proportionalMb(pid), 0),
     stop,
   };
 }

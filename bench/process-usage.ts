@@ -39,6 +39,12 @@ export function residentMb(pid: number): number {
   return Math.round(Number(match?.[1]) / 102.4) / 10;
 }
 
+/** The same, with what several processes share (the program itself, most of all) divided among them. */
+export function proportionalMb(pid: number): number {
+  const match = /Pss:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
+  return Math.round(Number(match?.[1]) / 102.4) / 10;
+}
+
 /** A process and those that it has started, and those that they have, and so on. */
 export function family(pid: number): number[] {
   const parents = readdirSync('/proc')

@@ -76,10 +76,10 @@ function onDisk(io: UdpIo, disk: { isFull: boolean; refused: number }): UdpIo {
     async openCapture(path) {
       const file = await io.openCapture(path);
       const append = file.append.bind(file);
-      file.append = async (records) => {
-        if (!disk.isFull) return append(records);
+      file.append = (chunk, onWritten) => {
+        if (!disk.isFull) return append(chunk, onWritten);
         disk.refused += 1;
-        throw new Error('no space left on device');
+        queueMicrotask(() => onWritten(new Error('no space left on device')));
       };
       return file;
     },

@@ -80,7 +80,8 @@ export class Call implements Announced {
   async offer(request: NgOffer, tell: Tell): Promise<NgOk> {
     this.#tell = tell;
     const description = readDescription(request, this.#context.addresses);
-    if (this.parties.length === 0) await this.#open(request, description);
+    const isFirst = this.parties.length === 0;
+    if (isFirst) await this.#open(request, description);
     const { party, isNewcomer } = this.#parties.seat(request['from-tag'], request['to-tag']);
     // It has not heard that it is recorded.
     if (isNewcomer) this.#context.consent.end(this);
@@ -91,7 +92,8 @@ export class Call implements Announced {
     this.#watchEvents(party, request, tell);
     this.#noteWish(request);
     const attributes = other.crypto.offer(kind, suites);
-    await this.#shard?.settled();
+    // Of a first offer nothing is lost that comes before it is in force: it is held.
+    if (!isFirst) await this.#shard?.settled();
     return {
       result: 'ok',
       sdp: describeFor(other.leg, description, { protocol, attributes }, request.replace),

@@ -158,10 +158,10 @@ class CallTable implements Calls {
     // Out of the table at once: whatever else of the call is under way comes to its end, and nothing new begins.
     this.#calls.delete(call.id);
     return call.inTurn(async () => {
-      await call.refresh();
-      const reply = describeCall(call);
+      const { parties, recording } = call;
+      // What its legs were last is told when they are closed.
       await call.close('deleted');
-      return reply;
+      return describeCall(call, parties, recording !== undefined);
     });
   }
 

@@ -6,26 +6,30 @@ import type { Call } from './call.ts';
 import type { CallParty } from './call-party.ts';
 import type { PortCounters } from './io/engine.ts';
 
-/** What a call is and what it has carried. */
-export function describeCall(call: Call): NgOk {
-  const tags = call.parties
+/** What a call is and what it has carried; of one that is closed, with what it had until then. */
+export function describeCall(
+  call: Call,
+  parties: readonly CallParty[] = call.parties,
+  isRecorded = call.recording !== undefined,
+): NgOk {
+  const tags = parties
     .filter(({ tag }) => tag !== '')
-    .map((party) => [party.tag, describeParty(call, party)]);
+    .map((party) => [party.tag, describeParty(parties, party, isRecorded)]);
   return {
     result: 'ok',
     created: call.created,
     'last signal': call.lastSignal,
     tags: Object.fromEntries(tags) as Record<string, NgTag>,
     totals: {
-      RTP: total(call.parties.map(({ leg }) => leg.rtp)),
-      RTCP: total(call.parties.map(({ leg }) => leg.rtcp)),
+      RTP: total(parties.map(({ leg }) => leg.rtp)),
+      RTCP: total(parties.map(({ leg }) => leg.rtcp)),
     },
   };
 }
 
-function describeParty(call: Call, party: CallParty): NgTag {
+function describeParty(parties: readonly CallParty[], party: CallParty, isRecorded: boolean): NgTag {
   const { tag, created, leg, description } = party;
-  const other = call.parties.find((one) => one !== party)?.tag ?? '';
+  const other = parties.find((one) => one !== party)?.tag ?? '';
   const remote = description?.remote;
   const rtp = stream('RTP', leg.rtpPort, leg.rtp, leg.rtpDestination, leg.rtpSource);
   const rtcp = stream('RTCP', leg.rtcpPort, leg.rtcp, leg.rtcpDestination, leg.rtcpSource);
@@ -42,7 +46,7 @@ function describeParty(call: Call, party: CallParty): NgTag {
         index: 1,
         type: 'audio',
         protocol: description?.audio.protocol ?? 'RTP/AVP',
-        flags: call.recording === undefined ? ['initialized'] : ['initialized', 'recording'],
+        flags: isRecorded ? ['initialized', 'recording'] : ['initialized'],
         streams: [rtp, rtcp],
       },
     ],

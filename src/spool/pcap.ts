@@ -30,6 +30,8 @@ export interface FlowHeader {
   partialSum: number;
   /** The beginning of the last record, up to its payload: packets of one stream are of one length, as a rule. */
   record: Buffer;
+  /** The same in 32-bit words. */
+  words: Int32Array;
   /** The length of the payload that {@link record} is for; -1 at first. */
   recordedLength: number;
 }
@@ -81,9 +83,10 @@ function flowHeaderV6(source: Endpoint, destination: Endpoint): FlowHeader {
 }
 
 function flowOf(bytes: Buffer, isV6: boolean, partialSum: number): FlowHeader {
-  const record = Buffer.alloc(RECORD_HEADER_BYTES + bytes.length);
+  const words = new Int32Array((RECORD_HEADER_BYTES + bytes.length) / 4);
+  const record = Buffer.from(words.buffer);
   record.set(bytes, RECORD_HEADER_BYTES);
-  return { bytes, isV6, partialSum, record, recordedLength: -1 };
+  return { bytes, isV6, partialSum, record, words, recordedLength: -1 };
 }
 
 /** The bytes a record with a payload of this length takes in the file. */
@@ -133,6 +136,32 @@ export function fillRecord(
   else source.copy(target, payload, start, end);
   if (isV6) finishV6(target, offset + RECORD_HEADER_BYTES, flow.partialSum, payloadLength);
   return payload + payloadLength;
+}
+
+/**
+ * The same within one memory of a little-endian machine, whose offsets are all multiples of four: a loop over words costs a fraction of
+ * what the methods of Buffer do. Up to three bytes after the record are written over.
+ * @param words the memory
+ */
+export function fillRecordWords(
+  words: Int32Array,
+  offset: number,
+  seconds: number,
+  micros: number,
+  flow: FlowHeader,
+  start: number,
+  end: number,
+): void {
+  if (flow.recordedLength !== end - start) prepareRecord(flow, end - start);
+  const header = flow.words;
+  const record = offset >> 2;
+  words[record] = seconds;
+  words[record + 1] = micros;
+  for (let index = 2; index < header.length; index += 1) words[record + index] = header[index] ?? 0;
+  const payload = record + header.length;
+  const source = start >> 2;
+  const count = (end - start + 3) >> 2;
+  for (let index = 0; index < count; index += 1) words[payload + index] = words[source + index] ?? 0;
 }
 
 /** Writes the lengths into the headers, and the checksum of IPv4, which covers nothing else. */

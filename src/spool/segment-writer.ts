@@ -1,9 +1,9 @@
 // Writing one segment into the spool: facts.jsonl and capture.pcap, so that a crash at any instant leaves a usable prefix.
+import { fstatSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { GrecError, messageOf } from '../errors.ts';
-import { syncPath } from '../sync.ts';
 import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
 import {
   CAPTURE_FILE,
@@ -53,8 +53,6 @@ export async function openSegment(
     const notes = await open(join(directory, FACTS_FILE), 'ax', 0o640);
     files.push(notes);
     await appendFact(notes, opened);
-    await syncPath(directory);
-    await syncPath(spool);
     return new FileSegment(id, directory, capture, notes);
   } catch (thrown) {
     for (const file of files) await file.close().catch(() => undefined);
@@ -89,7 +87,7 @@ class FileSegment implements SegmentWriter {
 
   async close(fact: Omit<SegmentClosed, 'type'>, bytes: number): Promise<void> {
     try {
-      await this.#capture.truncate(bytes);
+      if (sizeOf(this.#capture) !== bytes) await this.#capture.truncate(bytes);
       await this.#capture.datasync();
       await appendFact(this.#facts, { type: 'closed', ...fact });
     } catch (thrown) {
@@ -104,16 +102,24 @@ class FileSegment implements SegmentWriter {
   }
 }
 
-/** One whole line in one write, durable when this resolves. */
+/**
+ * One whole line in one write, durable when this resolves. With the first one its file's name is, too, and that of the folder: journaling
+ * file systems write what made a file no later than the file.
+ */
 export async function appendFact(file: FileHandle, fact: SegmentFact): Promise<void> {
   const line = Buffer.from(`${JSON.stringify(fact)}\n`);
-  const before = (await file.stat()).size;
+  const before = sizeOf(file);
   const { bytesWritten } = await file.write(line);
   if (bytesWritten < line.length) {
     await file.truncate(before);
     throw new Error(`${bytesWritten} of ${line.length} bytes written`);
   }
   await file.datasync();
+}
+
+/** Of an open file the kernel knows it without asking the disk, so that no thread need be woken for it. */
+function sizeOf(file: FileHandle): number {
+  return fstatSync(file.fd).size;
 }
 
 function failed(directory: string, thrown: unknown): GrecError {

@@ -1,12 +1,13 @@
 // A capture on the disk, appended to through the thread pool: neither a slow disk nor a full one is noticed by the packets.
+import { fstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { TapSink } from './udp-io.ts';
+import type { Chunk, TapSink } from './udp-io.ts';
 
 /** @throws a system error */
 export async function openCaptureFile(path: string): Promise<TapSink> {
   const file = await open(path, 'r+');
   try {
-    return new CaptureFile(file, (await file.stat()).size);
+    return new CaptureFile(file, fstatSync(file.fd).size);
   } catch (thrown) {
     await file.close();
     throw thrown;
@@ -22,19 +23,20 @@ class CaptureFile implements TapSink {
     this.bytes = size;
   }
 
-  async append(records: Buffer): Promise<void> {
-    let done = 0;
-    while (done < records.length) {
+  append(chunk: Chunk, onWritten: (problem: unknown) => void): void {
+    this.#write(chunk).then(
+      () => onWritten(undefined),
+      (thrown: unknown) => onWritten(thrown),
+    );
+  }
+
+  async #write({ bytes, start, used }: Chunk): Promise<void> {
+    for (let done = 0; done < used; ) {
       // At a position of our own: what a refused call left behind is written over by the next.
-      const { bytesWritten } = await this.#file.write(
-        records,
-        done,
-        records.length - done,
-        this.bytes + done,
-      );
+      const { bytesWritten } = await this.#file.write(bytes, start + done, used - done, this.bytes + done);
       done += bytesWritten;
     }
-    this.bytes += records.length;
+    this.bytes += used;
   }
 
   async close(): Promise<void> {

@@ -14,7 +14,8 @@ const silent = async (): Promise<UdpIo> => {
   const io = createDgramIo();
   const bind: UdpIo['bind'] = async (...where) => {
     const socket = await io.bind(...where);
-    return { port: socket.port, aim() {}, send: () => true, close: () => socket.close() };
+    const silence = { stream: undefined, way: undefined, aim() {}, send: () => true };
+    return { ...silence, port: socket.port, close: () => socket.close() };
   };
   return { ...io, bind };
 };

@@ -20,11 +20,13 @@ export function createDgramIo(): UdpIo {
   return {
     name: 'dgram',
     clock,
+    streams: undefined,
     async bind(address, port, receiver) {
       return new BoundSocket(await bindSocket(address, port), receiver, clock);
     },
     createChunk: (size): Chunk => ({
       bytes: Buffer.allocUnsafeSlow(size),
+      words: undefined,
       start: 0,
       used: 0,
       packets: [0, 0],
@@ -57,6 +59,8 @@ async function bindSocket(address: string, port: number): Promise<Socket> {
 
 class BoundSocket implements DatagramSocket {
   readonly port: number;
+  readonly stream = undefined;
+  readonly way = undefined;
   readonly #socket: Socket;
   #destination: Endpoint | undefined;
   #isConnected = false;

@@ -145,7 +145,7 @@ export interface TapEnd {
 export interface Tap {
   /** From now on what was copied, from the beginning, goes to the end of this capture, which has its header. */
   drainTo(capture: string): void;
-  /** Writes out what is left. @returns false when the disk refuses: try again, or end */
+  /** Writes out what is left; no leg may copy to it any more. @returns false when the disk refuses: try again, or end */
   drain(): Promise<boolean>;
   /** Gives its memory back; what was not drained is lost. No leg may copy to it any more. */
   end(): Promise<TapEnd>;

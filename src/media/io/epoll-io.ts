@@ -5,6 +5,7 @@ import { type Kernel, openKernel, unusable } from './kernel.ts';
 import { type NativeSocket, NativeSockets } from './native-socket.ts';
 import { PacketLoop } from './packet-loop.ts';
 import { Region } from './region.ts';
+import type { SettledStreams } from './settled-streams.ts';
 import { SOCKADDR_BYTES } from './socket-address.ts';
 import { type Chunk, type DatagramReceiver, PacketClock, type UdpIo } from './udp-io.ts';
 
@@ -37,6 +38,7 @@ class EpollIo implements UdpIo {
   readonly #kernel: Kernel;
   readonly #region: Region;
   readonly #sockets: NativeSockets;
+  readonly streams: SettledStreams;
   readonly #loop: PacketLoop;
   readonly #epoll: number;
   readonly #eventsAt: number;
@@ -54,6 +56,7 @@ class EpollIo implements UdpIo {
     const region = new Region(kernel, REGION_BYTES);
     this.#region = region;
     this.#sockets = new NativeSockets(kernel, region);
+    this.streams = this.#sockets.streams;
     this.#eventsAt = region.take(MOST_EVENTS * EVENT_BYTES);
     this.#events = BigInt(region.address(this.#eventsAt, MOST_EVENTS * EVENT_BYTES));
     this.#inAt = region.take(DATAGRAM_BYTES);
@@ -75,6 +78,10 @@ class EpollIo implements UdpIo {
       port: port === 0 ? this.#sockets.portOf(socket) : port,
       aim: socket.aim.bind(socket),
       send: (bytes: Buffer, start: number, end: number) => this.#send(socket, bytes, start, end),
+      stream: socket.stream,
+      get way() {
+        return socket.way;
+      },
       close: async () => this.#sockets.close(socket),
     };
   }
@@ -87,8 +94,9 @@ class EpollIo implements UdpIo {
   }
 
   createChunk(size: number): Chunk | undefined {
+    const { bytes, words } = this.#region;
     const start = this.#region.take(size);
-    return start < 0 ? undefined : { bytes: this.#region.bytes, start, used: 0, packets: [0, 0] };
+    return start < 0 ? undefined : { bytes, words, start, used: 0, packets: [0, 0] };
   }
 
   async close(): Promise<void> {
@@ -124,14 +132,25 @@ class EpollIo implements UdpIo {
       this.#sourceLength,
     );
     if (length < 0) return this.#notReceived(socket);
+    const { seconds, micros } = this.clock;
+    const end = this.#inAt + length;
+    const stream = this.streams.take(slot, this.#sourceAt, this.#inAt, end, seconds, micros);
+    if (stream >= 0) return this.#sendSettled(stream, length);
     socket.noteSource(this.#sourceAt);
-    socket.receiver.receive(bytes, this.#inAt, this.#inAt + length, socket.sourceAddress, socket.sourcePort);
+    socket.receiver.receive(bytes, this.#inAt, end, socket.sourceAddress, socket.sourcePort);
   }
 
   /** Nothing after all, or ICMP. */
   #notReceived({ receiver }: NativeSocket): void {
     const { errno, errorName } = this.#kernel;
     if (!['EAGAIN', 'EWOULDBLOCK', 'EINTR'].includes(errorName(errno()))) receiver.onUnreachable();
+  }
+
+  /** What was received last. */
+  #sendSettled(stream: number, length: number): void {
+    const { streams } = this;
+    if (this.#kernel.send(streams.fdOf(stream), this.#in, length, MSG_DONTWAIT_NOSIGNAL) === length) return;
+    this.#sockets.get(streams.slotOf(stream))?.receiver.onSendFailed();
   }
 
   #send(socket: NativeSocket, bytes: Buffer, start: number, end: number): boolean {

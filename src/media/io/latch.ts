@@ -92,6 +92,11 @@ export class Latch {
     return this.#rank === EXACT;
   }
 
+  /** True when the source is heard without another look, until new SDP comes or it is forgotten. */
+  get isSettled(): boolean {
+    return this.#rank > PREVIOUS;
+  }
+
   get source(): Endpoint | undefined {
     return this.#rank === NONE ? undefined : { address: this.address, port: this.port };
   }

@@ -84,15 +84,14 @@ export class LocalLeg implements Leg {
       this.#srtp.apply(protection);
     }
     for (const port of [this.#rtp, this.#rtcp]) {
-      port.inbound = this.#srtp?.inbound;
-      port.outbound = this.#srtp?.outbound;
+      port.orders.rewrite(this.#srtp?.inbound, this.#srtp?.outbound);
     }
   }
 
   relayTo(peer: Leg | undefined): void {
     const isOurs = peer instanceof LocalLeg;
-    this.#rtp.peer = isOurs ? peer.#rtp : undefined;
-    this.#rtcp.peer = isOurs ? peer.#rtcp : undefined;
+    this.#rtp.orders.peer = isOurs ? peer.#rtp : undefined;
+    this.#rtcp.orders.peer = isOurs ? peer.#rtcp : undefined;
   }
 
   copyTo(tap: Tap | undefined, channel: TapChannel): void {
@@ -102,7 +101,7 @@ export class LocalLeg implements Leg {
   }
 
   copyOnly(payloadTypes: readonly number[] | undefined): void {
-    this.#rtp.copied = payloadTypes === undefined ? undefined : new Set(payloadTypes);
+    this.#rtp.orders.copied = payloadTypes === undefined ? undefined : new Set(payloadTypes);
   }
 
   watchCodes(
@@ -110,17 +109,18 @@ export class LocalLeg implements Leg {
     payloadTypes: readonly number[],
     onCode: (code: string) => void,
   ): void {
-    this.#rtp.gate ??= new DtmfGate(codes, onCode);
-    this.#rtp.gate.payloadTypes = new Set(payloadTypes);
+    const gate = this.#rtp.orders.gate ?? new DtmfGate(codes, onCode);
+    gate.payloadTypes = new Set(payloadTypes);
+    this.#rtp.orders.gate = gate;
   }
 
   blockEvents(payloadTypes: readonly number[] | undefined): void {
-    this.#rtp.blocked = payloadTypes === undefined ? undefined : new Set(payloadTypes);
+    this.#rtp.orders.blocked = payloadTypes === undefined ? undefined : new Set(payloadTypes);
   }
 
   play(playback: Playback | undefined): void {
     if (this.#player !== undefined) this.#pacer.remove(this.#player);
-    this.#rtp.isReplaced = playback !== undefined;
+    this.#rtp.orders.isReplaced = playback !== undefined;
     this.#player = playback && this.#newPlayer(playback);
     if (this.#player !== undefined) this.#pacer.add(this.#player);
   }
@@ -132,9 +132,9 @@ export class LocalLeg implements Leg {
   }
 
   sound(tone: TonePlayback | undefined): void {
-    if (this.#rtp.tone !== undefined) this.#pacer.remove(this.#rtp.tone);
-    this.#rtp.tone = tone && this.#newTone(tone);
-    if (this.#rtp.tone !== undefined) this.#pacer.add(this.#rtp.tone);
+    if (this.#rtp.orders.tone !== undefined) this.#pacer.remove(this.#rtp.orders.tone);
+    this.#rtp.orders.tone = tone && this.#newTone(tone);
+    if (this.#rtp.orders.tone !== undefined) this.#pacer.add(this.#rtp.orders.tone);
   }
 
   #newTone(tone: TonePlayback): Tone {
@@ -144,8 +144,8 @@ export class LocalLeg implements Leg {
   }
 
   async close(): Promise<void> {
-    this.#rtp.gate?.end();
-    this.#rtp.gate = undefined;
+    this.#rtp.orders.gate?.end();
+    this.#rtp.orders.gate = undefined;
     this.play(undefined);
     this.sound(undefined);
     this.relayTo(undefined);

@@ -4,6 +4,7 @@ import type { Endpoint } from '../../spool/pcap.ts';
 import { RECEIVE_BUFFER_BYTES } from './dgram-io.ts';
 import type { Kernel } from './kernel.ts';
 import type { Region } from './region.ts';
+import { type SettledStream, SettledStreams, type Way } from './settled-streams.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -42,14 +43,18 @@ export class NativeSocket {
   sourceAddress = '';
   sourcePort = 0;
 
+  readonly stream: SettledStream;
+
   constructor(
     fd: number,
     slot: number,
     at: number,
     receiver: DatagramReceiver,
+    stream: SettledStream,
     kernel: Kernel,
     region: Region,
   ) {
+    this.stream = stream;
     this.fd = fd;
     this.slot = slot;
     this.receiver = receiver;
@@ -69,6 +74,11 @@ export class NativeSocket {
     if (!isAlone || destination === undefined) return;
     const address = this.#region.address(this.destinationAt, SOCKADDR_BYTES);
     this.isConnected = this.#kernel.connect(this.fd, address, this.destinationBytes) === 0;
+  }
+
+  /** Where settled streams leave by it. */
+  get way(): Way | undefined {
+    return this.isConnected && !this.isClosing ? { slot: this.slot, fd: this.fd } : undefined;
   }
 
   /** An address of no family ends a connection; the port stays bound. */
@@ -109,10 +119,13 @@ export class NativeSockets {
   readonly #table: (NativeSocket | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #slotsAt: number;
+  /** Those that arrive at them. */
+  readonly streams: SettledStreams;
 
   constructor(kernel: Kernel, region: Region) {
     this.#kernel = kernel;
     this.#region = region;
+    this.streams = new SettledStreams(region, MOST_SOCKETS);
     this.#slotsAt = region.take(MOST_SOCKETS * SLOT_BYTES);
   }
 
@@ -127,7 +140,15 @@ export class NativeSockets {
     const at = this.#slotsAt + slot * SLOT_BYTES;
     try {
       const fd = this.#bind(address, port, at);
-      const socket = new NativeSocket(fd, slot, at, receiver, this.#kernel, this.#region);
+      const socket = new NativeSocket(
+        fd,
+        slot,
+        at,
+        receiver,
+        this.streams.open(slot),
+        this.#kernel,
+        this.#region,
+      );
       this.#table[slot] = socket;
       return socket;
     } catch (thrown) {
@@ -168,7 +189,8 @@ export class NativeSockets {
   }
 
   /** Its number may be used again. */
-  close({ fd, slot }: NativeSocket): void {
+  close({ fd, slot, stream }: NativeSocket): void {
+    stream.unsettle();
     this.#kernel.close(fd);
     this.#table[slot] = undefined;
     this.#free.push(slot);

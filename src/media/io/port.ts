@@ -4,59 +4,29 @@ import { classifyPacket, rtpPayloadType, rtpSsrc } from '../../rtp/header.ts';
 import { type Endpoint, type FlowHeader, flowHeader } from '../../spool/pcap.ts';
 import type { DtmfGate } from '../dtmf-gate.ts';
 import type { EngineCounters, PortCounters, TapChannel } from './engine.ts';
+import { HeldPackets } from './held-packets.ts';
 import { type Expected, Latch } from './latch.ts';
+import { type PacketRewrite, type PacketType, PortOrders } from './port-orders.ts';
+import type { SettledStream, Way } from './settled-streams.ts';
 import type { ChunkTap } from './tap.ts';
 import { mixed, type Tone, UNTOUCHED } from './tone.ts';
 import type { DatagramReceiver, DatagramSocket, PacketClock } from './udp-io.ts';
 
-/** Packets kept while it is not known whose they are: over a second of one source. */
-const MOST_HELD = 64;
-/** Larger ones, uncompressed stereo, are not kept, so that strangers cannot fill the memory. */
-const LARGEST_HELD_BYTES = 2048;
 /** What a rewritten packet may be longer by. */
 const REWRITE_ROOM_BYTES = 128;
 const scratch = Buffer.alloc(65536 + REWRITE_ROOM_BYTES);
 
-export type PacketType = 'rtp' | 'rtcp';
-
-/**
- * Rewrites packets in place (SRTP): `inbound` of a port what has come from its party, before it is copied and sent on;
- * `outbound` of a port what is about to be sent to its party, after it was copied.
- */
-export interface PacketRewrite {
-  /**
-   * @param bytes has room for 128 bytes after `end` when the packet is outbound
-   * @returns where the packet ends now, or -1 when it must not go on
-   */
-  rewrite(bytes: Buffer, start: number, end: number, type: PacketType): number;
-}
-
-interface HeldPacket extends Endpoint {
-  bytes: Buffer;
-  seconds: number;
-  micros: number;
-}
+/** With the marker these would be RTCP (RFC 5761 section 4). */
+const FIRST_AMBIGUOUS = 64;
+const LAST_AMBIGUOUS = 95;
 
 export class Port implements DatagramReceiver {
-  readonly received: PortCounters = { packets: 0, bytes: 0, errors: 0, lastAt: 0 };
+  readonly #received: PortCounters = { packets: 0, bytes: 0, errors: 0, lastAt: 0 };
   strangers = 0;
   readonly latch: Latch;
-  /** The same kind of port of the other party's leg. */
-  peer: Port | undefined;
   /** The RTCP port of the same leg, for an RTP port: RTCP that comes here all the same (RFC 5761) belongs there. */
   sibling: Port | undefined;
-  /** Of an RTP port: what takes out feature codes. */
-  gate: DtmfGate | undefined;
-  /** Of an RTP port: payload types that end here. */
-  blocked: ReadonlySet<number> | undefined;
-  /** Of an RTP port: the only payload types that are copied. */
-  copied: ReadonlySet<number> | undefined;
-  /** Of an RTP port: what is added to what the party hears. */
-  tone: Tone | undefined;
-  /** Of an RTP port: the party hears something else than its peer. */
-  isReplaced = false;
-  inbound: PacketRewrite | undefined;
-  outbound: PacketRewrite | undefined;
+  readonly orders: PortOrders = new PortOrders(() => this.#socket?.stream?.unsettle());
   readonly #type: PacketType;
   readonly #counters: EngineCounters;
   readonly #clock: PacketClock;
@@ -65,7 +35,7 @@ export class Port implements DatagramReceiver {
   #tap: ChunkTap | undefined;
   #channel: TapChannel = 0;
   #flow: FlowHeader | undefined;
-  #held: HeldPacket[] = [];
+  readonly #held = new HeldPackets();
   #destination: Endpoint | undefined;
 
   constructor(type: PacketType, clock: PacketClock, counters: EngineCounters) {
@@ -81,18 +51,23 @@ export class Port implements DatagramReceiver {
     this.#local = local;
   }
 
+  /** What arrived here from the party. */
+  get received(): PortCounters {
+    this.#socket?.stream?.countInto(this.#received);
+    return this.#received;
+  }
+
   expect(expected: Expected): void {
     this.latch.expect(expected);
     this.#follow();
-    const held = this.#held;
-    this.#held = [];
-    for (const { bytes, seconds, micros, address, port } of held)
+    for (const { bytes, seconds, micros, address, port } of this.#held.takeAll())
       this.#judge(bytes, 0, bytes.length, seconds, micros, address, port);
   }
 
   copyTo(tap: ChunkTap | undefined, channel: TapChannel): void {
     this.#tap = tap;
     this.#channel = channel;
+    this.orders.unsettle();
   }
 
   get destination(): Endpoint | undefined {
@@ -100,7 +75,9 @@ export class Port implements DatagramReceiver {
   }
 
   async close(): Promise<void> {
-    this.#held = [];
+    this.#held.takeAll();
+    this.orders.unsettle();
+    this.#socket?.stream?.countInto(this.#received);
     const socket = this.#socket;
     this.#socket = undefined;
     await socket?.close();
@@ -120,11 +97,11 @@ export class Port implements DatagramReceiver {
   }
 
   onUnreachable(): void {
-    this.received.errors += 1;
+    this.#received.errors += 1;
   }
 
   onSendFailed(): void {
-    this.received.errors += 1;
+    this.#received.errors += 1;
     this.#counters.relayed -= 1;
     this.#counters.dropped['send-failed'] += 1;
   }
@@ -152,32 +129,14 @@ export class Port implements DatagramReceiver {
       if (this.#type === 'rtp') this.sibling?.trust(address, rtpSsrc(bytes.subarray(start, end)));
       this.#releaseHeld();
       this.#deliver(bytes, start, end, seconds, micros, this.#type);
-    } else if (verdict === 'held') this.#hold(bytes, start, end, seconds, micros, address, port);
+    } else if (verdict === 'held')
+      this.#refuse(this.#held.hold(bytes, start, end, seconds, micros, address, port));
     else this.#refuse(1);
-  }
-
-  #hold(
-    bytes: Buffer,
-    start: number,
-    end: number,
-    seconds: number,
-    micros: number,
-    address: string,
-    port: number,
-  ): void {
-    if (end - start > LARGEST_HELD_BYTES) return this.#refuse(1);
-    if (this.#held.length >= MOST_HELD) {
-      this.#held.shift();
-      this.#refuse(1);
-    }
-    this.#held.push({ bytes: Buffer.from(bytes.subarray(start, end)), seconds, micros, address, port });
   }
 
   /** What the source sent before it was known to be the party's is the party's too; the rest never was. */
   #releaseHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const { bytes, seconds, micros, address, port } of held) {
+    for (const { bytes, seconds, micros, address, port } of this.#held.takeAll()) {
       if (port === this.latch.port && address === this.latch.address)
         this.#deliver(bytes, 0, bytes.length, seconds, micros, this.#type);
       else this.#refuse(1);
@@ -198,19 +157,20 @@ export class Port implements DatagramReceiver {
     type: PacketType,
   ): void {
     let end = arrivedEnd;
-    if (this.inbound !== undefined) {
-      end = this.inbound.rewrite(bytes, start, end, type);
+    const { inbound, gate } = this.orders;
+    if (inbound !== undefined) {
+      end = inbound.rewrite(bytes, start, end, type);
       if (end < 0) {
         this.#counters.dropped['not-authentic'] += 1;
         return;
       }
     }
-    const counted = type === this.#type ? this.received : (this.sibling ?? this).received;
+    const counted = type === this.#type ? this.#received : (this.sibling ?? this).#received;
     counted.packets += 1;
     counted.bytes += end - start;
     counted.lastAt = seconds * 1e6 + micros;
-    if (this.gate !== undefined && type === 'rtp' && this.gate.payloadTypes.has(rtpPayloadType(bytes, start)))
-      this.#showGate(this.gate, Buffer.from(bytes.subarray(start, end)), seconds, micros);
+    if (gate !== undefined && type === 'rtp' && gate.payloadTypes.has(rtpPayloadType(bytes, start)))
+      this.#showGate(gate, Buffer.from(bytes.subarray(start, end)), seconds, micros);
     else this.#pass(bytes, start, end, seconds, micros, type);
   }
 
@@ -220,24 +180,56 @@ export class Port implements DatagramReceiver {
   }
 
   #pass(bytes: Buffer, start: number, end: number, seconds: number, micros: number, type: PacketType): void {
-    if (this.blocked !== undefined && type === 'rtp' && this.blocked.has(rtpPayloadType(bytes, start))) {
+    const { blocked, peer: own } = this.orders;
+    if (blocked !== undefined && type === 'rtp' && blocked.has(rtpPayloadType(bytes, start))) {
       this.#counters.dropped.blocked += 1;
       return;
     }
-    const peer = type === this.#type ? this.peer : this.peer?.sibling;
-    if (peer?.tone !== undefined && type === 'rtp' && !peer.isReplaced) {
-      this.#passWith(peer.tone, peer, bytes, start, end, seconds, micros);
+    const peer = type === this.#type ? own : own?.sibling;
+    const tone = peer?.orders.tone;
+    const isReplaced = type === 'rtp' && peer?.orders.isReplaced === true;
+    if (peer !== undefined && tone !== undefined && type === 'rtp' && !isReplaced) {
+      this.#passWith(tone, peer, bytes, start, end, seconds, micros);
       return;
     }
     this.#copy(bytes, start, end, seconds, micros, type);
     if (peer === undefined) this.#counters.dropped['no-destination'] += 1;
-    else if (peer.isReplaced && type === 'rtp') this.#counters.dropped.replaced += 1;
-    else peer.#send(bytes, start, end, type);
+    else if (isReplaced) this.#counters.dropped.replaced += 1;
+    else {
+      peer.#send(bytes, start, end, type);
+      if (this.#type === 'rtp' && type === 'rtp') this.#settle(peer, bytes, start, end);
+    }
+  }
+
+  /** Packets like this one, which has gone all the way, need not go it again. Allocates nothing but when the stream settles. */
+  #settle(peer: Port, bytes: Buffer, start: number, end: number): void {
+    const stream = this.#socket?.stream;
+    const flow = this.#flow;
+    if (stream === undefined || flow === undefined) return;
+    stream.countInto(this.#received);
+    const payloadType = rtpPayloadType(bytes, start);
+    const isAmbiguous = payloadType >= FIRST_AMBIGUOUS && payloadType <= LAST_AMBIGUOUS;
+    if (isAmbiguous || !this.orders.isPlainFor(payloadType)) return;
+    const length = end - start;
+    if (this.#tap !== undefined && flow.recordedLength !== length) return;
+    if (stream.isSettled) stream.adjust(payloadType, length, flow);
+    else if (this.latch.isSettled && peer.#destination !== undefined)
+      this.#settleAnew(stream, peer.#socket?.way, payloadType, length);
+  }
+
+  #settleAnew(stream: SettledStream, to: Way | undefined, payloadType: number, length: number): void {
+    if (to === undefined) return;
+    const { source } = this.latch;
+    const tap = this.#tap;
+    const flow = this.#flow;
+    const copy = tap && flow && { flow, tap: tap.place, channel: this.#channel };
+    if (source !== undefined)
+      stream.settle({ source, payloadType, length, counters: this.#counters, copy, to });
   }
 
   #copy(bytes: Buffer, start: number, end: number, seconds: number, micros: number, type: PacketType): void {
     if (this.#tap === undefined || this.#flow === undefined) return;
-    if (type === 'rtp' && this.copied?.has(rtpPayloadType(bytes, start)) === false)
+    if (type === 'rtp' && this.orders.copied?.has(rtpPayloadType(bytes, start)) === false)
       this.#tap.leaveOut(this.#channel);
     else this.#tap.copy(this.#channel, seconds, micros, this.#flow, bytes, start, end);
   }
@@ -270,7 +262,7 @@ export class Port implements DatagramReceiver {
 
   /** Sends the party a packet of our own, with the tone that there may be. */
   put(packet: Buffer): void {
-    const length = this.tone?.mix(packet, 0, packet.length) ?? UNTOUCHED;
+    const length = this.orders.tone?.mix(packet, 0, packet.length) ?? UNTOUCHED;
     if (length > 0) this.#putOwn(mixed, length);
     else this.#putOwn(packet, packet.length);
   }
@@ -278,7 +270,9 @@ export class Port implements DatagramReceiver {
   /** Sends the party a packet of a tone, which may be for the copies too, as if its peer had sent it. */
   putTone(packet: Buffer): void {
     this.#putOwn(packet, packet.length);
-    if (this.tone?.isRecorded === true && this.peer !== undefined) this.peer.#copyNow(packet);
+    if (this.orders.tone?.isRecorded !== true) return;
+    const { peer } = this.orders;
+    if (peer !== undefined) peer.#copyNow(packet);
   }
 
   #copyNow(packet: Buffer): void {
@@ -289,12 +283,13 @@ export class Port implements DatagramReceiver {
   #putOwn(packet: Buffer, length: number): void {
     if (this.#destination === undefined || this.#socket === undefined) return;
     if (this.#emit(this.#socket, packet, 0, length, 'rtp')) this.#counters.played += 1;
-    else this.received.errors += 1;
+    else this.#received.errors += 1;
   }
 
   #emit(socket: DatagramSocket, bytes: Buffer, start: number, end: number, type: PacketType): boolean {
-    if (this.outbound === undefined) return socket.send(bytes, start, end);
-    return this.#sendRewritten(this.outbound, bytes, start, end, type);
+    const { outbound } = this.orders;
+    if (outbound === undefined) return socket.send(bytes, start, end);
+    return this.#sendRewritten(outbound, bytes, start, end, type);
   }
 
   #sendRewritten(
@@ -315,6 +310,7 @@ export class Port implements DatagramReceiver {
    */
   #follow(): void {
     const { source, destination, isFinal } = this.latch;
+    this.orders.unsettle();
     this.#flow = source === undefined ? undefined : flowHeader(source, this.#local);
     this.#destination = destination;
     this.#socket?.aim(destination, isFinal);

@@ -2,7 +2,7 @@
 import { SrtpSession } from '../../rtp/srtp-session.ts';
 import { srtpSuite } from '../../rtp/srtp-suite.ts';
 import type { LegProtection } from './engine.ts';
-import type { PacketRewrite, PacketType } from './port.ts';
+import type { PacketRewrite, PacketType } from './port-orders.ts';
 
 export class LegSrtp {
   readonly #session = new SrtpSession();

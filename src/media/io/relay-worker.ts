@@ -3,6 +3,7 @@
 import { GrecError, messageOf } from '../../errors.ts';
 import { adoptClock } from '../../spool/clock.ts';
 import { chooseEngine } from './choose.ts';
+import { writersGiveWay } from './give-way.ts';
 import { LocalEngine } from './local-engine.ts';
 import type { Order, Report, WorkerSettings } from './worker-protocol.ts';
 import { WorkerTables } from './worker-tables.ts';
@@ -34,6 +35,7 @@ async function start({
   process.on('message', (orders: Order[]) => {
     for (const order of orders) void obey(tables, order);
   });
+  writersGiveWay();
   report({ tell: 'ready', engine, reason });
 }
 

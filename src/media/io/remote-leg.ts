@@ -149,6 +149,7 @@ export class RemoteTap implements Tap {
   readonly onTrouble: (reason: string | undefined) => void;
   readonly #worker: WorkerProcess;
   readonly #onEnd: () => void;
+  #drained: TapEnd | undefined;
 
   constructor(
     number: number,
@@ -167,13 +168,18 @@ export class RemoteTap implements Tap {
     this.#worker.post({ do: 'drain-to', tap: this.number, capture });
   }
 
-  /** @throws GrecError WORKER_LOST */
+  /** What is drained has nothing more to do, and is ended by the same message. @throws GrecError WORKER_LOST */
   async drain(): Promise<boolean> {
-    return this.#worker.ask({ do: 'drain', tap: this.number });
+    this.#drained ??= await this.#worker.ask({ do: 'finish', tap: this.number });
+    return this.#drained !== undefined;
   }
 
   /** @throws GrecError WORKER_LOST */
   async end(): Promise<TapEnd> {
+    if (this.#drained !== undefined) {
+      this.#onEnd();
+      return this.#drained;
+    }
     const end = await this.#worker.ask({ do: 'end', tap: this.number }).finally(this.#onEnd);
     if (end === undefined) throw new GrecError('INTERNAL', 'a tap was ended twice');
     return end;

@@ -14,7 +14,11 @@ const OFFSET_RING = 0;
 const OFFSET_REQUESTS = 0x10000000;
 const ENTER_GETEVENTS = 1;
 const REGISTER_EVENTFD = 4;
+const REGISTER_FILES_UPDATE = 6;
+const REGISTER_FILES = 13;
 const REGISTER_BUFFER_RING = 22;
+/** Of the table of files: it is empty at first. */
+const SPARSE = 1;
 /** IORING_CQ_EVENTFD_DISABLED, in the flags of the completions. */
 const EVENTFD_DISABLED = 1;
 const EFD_NONBLOCK_CLOEXEC = 0x800 | 0x80000;
@@ -43,6 +47,8 @@ export class Ring {
   readonly #completions: number;
   readonly #flags: number;
   readonly #counter: number;
+  readonly #region: Region;
+  readonly #filesAt: number;
   /** An eventfd(2): readable when there is work, unless it {@link hush}es. The ring itself is not, with DEFER_TASKRUN. */
   readonly eventFd: number;
   #tail = 0;
@@ -52,6 +58,8 @@ export class Ring {
   /** @throws GrecError ENGINE_UNUSABLE with what the kernel says */
   constructor(kernel: Kernel, region: Region, requests: number, completions: number) {
     this.#kernel = kernel;
+    this.#region = region;
+    this.#filesAt = region.take(64);
     const at = region.take(PARAMS_BYTES);
     const params = region.words.subarray(at >> 2, (at + PARAMS_BYTES) >> 2);
     params.fill(0);
@@ -122,6 +130,40 @@ export class Ring {
     }
     Atomics.store(ring, this.#completionHead, head);
     return count;
+  }
+
+  /**
+   * Makes a table of files, by whose numbers requests may name them: the kernel need not look them up and count its users.
+   * @returns false when the process may not have so many
+   */
+  makeFileTable(count: number): boolean {
+    // struct io_uring_rsrc_register, then struct io_uring_files_update and the descriptor that it points to.
+    const { words } = this.#region;
+    const at = this.#filesAt >> 2;
+    words.fill(0, at, at + 16);
+    words[at] = count;
+    words[at + 1] = SPARSE;
+    return (
+      this.#kernel.ringRegister(this.fd, REGISTER_FILES, this.#region.address(this.#filesAt, 32), 32) >= 0
+    );
+  }
+
+  /** @param fd -1 for none; the kernel forgets the one before. @returns whether it is in the table */
+  setFile(number: number, fd: number): boolean {
+    const { words } = this.#region;
+    const at = this.#filesAt >> 2;
+    words[at] = number;
+    words[at + 1] = 0;
+    setAddress(words, at + 2, this.#region.address(this.#filesAt + 16, 4));
+    words[at + 4] = fd;
+    return (
+      this.#kernel.ringRegister(
+        this.fd,
+        REGISTER_FILES_UPDATE,
+        this.#region.address(this.#filesAt, 16),
+        1,
+      ) === 1
+    );
   }
 
   /** The eventfd tells of work from now on. */

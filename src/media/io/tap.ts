@@ -1,7 +1,14 @@
 // The tap of one call: copies packets as pcap records into preallocated chunks and writes them behind the relay's back.
 import { messageOf } from '../../errors.ts';
-import { FILE_HEADER_BYTES, type FlowHeader, fillRecord, recordLength } from '../../spool/pcap.ts';
+import {
+  FILE_HEADER_BYTES,
+  type FlowHeader,
+  fillRecord,
+  fillRecordWords,
+  recordLength,
+} from '../../spool/pcap.ts';
 import type { EngineCounters, Tap, TapChannel, TapEnd } from './engine.ts';
+import { lonelyTapPlace, TAP_END, TAP_PACKETS, TAP_POSITION, type TapPlace } from './settled-streams.ts';
 import type { Chunk, TapSink, UdpIo } from './udp-io.ts';
 
 /** Some 38 packets of G.711: more than a flush interval brings, and no more memory than that is touched by it. */
@@ -13,11 +20,11 @@ const MOST_CHUNKS_PER_TAP = 256;
 
 /** The memory of all taps of an engine. */
 export class ChunkPool {
-  readonly #io: Pick<UdpIo, 'createChunk' | 'mostFreeChunks'>;
+  readonly #io: Pick<UdpIo, 'createChunk' | 'mostFreeChunks' | 'streams'>;
   #free: Chunk[] = [];
   #taken = 0;
 
-  constructor(io: Pick<UdpIo, 'createChunk' | 'mostFreeChunks'>) {
+  constructor(io: Pick<UdpIo, 'createChunk' | 'mostFreeChunks' | 'streams'>) {
     this.#io = io;
   }
 
@@ -29,11 +36,13 @@ export class ChunkPool {
     return chunk;
   }
 
+  /** Where a tap keeps what it is filling. */
+  openPlace(): TapPlace {
+    return this.#io.streams?.openTap() ?? lonelyTapPlace();
+  }
+
   release(chunk: Chunk): void {
     this.#taken -= 1;
-    chunk.used = 0;
-    chunk.packets[0] = 0;
-    chunk.packets[1] = 0;
     if (this.#free.length < this.#io.mostFreeChunks) this.#free.push(chunk);
   }
 }
@@ -52,9 +61,15 @@ export class ChunkTap implements Tap {
   /** Full chunks, oldest first; the one being filled is apart. */
   #full: Chunk[] = [];
   #filling: Chunk | undefined;
-  #writing: Promise<void> | undefined;
+  /** How far that is filled: for settled streams, too. */
+  readonly place: TapPlace;
+  #isWriting = false;
+  /** Told when nothing is being written any more. */
+  #onIdle: (() => void)[] = [];
   #hasTrouble = false;
+  #isEnded = false;
   readonly #onClose: (tap: ChunkTap) => void;
+  readonly #onWritten = (problem: unknown) => this.#written(problem);
 
   constructor(
     pool: ChunkPool,
@@ -64,6 +79,7 @@ export class ChunkTap implements Tap {
     onClose: (tap: ChunkTap) => void,
   ) {
     this.#pool = pool;
+    this.place = pool.openPlace();
     this.#io = io;
     this.#counters = counters;
     this.#onTrouble = onTrouble;
@@ -80,9 +96,12 @@ export class ChunkTap implements Tap {
     start: number,
     end: number,
   ): void {
+    // Its place may be another one's by now.
+    if (this.#isEnded) return;
     const length = recordLength(flow, end - start);
+    const { words: place, at } = this.place;
     let chunk = this.#filling;
-    if (chunk === undefined || chunk.used + length > CHUNK_BYTES) {
+    if (chunk === undefined || (place[at + TAP_POSITION] ?? 0) + length > (place[at + TAP_END] ?? 0)) {
       chunk = length > CHUNK_BYTES ? undefined : this.#nextChunk();
       if (chunk === undefined) {
         this.lost += 1;
@@ -90,9 +109,14 @@ export class ChunkTap implements Tap {
         return;
       }
     }
-    fillRecord(chunk.bytes, chunk.start + chunk.used, seconds, micros, flow, bytes, start, end);
-    chunk.used += length;
-    chunk.packets[channel] += 1;
+    const position = place[at + TAP_POSITION] ?? 0;
+    const { words } = chunk;
+    if (words !== undefined && bytes === chunk.bytes && ((position | start) & 3) === 0 && !flow.isV6)
+      fillRecordWords(words, position, seconds, micros, flow, start, end);
+    else fillRecord(chunk.bytes, position, seconds, micros, flow, bytes, start, end);
+    place[at + TAP_POSITION] = position + length;
+    const counted = at + TAP_PACKETS + channel;
+    place[counted] = (place[counted] ?? 0) + 1;
     this.#counters.recorded += 1;
     this.#counters.recordedBytes += length;
   }
@@ -105,16 +129,30 @@ export class ChunkTap implements Tap {
   #nextChunk(): Chunk | undefined {
     this.#setAside();
     if (this.#full.length >= MOST_CHUNKS_PER_TAP) return undefined;
-    this.#filling = this.#pool.take();
+    this.#fill(this.#pool.take());
     if (this.#full.length > 0) this.flush();
     return this.#filling;
   }
 
+  #fill(chunk: Chunk | undefined): void {
+    const { words, at } = this.place;
+    this.#filling = chunk;
+    words[at + TAP_POSITION] = chunk?.start ?? 0;
+    words[at + TAP_END] = chunk === undefined ? 0 : chunk.start + CHUNK_BYTES;
+    words[at + TAP_PACKETS] = 0;
+    words[at + TAP_PACKETS + 1] = 0;
+  }
+
   #setAside(): void {
-    if (this.#filling !== undefined && this.#filling.used > 0) {
-      this.#full.push(this.#filling);
-      this.#filling = undefined;
-    }
+    const chunk = this.#filling;
+    if (chunk === undefined) return;
+    const { words, at } = this.place;
+    chunk.used = (words[at + TAP_POSITION] ?? 0) - chunk.start;
+    if (chunk.used === 0) return;
+    chunk.packets[0] = words[at + TAP_PACKETS] ?? 0;
+    chunk.packets[1] = words[at + TAP_PACKETS + 1] ?? 0;
+    this.#full.push(chunk);
+    this.#fill(undefined);
   }
 
   drainTo(capture: string): void {
@@ -122,35 +160,57 @@ export class ChunkTap implements Tap {
     this.flush();
   }
 
-  /** Begins to write what was copied so far, unless a write is under way. */
+  /** Begins to write what was copied so far, unless a write is under way. Allocates nothing once the capture is open. */
   flush(): void {
-    if (this.#writing !== undefined || this.#capture === undefined) return;
+    if (this.#isWriting || this.#capture === undefined) return;
     if (this.#full.length === 0) this.#setAside();
     if (this.#full.length === 0) return;
-    this.#writing = this.#write(this.#capture).finally(() => {
-      this.#writing = undefined;
-    });
+    this.#isWriting = true;
+    if (this.#sink === undefined) void this.#open(this.#capture);
+    else this.#writeNext(this.#sink);
   }
 
-  async #write(capture: string): Promise<void> {
-    for (let chunk = this.#full[0]; chunk !== undefined; chunk = this.#full[0]) {
-      try {
-        this.#sink ??= await this.#io.openCapture(capture);
-        await this.#sink.append(chunk.bytes.subarray(chunk.start, chunk.start + chunk.used));
-      } catch (thrown) {
-        this.#trouble(messageOf(thrown));
-        return;
-      }
-      this.#full.shift();
-      this.#captured[0] += chunk.packets[0];
-      this.#captured[1] += chunk.packets[1];
-      this.#pool.release(chunk);
-      // A slow disk takes one now and then: it is well again when nothing waits for it.
-      if (this.#hasTrouble && this.#full.length === 0) {
-        this.#hasTrouble = false;
-        this.#onTrouble(undefined);
-      }
+  async #open(capture: string): Promise<void> {
+    try {
+      this.#sink = await this.#io.openCapture(capture);
+    } catch (thrown) {
+      return this.#stopWriting(thrown);
     }
+    this.#writeNext(this.#sink);
+  }
+
+  #writeNext(sink: TapSink): void {
+    const chunk = this.#full[0];
+    if (chunk === undefined) this.#stopWriting(undefined);
+    else sink.append(chunk, this.#onWritten);
+  }
+
+  #written(problem: unknown): void {
+    if (problem !== undefined || this.#sink === undefined) return this.#stopWriting(problem);
+    const chunk = this.#full.shift();
+    if (chunk !== undefined) this.#noteCaptured(chunk);
+    this.#writeNext(this.#sink);
+  }
+
+  #noteCaptured(chunk: Chunk): void {
+    this.#captured[0] += chunk.packets[0];
+    this.#captured[1] += chunk.packets[1];
+    this.#pool.release(chunk);
+    // A slow disk takes one now and then: it is well again when nothing waits for it.
+    if (this.#hasTrouble && this.#full.length === 0) {
+      this.#hasTrouble = false;
+      this.#onTrouble(undefined);
+    }
+  }
+
+  #stopWriting(problem: unknown): void {
+    this.#isWriting = false;
+    if (problem !== undefined) this.#trouble(messageOf(problem));
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  async #idle(): Promise<void> {
+    if (this.#isWriting) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
   #trouble(reason: string): void {
@@ -160,10 +220,10 @@ export class ChunkTap implements Tap {
   }
 
   async drain(): Promise<boolean> {
-    await this.#writing;
+    await this.#idle();
     this.#setAside();
     this.flush();
-    await this.#writing;
+    await this.#idle();
     return this.#full.length === 0;
   }
 
@@ -171,7 +231,7 @@ export class ChunkTap implements Tap {
     this.#onClose(this);
     this.#capture = undefined;
     // A write that is under way still reads its chunk.
-    await this.#writing;
+    await this.#idle();
     this.#setAside();
     for (const chunk of this.#full) {
       this.lost += chunk.packets[0] + chunk.packets[1];
@@ -180,6 +240,8 @@ export class ChunkTap implements Tap {
     this.#full = [];
     if (this.#filling !== undefined) this.#pool.release(this.#filling);
     this.#filling = undefined;
+    this.#isEnded = true;
+    this.place.release();
     await this.#sink?.close();
     return {
       captured: this.#captured,

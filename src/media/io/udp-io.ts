@@ -1,6 +1,7 @@
 // What an engine must be able to do with datagrams and captures; all that is done with them is the same for every engine.
 import { microsNow } from '../../spool/clock.ts';
 import type { Endpoint } from '../../spool/pcap.ts';
+import type { SettledStream, SettledStreams, Way } from './settled-streams.ts';
 
 /** The time of the packets at hand, in two whole numbers: a number with a fraction would be allocated anew for each packet. */
 export class PacketClock {
@@ -41,12 +42,18 @@ export interface DatagramSocket {
    * a Buffer of its own, must not be changed any more. @returns false when that cannot be
    */
   send(bytes: Buffer, start: number, end: number): boolean;
+  /** What the engine may do with packets that arrive here by itself; undefined when it leaves all to its receiver. */
+  readonly stream: SettledStream | undefined;
+  /** Where streams that leave by this socket do so, while it is connected. */
+  readonly way: Way | undefined;
   close(): Promise<void>;
 }
 
 /** Memory for copies. */
 export interface Chunk {
   bytes: Buffer;
+  /** The same memory in 32-bit words, of an engine that receives into it too, on a little-endian machine. */
+  words: Int32Array | undefined;
   /** Where its own part of `bytes` begins. */
   start: number;
   /** Bytes of it that are taken. */
@@ -57,8 +64,11 @@ export interface Chunk {
 
 /** Takes whole pcap records; what it refuses it is given again. One call at a time. */
 export interface TapSink {
-  /** @throws a system error */
-  append(records: Buffer): Promise<void>;
+  /**
+   * Appends what a chunk holds, which must not change meanwhile.
+   * @param onWritten told later: undefined, or the system error that it was refused with
+   */
+  append(chunk: Chunk, onWritten: (problem: unknown) => void): void;
   /** The length of the capture. */
   readonly bytes: number;
   close(): Promise<void>;
@@ -67,6 +77,8 @@ export interface TapSink {
 export interface UdpIo {
   readonly name: string;
   readonly clock: PacketClock;
+  /** Undefined when its receivers are handed every packet. */
+  readonly streams: SettledStreams | undefined;
   /**
    * Binds a port, 0 for any free one.
    * @throws a system error: EADDRINUSE when it is taken

@@ -1,6 +1,5 @@
 // Datagrams through io_uring: one multishot receive for each socket into provided buffers, sends straight from there, and captures
 // written by the same ring. Kernel 6.1 is the first with all of it (DEFER_TASKRUN).
-import { type FileHandle, open } from 'node:fs/promises';
 import { release } from 'node:os';
 import { REGION_BYTES } from './epoll-io.ts';
 import { type Kernel, openKernel, unusable } from './kernel.ts';
@@ -8,16 +7,25 @@ import { type NativeSocket, NativeSockets } from './native-socket.ts';
 import { PacketLoop } from './packet-loop.ts';
 import { Region } from './region.ts';
 import { ProvidedBuffers, Ring, setAddress } from './ring.ts';
+import { RingCaptures } from './ring-captures.ts';
+import type { SettledStreams } from './settled-streams.ts';
 import { SOCKADDR_BYTES } from './socket-address.ts';
 import { type Chunk, type DatagramReceiver, PacketClock, type TapSink, type UdpIo } from './udp-io.ts';
 
 const FIRST_KERNEL = [6, 1] as const;
+/** Before this one a file that has left the table of files is closed up to a second later, and its port is taken until then. */
+const FIRST_WITH_FILES = [6, 13] as const;
 const REQUESTS = 1024;
-const COMPLETIONS = 16384;
-/** What may arrive in one nap, twice over. */
+/** Sockets that may be in the table of files; as many as this process may have. */
+const MOST_FILES = [1 << 16, 1 << 14, 1 << 12, 1 << 10];
+const COMPLETIONS = 4096;
+/** What may arrive in ten milliseconds in which this process does not run. */
 const BUFFERS = 1024;
-/** With header and source of the datagram: 20 ms of uncompressed stereo (L16/48000/2), which are 3,852 bytes, must fit. */
-const BUFFER_BYTES = 4096;
+/**
+ * With header and source of the datagram: 20 ms of uncompressed stereo (L16/48000/2), which are 3,852 bytes, must fit. Not a power of two, so
+ * that the beginnings of all buffers do not compete for the same few lines of the processor's cache.
+ */
+const BUFFER_BYTES = 4096 + 256;
 /** struct io_uring_recvmsg_out, then the source address. */
 const SOURCE_AT = 16;
 const PAYLOAD_AT = SOURCE_AT + SOCKADDR_BYTES;
@@ -27,10 +35,14 @@ const PAYLOAD_AT = SOURCE_AT + SOCKADDR_BYTES;
  */
 const COPIES = 64;
 
+/** Instead of a descriptor: the socket stands in the table of files. */
+const IN_TABLE = -1;
+const NONE = -1;
+
 const OP_RECVMSG = 10;
 const OP_ASYNC_CANCEL = 14;
-const OP_WRITE = 23;
 const OP_SEND = 26;
+const FIXED_FILE = 1 << 0;
 const SELECT_BUFFER = 1 << 5;
 /** No completion but for a failure. */
 const QUIET = 1 << 6;
@@ -50,10 +62,14 @@ const CANCEL = 4;
 
 /** @throws GrecError ENGINE_UNUSABLE */
 export async function createUringIo(): Promise<UdpIo> {
-  const [major = 0, minor = 0] = release().split('.').map(Number);
-  if (major < FIRST_KERNEL[0] || (major === FIRST_KERNEL[0] && minor < FIRST_KERNEL[1]))
+  if (!isKernelFrom(FIRST_KERNEL))
     throw unusable(`kernel ${release()} is older than ${FIRST_KERNEL.join('.')}`);
   return new UringIo(await openKernel());
+}
+
+function isKernelFrom([first, second]: readonly [number, number]): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  return major > first || (major === first && minor >= second);
 }
 
 class UringIo implements UdpIo {
@@ -64,18 +80,22 @@ class UringIo implements UdpIo {
   readonly #kernel: Kernel;
   readonly #region: Region;
   readonly #sockets: NativeSockets;
+  readonly streams: SettledStreams;
   readonly #ring: Ring;
   readonly #buffers: ProvidedBuffers;
   readonly #loop: PacketLoop;
+  /** Sockets with a smaller slot stand in the ring's table of files, by it. */
+  #files = 0;
   readonly #messageAt: number;
   readonly #copiesAt: number;
   /** Buffers to give back once what is sent from them is submitted. */
   readonly #used = new Uint16Array(BUFFERS);
   #usedCount = 0;
+  /** Slots that receive no more, for want of a buffer. */
+  #starved: number[] = [];
   #copies = 0;
   readonly #closing = new Map<number, () => void>();
-  readonly #writes = new Map<number, (result: number) => void>();
-  #serial = 0;
+  readonly #captures: RingCaptures;
   readonly #onCompletion = (low: number, high: number, result: number, flags: number) =>
     this.#complete(low, high, result, flags);
 
@@ -84,8 +104,12 @@ class UringIo implements UdpIo {
     const region = new Region(kernel, REGION_BYTES);
     this.#region = region;
     this.#ring = new Ring(kernel, region, REQUESTS, COMPLETIONS);
+    if (isKernelFrom(FIRST_WITH_FILES))
+      this.#files = MOST_FILES.find((count) => this.#ring.makeFileTable(count)) ?? 0;
     this.#buffers = new ProvidedBuffers(kernel, region, this.#ring, BUFFERS, BUFFER_BYTES);
+    this.#captures = new RingCaptures(kernel, region, this.#ring, WRITE, () => this.#soon());
     this.#sockets = new NativeSockets(kernel, region);
+    this.streams = this.#sockets.streams;
     this.#copiesAt = region.take(COPIES * BUFFER_BYTES);
     // struct msghdr: of what a multishot receive reads, only the length of the name is not 0.
     this.#messageAt = region.take(56);
@@ -101,12 +125,17 @@ class UringIo implements UdpIo {
   async bind(address: string, port: number, receiver: DatagramReceiver) {
     const socket = this.#sockets.open(address, port, receiver);
     const given = port === 0 ? this.#sockets.portOf(socket) : port;
+    const isInTable = socket.slot < this.#files && this.#ring.setFile(socket.slot, socket.fd);
     this.#receive(socket);
     this.#soon();
     return {
       port: given,
       aim: socket.aim.bind(socket),
       send: (bytes: Buffer, start: number, end: number) => this.#send(socket, bytes, start, end),
+      stream: socket.stream,
+      get way() {
+        return socket.way && { slot: socket.slot, fd: isInTable ? IN_TABLE : socket.fd };
+      },
       close: () => this.#close(socket),
     };
   }
@@ -124,8 +153,9 @@ class UringIo implements UdpIo {
   }
 
   createChunk(size: number): Chunk | undefined {
+    const { bytes, words } = this.#region;
     const start = this.#region.take(size);
-    return start < 0 ? undefined : { bytes: this.#region.bytes, start, used: 0, packets: [0, 0] };
+    return start < 0 ? undefined : { bytes, words, start, used: 0, packets: [0, 0] };
   }
 
   /** What is asked for between two turns is submitted in the next one. */
@@ -168,6 +198,13 @@ class UringIo implements UdpIo {
     return all;
   }
 
+  #ended(socket: NativeSocket): void {
+    if (socket.slot < this.#files) this.#ring.setFile(socket.slot, NONE);
+    this.#sockets.close(socket);
+    this.#closing.get(socket.slot)?.();
+    this.#closing.delete(socket.slot);
+  }
+
   /** Sends are done when they are submitted: their buffers go back. */
   #enter(): void {
     this.#ring.enter();
@@ -177,30 +214,47 @@ class UringIo implements UdpIo {
     for (let index = 0; index < this.#usedCount; index += 1) this.#buffers.give(this.#used[index] ?? 0);
     this.#usedCount = 0;
     this.#buffers.publish();
+    if (this.#starved.length > 0) this.#feed();
+  }
+
+  /** Earlier they would find no buffer again, at the price of a packet each. */
+  #feed(): void {
+    for (const slot of this.#starved.splice(0)) {
+      const socket = this.#sockets.get(slot);
+      if (socket?.isClosing === true) this.#ended(socket);
+      else if (socket !== undefined) this.#receive(socket);
+    }
   }
 
   #complete(low: number, high: number, result: number, flags: number): void {
     if (high === RECEIVE) this.#received(low, result, flags);
     else if (high === SEND) this.#sockets.get(low)?.receiver.onSendFailed();
-    else if (high === WRITE) this.#written(low, result);
+    else if (high === WRITE) this.#captures.written(low, result);
   }
 
   #received(slot: number, result: number, flags: number): void {
-    const socket = this.#sockets.get(slot);
     if ((flags & COMPLETION_BUFFER) !== 0) {
       const number = flags >>> 16;
-      if (socket !== undefined && result >= PAYLOAD_AT)
-        this.#datagram(socket, this.#buffers.offset(number), result);
+      if (result >= PAYLOAD_AT) this.#datagram(slot, this.#buffers.offset(number), result);
       // Only now: what is sent may submit, which gives back all that is used.
       this.#used[this.#usedCount] = number;
       this.#usedCount += 1;
     }
-    if (socket !== undefined && (flags & COMPLETION_MORE) === 0) this.#receiveEnded(socket, result);
+    if ((flags & COMPLETION_MORE) !== 0) return;
+    const socket = this.#sockets.get(slot);
+    if (socket !== undefined) this.#receiveEnded(socket, result);
   }
 
-  #datagram(socket: NativeSocket, at: number, length: number): void {
+  #datagram(slot: number, at: number, length: number): void {
     const { bytes, words } = this.#region;
-    if (((words[(at >> 2) + 3] ?? 0) & MSG_TRUNC) !== 0) return socket.receiver.receiveOversized();
+    const { seconds, micros } = this.clock;
+    const isCut = ((words[(at >> 2) + 3] ?? 0) & MSG_TRUNC) !== 0;
+    const [source, start, end] = [at + SOURCE_AT, at + PAYLOAD_AT, at + length];
+    const stream = isCut ? -1 : this.streams.take(slot, source, start, end, seconds, micros);
+    if (stream >= 0) return this.#sendSettled(stream, start, end - start);
+    const socket = this.#sockets.get(slot);
+    if (socket === undefined) return;
+    if (isCut) return socket.receiver.receiveOversized();
     socket.noteSource(at + SOURCE_AT);
     const { sourceAddress, sourcePort } = socket;
     socket.receiver.receive(bytes, at + PAYLOAD_AT, at + length, sourceAddress, sourcePort);
@@ -208,14 +262,28 @@ class UringIo implements UdpIo {
 
   /** Cancelled, or ended by ICMP or for want of a buffer: then it is asked for anew. */
   #receiveEnded(socket: NativeSocket, result: number): void {
-    if (socket.isClosing) {
-      this.#sockets.close(socket);
-      this.#closing.get(socket.slot)?.();
-      this.#closing.delete(socket.slot);
-      return;
-    }
-    if (result < 0 && this.#kernel.errorName(-result) === 'ECONNREFUSED') socket.receiver.onUnreachable();
-    this.#receive(socket);
+    if (socket.isClosing) return this.#ended(socket);
+    const error = result < 0 ? this.#kernel.errorName(-result) : undefined;
+    if (error === 'ECONNREFUSED') socket.receiver.onUnreachable();
+    if (error === 'ENOBUFS' && this.#usedCount > 0) this.#starved.push(socket.slot);
+    else this.#receive(socket);
+  }
+
+  /** In the middle of work, always. */
+  #sendSettled(stream: number, at: number, length: number): void {
+    const { streams } = this;
+    const slot = streams.slotOf(stream);
+    const fd = streams.fdOf(stream);
+    const isInTable = fd === IN_TABLE;
+    const request = this.#ring.next();
+    const { requests } = this.#ring;
+    requests[request] = OP_SEND | ((isInTable ? QUIET | FIXED_FILE : QUIET) << 8);
+    requests[request + 1] = isInTable ? slot : fd;
+    setAddress(requests, request + 4, this.#region.address(at, length));
+    requests[request + 6] = length;
+    requests[request + 7] = MSG_DONTWAIT_NOSIGNAL;
+    requests[request + 8] = slot;
+    requests[request + 9] = SEND;
   }
 
   #send(socket: NativeSocket, bytes: Buffer, start: number, end: number): boolean {
@@ -253,67 +321,7 @@ class UringIo implements UdpIo {
     return at;
   }
 
-  async openCapture(path: string): Promise<TapSink> {
-    const file = await open(path, 'r+');
-    try {
-      return new RingCapture(file, (await file.stat()).size, (...write) => this.#write(...write));
-    } catch (thrown) {
-      await file.close();
-      throw thrown;
-    }
-  }
-
-  async #write(fd: number, records: Buffer, position: number): Promise<number> {
-    const offset = this.#region.offsetOf(records);
-    this.#serial = (this.#serial + 1) & 0x7fffffff;
-    const number = this.#serial;
-    const written = new Promise<number>((resolve) => this.#writes.set(number, resolve));
-    const at = this.#ring.next();
-    const { requests } = this.#ring;
-    requests[at] = OP_WRITE;
-    requests[at + 1] = fd;
-    setAddress(requests, at + 2, position);
-    setAddress(requests, at + 4, this.#region.address(offset, records.length));
-    requests[at + 6] = records.length;
-    requests[at + 8] = number;
-    requests[at + 9] = WRITE;
-    this.#soon();
-    const result = await written;
-    if (result >= 0) return result;
-    const code = this.#kernel.errorName(-result);
-    throw Object.assign(new Error(`write ${code}`), { code });
-  }
-
-  #written(number: number, result: number): void {
-    const resolve = this.#writes.get(number);
-    this.#writes.delete(number);
-    resolve?.(result);
-  }
-}
-
-/** @returns how many bytes were written. @throws a system error */
-type Write = (fd: number, records: Buffer, position: number) => Promise<number>;
-
-/** A capture that the ring writes. */
-class RingCapture implements TapSink {
-  bytes: number;
-  readonly #file: FileHandle;
-  readonly #write: Write;
-
-  constructor(file: FileHandle, size: number, write: Write) {
-    this.#file = file;
-    this.bytes = size;
-    this.#write = write;
-  }
-
-  async append(records: Buffer): Promise<void> {
-    let done = 0;
-    while (done < records.length)
-      done += await this.#write(this.#file.fd, records.subarray(done), this.bytes + done);
-    this.bytes += records.length;
-  }
-
-  async close(): Promise<void> {
-    await this.#file.close().catch(() => undefined);
+  openCapture(path: string): Promise<TapSink> {
+    return this.#captures.open(path);
   }
 }

@@ -26,7 +26,7 @@ export type Command =
   | { do: 'close'; leg: number }
   | { do: 'tap'; tap: number }
   | { do: 'drain-to'; tap: number; capture: string }
-  | { do: 'drain'; tap: number }
+  | { do: 'finish'; tap: number }
   | { do: 'end'; tap: number }
   | { do: 'count' }
   | { do: 'settle' };
@@ -42,7 +42,8 @@ export interface Answers {
   open: undefined;
   look: LegState | undefined;
   close: LegState | undefined;
-  drain: boolean;
+  /** Undefined when the disk refuses: it is to be tried again, or the tap ended. */
+  finish: TapEnd | undefined;
   end: TapEnd;
   count: EngineCounters;
   settle: undefined;

@@ -54,8 +54,8 @@ export class WorkerTables {
         return this.#openTap(command.tap);
       case 'drain-to':
         return this.#taps.get(command.tap)?.drainTo(command.capture);
-      case 'drain':
-        return this.#taps.get(command.tap)?.drain();
+      case 'finish':
+        return this.#finishTap(command.tap);
       case 'end':
         return this.#endTap(command.tap);
       case 'count':
@@ -101,6 +101,11 @@ export class WorkerTables {
   #openTap(tap: number): void {
     const onTrouble = (reason: string | undefined) => this.#report({ tell: 'trouble', tap, reason });
     this.#taps.set(tap, this.#engine.openTap(onTrouble));
+  }
+
+  async #finishTap(number: number): Promise<unknown> {
+    const isDrained = await this.#taps.get(number)?.drain();
+    return isDrained === true ? this.#endTap(number) : undefined;
   }
 
   async #endTap(number: number): Promise<unknown> {
