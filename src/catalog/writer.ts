@@ -27,6 +27,8 @@ export interface UsedSegment {
 
 /** What is known of the making of a recording. */
 export interface MadeRecording {
+  /** Its own, or that of the one that it is part of. */
+  id: string;
   state: RecordingRow['state'];
   /** Names all that it was made of; null when an older grec made it. */
   madeOf: string | null;
@@ -144,7 +146,7 @@ function prepareAll(db: Database) {
     putSegment: db.prepare<[string, string, number]>(
       'INSERT OR REPLACE INTO segments (id, recording, kept) VALUES (?, ?, ?)',
     ),
-    making: db.prepare<[object], Omit<MadeRecording, 'isJoined'> & { id: string }>(
+    making: db.prepare<[object], Omit<MadeRecording, 'isJoined'>>(
       `SELECT id, state, made_of AS madeOf FROM recordings
        WHERE id = coalesce((SELECT recording FROM joined WHERE id = @recording), @recording)`,
     ),

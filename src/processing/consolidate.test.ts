@@ -338,3 +338,34 @@ t.test('what the death of a media server that is not ours has cost is told', asy
   t.match(partialOf(true), { do: 'finish', partial: [/may be missing: dead/] });
   t.match(partialOf(false), { do: 'finish', partial: [] });
 });
+
+t.test(
+  'a recording that was deleted, or is under hold, is not made again: what comes late has one of its own',
+  async (t) => {
+    const fixed = (used: string[]) => ({
+      events: whole,
+      segments: [segment()],
+      rowOf: (): KnownRecording => ({ state: 'finished', madeOf: 'before', isFixed: true }),
+      usedBy: () => used,
+      isKept: () => true,
+    });
+    for (const used of [[], ['seg-0']])
+      t.same(brief(decide(situation(fixed(used)))), [`finish ${recordingIdOfSegment('seg-1')}`]);
+    t.same(brief(decide(situation({ ...fixed(['seg-0']), segments: [] }))), ['settle']);
+    const { events: _, ...orphan } = { ...fixed(['seg-0']), segments: [segment({ call: 'unknown' })] };
+    const late = decide(situation({ ...orphan, now: NOW + CALL_GRACE_US + 1 }));
+    t.same(brief(late), [`finish ${recordingIdOfSegment('seg-1')}`]);
+  },
+);
+
+t.test('with what it was made of, and what came late, a recording is made again', async (t) => {
+  const again = {
+    events: whole,
+    rowOf: (): KnownRecording => ({ state: 'finished', madeOf: 'before' }),
+    usedBy: () => ['seg-0'],
+    isKept: () => true,
+  };
+  t.match(decide(situation({ ...again, segments: [segment()] })), [
+    { do: 'finish', recording: RECORDING, segments: ['seg-0', 'seg-1'], joins: [] },
+  ]);
+});

@@ -49,7 +49,8 @@ export function finishParts(
   const isOne = parts.every((part) => part.recording === recording || part.row?.isJoined === true);
   if (row?.madeOf === madeOf && fresh.length === 0 && isOne) return { decisions: [], isOpen: false };
   const finish = { recording, calls, segments, partial, remarks: [], madeOf, row };
-  const canRepeat = used.every((id) => situation.isKept(id));
+  const isFixed = parts.some((part) => part.row?.isFixed === true);
+  const canRepeat = !isFixed && used.every((id) => situation.isKept(id));
   // Nothing is made again of what an older grec, or nobody, knows the parts of.
   const isKnown = row === undefined || row.madeOf !== null || fresh.length > 0;
   if (canRepeat && isKnown) return { decisions: [finished({ ...finish, joins })], isOpen: true };
@@ -148,7 +149,7 @@ export function finishUnknown(
     );
   const used = situation.usedBy(recording);
   const all = [...new Set([...used, ...segments.map(({ id }) => id)])].toSorted();
-  if (used.length > 0 && used.every((id) => situation.isKept(id)))
+  if (row.isFixed !== true && used.length > 0 && used.every((id) => situation.isKept(id)))
     return unknown(recording, all, partial, remarks);
   return finishAlone(recording, [], segments, partial, remarks);
 }

@@ -263,10 +263,13 @@ class Processor {
   }
 
   #rowOf(recording: string): KnownRecording | undefined {
-    // One that was deleted is not made again.
-    if (this.catalog.deleted(recording) !== undefined) return { state: 'finished', madeOf: null };
+    // One that was deleted is not made again, nor is one that has to stay as it is.
+    if (this.catalog.deleted(recording) !== undefined)
+      return { state: 'finished', madeOf: null, isFixed: true };
     const made = this.catalog.making(recording);
-    return made && { ...made, state: made.state === 'failed' ? 'failed' : 'finished' };
+    if (made === undefined) return undefined;
+    const isFixed = this.catalog.holdOn(made.id) !== undefined;
+    return { ...made, state: made.state === 'failed' ? 'failed' : 'finished', isFixed };
   }
 
   /** A call may have begun since the last look. @throws GrecError CALL_UNKNOWN, CALL_AMBIGUOUS, RECORDING_STATE */

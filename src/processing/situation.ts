@@ -30,6 +30,8 @@ export interface KnownRecording {
   madeOf: string | null;
   /** It has become part of another one, whose state this is. */
   isJoined?: boolean | undefined;
+  /** It was deleted, or is under hold, and is not made again. */
+  isFixed?: boolean | undefined;
 }
 
 export interface Situation {
