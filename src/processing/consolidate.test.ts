@@ -369,3 +369,23 @@ t.test('with what it was made of, and what came late, a recording is made again'
     { do: 'finish', recording: RECORDING, segments: ['seg-0', 'seg-1'], joins: [] },
   ]);
 });
+
+t.test('what cannot be joined any more keeps its own name', async (t) => {
+  const [first, second] = [RECORDING, '019aa111-0000-7000-8000-00001a2b3c4d'];
+  const both = [...begun, ...callBegins(CALL, second).slice(2, 3), ...ended];
+  const step = (row: Partial<KnownRecording>, isKept: boolean) =>
+    decide(
+      situation({
+        events: events(both),
+        segments: [segment({ recording: second })],
+        rowOf: (id) => (id === first ? { state: 'finished', madeOf: 'before', ...row } : undefined),
+        usedBy: (id) => (id === first ? ['seg-0'] : []),
+        isKept: () => isKept,
+      }),
+    );
+  t.match(step({}, true), [
+    { do: 'finish', recording: first, segments: ['seg-0', 'seg-1'], joins: [second] },
+  ]);
+  for (const apart of [step({}, false), step({ isFixed: true }, true)])
+    t.match(apart, [{ do: 'finish', recording: second, segments: ['seg-1'], remarks: [], joins: [] }]);
+});

@@ -38,6 +38,19 @@ export function finishParts(
   situation: Situation,
 ): { decisions: Decision[]; isOpen: boolean } {
   if (parts.some((part) => mustWait(part, calls, situation))) return { decisions: [], isOpen: true };
+  const fixed = parts.filter(({ row, segments }) => row?.isFixed === true && segments.length > 0);
+  const free = parts.filter(({ row }) => row?.isFixed !== true);
+  const step = free.length === 0 ? { decisions: [], isOpen: false } : finishFree(free, calls, situation);
+  const late = fixed.map((part) => finishLate(part, calls, situation));
+  return { decisions: [...step.decisions, ...late], isOpen: step.isOpen || late.length > 0 };
+}
+
+/** Of those that may be made again. */
+function finishFree(
+  parts: readonly Part[],
+  calls: readonly PendingCall[],
+  situation: Situation,
+): { decisions: Decision[]; isOpen: boolean } {
   const fresh = parts.flatMap(({ segments }) => segments.map(({ id }) => id));
   const used = parts.flatMap((part) => part.used);
   const segments = [...new Set([...used, ...fresh])].toSorted();
@@ -49,8 +62,7 @@ export function finishParts(
   const isOne = parts.every((part) => part.recording === recording || part.row?.isJoined === true);
   if (row?.madeOf === madeOf && fresh.length === 0 && isOne) return { decisions: [], isOpen: false };
   const finish = { recording, calls, segments, partial, remarks: [], madeOf, row };
-  const isFixed = parts.some((part) => part.row?.isFixed === true);
-  const canRepeat = !isFixed && used.every((id) => situation.isKept(id));
+  const canRepeat = used.every((id) => situation.isKept(id));
   // Nothing is made again of what an older grec, or nobody, knows the parts of.
   const isKnown = row === undefined || row.madeOf !== null || fresh.length > 0;
   if (canRepeat && isKnown) return { decisions: [finished({ ...finish, joins })], isOpen: true };
@@ -103,9 +115,11 @@ function finished({ row: _, joins = [], ...finish }: Finish): Decision {
 
 /** What its recording was made of is gone: the segment becomes a recording of its own, and nothing is lost. */
 function finishLate(part: Part, calls: readonly PendingCall[], situation: Situation): Decision {
-  const { recording } = part;
-  const { segments } = part;
-  return finishAlone(recording, calls, segments, partialReasons([part], situation), []);
+  const { recording, segments, row } = part;
+  const partial = partialReasons([part], situation);
+  if (row?.state === 'finished') return finishAlone(recording, calls, segments, partial, []);
+  const ids = segments.map(({ id }) => id);
+  return { ...unknown(recording, ids, partial, []), calls };
 }
 
 /** A recording beside the one to which the segments belong, which cannot be made again. */
@@ -154,7 +168,12 @@ export function finishUnknown(
   return finishAlone(recording, [], segments, partial, remarks);
 }
 
-function unknown(recording: string, segments: string[], partial: string[], remarks: string[]): Decision {
+function unknown(
+  recording: string,
+  segments: string[],
+  partial: string[],
+  remarks: string[],
+): FinishDecision {
   const madeOf = markOf(segments, partial, []);
   return { do: 'finish', recording, calls: [], segments, partial, remarks, madeOf, joins: [] };
 }
