@@ -72,13 +72,22 @@ export function failuresOf(recording: string, call: PendingCall): string[] {
   });
 }
 
-/** What another's media server has captured is lost with it: nothing there is repaired by its next start. */
+/**
+ * What another's media server has captured is lost with it: nothing there is repaired by its next start.
+ * @param used segments that have become part of the recording already: of another's no journal tells
+ */
 export function interruptionsOf(
   recording: string,
   call: PendingCall,
   segments: readonly SpoolSegment[],
+  used: readonly string[],
 ): string[] {
-  if (!segments.some(({ isUnjournaled }) => isUnjournaled)) return [];
+  const journaled = new Set(
+    call.events.flatMap((event) => (event.type === 'segment.opened' ? [event.segment] : [])),
+  );
+  const isForeign =
+    segments.some(({ isUnjournaled }) => isUnjournaled) || used.some((id) => !journaled.has(id));
+  if (!isForeign) return [];
   return call.events.flatMap((event) => {
     return event.type === 'recording.interrupted' && recordingIdOf(event.recording) === recording
       ? [`what its media server had captured before it was lost may be missing: ${event.reason}`]

@@ -337,6 +337,19 @@ t.test('what the death of a media server that is not ours has cost is told', asy
     decide(situation({ events: told, segments: [segment({ isUnjournaled })], now }))[0];
   t.match(partialOf(true), { do: 'finish', partial: [/may be missing: dead/] });
   t.match(partialOf(false), { do: 'finish', partial: [] });
+  const first = partialOf(true);
+  const madeOf = first?.do === 'finish' ? first.madeOf : '';
+  const done = {
+    rowOf: (): KnownRecording => ({ state: 'finished', madeOf }),
+    usedBy: () => ['seg-1'],
+    isKept: () => true,
+    isDone: () => true,
+  };
+  t.same(
+    brief(decide(situation({ events: told, now, ...done }))),
+    ['settle'],
+    'also when it is looked at again',
+  );
 });
 
 t.test(

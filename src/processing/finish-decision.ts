@@ -90,10 +90,10 @@ function mustWait(
 }
 
 function partialReasons(parts: readonly Part[], situation: Situation): string[] {
-  const reasons = parts.flatMap(({ recording, call, segments }) => [
+  const reasons = parts.flatMap(({ recording, call, segments, used }) => [
     ...failuresOf(recording, call).map((reason) => `recording failed: ${reason}`),
     ...missingSegments(recording, call, segments, situation).map((id) => `segment ${id} is not in the spool`),
-    ...interruptionsOf(recording, call, segments),
+    ...interruptionsOf(recording, call, segments, used),
   ]);
   return [...new Set(reasons)];
 }
