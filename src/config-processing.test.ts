@@ -6,7 +6,7 @@ import { placeOthers } from './config-processing.ts';
 const mistakes = (toml: string) => checkConfig(toml).problems.map(({ key, message }) => `${key}: ${message}`);
 
 t.test('its values, and what is none', async (t) => {
-  t.same(checkConfig('').values?.processing, { also: [], wait: 5, late: 60 });
+  t.same(checkConfig('').values?.processing, { also: [], wait: 5, late: 600 });
   t.same(mistakes('processing.also = "/srv/two"'), [
     'processing.also: expected a list of state directories; found "/srv/two"',
   ]);

@@ -8,7 +8,7 @@ const DIRECTORIES = 'expected a list of state directories';
 export const processingSection = section({
   also: v.optional(v.array(text('a state directory'), DIRECTORIES), []),
   wait: v.optional(within(0, 600, 'a whole number of seconds'), 5),
-  late: v.optional(within(0, 86_400, 'a whole number of seconds'), 60),
+  late: v.optional(within(0, 86_400, 'a whole number of seconds'), 600),
 });
 
 /** The state directories of other switches, relative to the directory `base`, each once. */

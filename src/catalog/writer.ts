@@ -76,6 +76,8 @@ export interface CatalogWriter extends CatalogReader {
   keepEvent(call: string, event: JournalEvent, journal?: string): void;
   /** The events that are kept, each with its journal, in the order of time, then journal and sequence. */
   pendingEvents(): { journal: string; event: JournalEvent }[];
+  /** Those of one call, in no order. */
+  eventsOf(call: string): JournalEvent[];
   dropEvents(call: string): void;
   /** What the archive's acts say of recordings, and how far they have been taken in. */
   acts: ActsWriter;
@@ -129,6 +131,8 @@ export function catalogWriter(db: Database, file: string, reader: CatalogReader)
           return { journal, event: JSON.parse(event) as JournalEvent };
         }),
       ),
+    eventsOf: (call) =>
+      guard(() => sql.eventsOf.all(call).map(({ event }) => JSON.parse(event) as JournalEvent)),
     dropEvents: (call) => guard(() => void sql.dropEvents.run(call)),
     acts: actsWriter(db, guard),
   };
@@ -175,6 +179,7 @@ function prepareAll(db: Database) {
     pendingEvents: db.prepare<[], { journal: string; event: string }>(
       'SELECT journal, event FROM pending_events ORDER BY at, journal, seq',
     ),
+    eventsOf: db.prepare<[string], { event: string }>('SELECT event FROM pending_events WHERE call = ?'),
     dropEvents: db.prepare<[string]>('DELETE FROM pending_events WHERE call = ?'),
   };
 }

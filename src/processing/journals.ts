@@ -31,7 +31,7 @@ interface Taken {
 /** The events of all calls that are not settled, as the journals tell them, and for a while of those that are. */
 export class Journals {
   readonly #context: JournalsContext;
-  readonly #calls = new KnownCalls();
+  readonly #calls: KnownCalls;
   /** In the order in which they were forgotten. */
   readonly #forgotten = new Set<string>();
   readonly #switchStarted = new Map<number, JournalEvent>();
@@ -41,6 +41,7 @@ export class Journals {
 
   constructor(context: JournalsContext) {
     this.#context = context;
+    this.#calls = new KnownCalls((call) => context.catalog.eventsOf(call));
     this.#taken = this.#openReaders();
     const sources = new Map(this.#taken.map(({ key, source }) => [key, source]));
     for (const { journal, event } of context.catalog.pendingEvents()) {
@@ -65,9 +66,9 @@ export class Journals {
     return this.#calls.linked(touched);
   }
 
-  /** Those that are settled, and not forgotten. */
-  settledCalls(): string[] {
-    return this.#calls.settled();
+  /** Whether the call is not settled, or not forgotten yet. */
+  isKnown(call: string): boolean {
+    return this.#calls.isKnown(call);
   }
 
   /** The sequence number of each journal up to which all is taken in. */
@@ -116,7 +117,7 @@ export class Journals {
   /** Reads all again, for a catalog that knows nothing yet. */
   startOver(): void {
     this.#forgotten.clear();
-    this.#calls.reopenAll();
+    this.#calls.forgetSettled();
     this.#taken = this.#openReaders();
   }
 

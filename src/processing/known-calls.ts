@@ -1,4 +1,7 @@
 // The calls that the journals have told of: those that are not settled, and those that are and may yet be part of more.
+//
+// Of a settled call only what links it with others stays in memory: its events stand in the catalog until it is
+// forgotten, and are recalled when something concerns it.
 import type { JournalEvent } from '../spool/events.ts';
 import { summaryOf } from './call-facts.ts';
 import type { PendingCall } from './situation.ts';
@@ -10,20 +13,42 @@ interface KnownCall extends PendingCall {
   events: JournalEvent[];
 }
 
+interface SettledCall {
+  source: number | undefined;
+  /** Wall clock, microseconds since 1970. */
+  at: number;
+  /** What it has in common with calls of the same conversation: Session-IDs and ids of calls. */
+  links: readonly string[];
+}
+
 export class KnownCalls {
+  readonly #eventsOf: (call: string) => JournalEvent[];
   readonly #pending = new Map<string, KnownCall>();
-  /** In the order in which they were settled, with the time. */
-  readonly #settled = new Map<string, { call: KnownCall; at: number }>();
-  /** Settled calls by what links them with others: Session-IDs and calls. */
+  /** In the order in which they were settled. */
+  readonly #settled = new Map<string, SettledCall>();
+  /** Settled ones of which there is something new. */
+  readonly #reopened = new Set<string>();
+  /** Settled calls by their links. */
   readonly #links = new Map<string, Set<string>>();
 
-  /** Those that are not settled. */
+  /** @param eventsOf the events of a call that were told before, in any order */
+  constructor(eventsOf: (call: string) => JournalEvent[]) {
+    this.#eventsOf = eventsOf;
+  }
+
+  /** Those that are not settled. Throws what recalling throws, and is asked again then. */
   pending(): PendingCall[] {
+    for (const id of this.#reopened) {
+      const call = this.#settled.get(id);
+      if (call !== undefined) this.#pending.set(id, this.#recall(id, call));
+      this.#unsettle(id);
+    }
     return [...this.#pending.values()];
   }
 
-  settled(): string[] {
-    return [...this.#settled.keys()];
+  /** Whether it is not forgotten. */
+  isKnown(id: string): boolean {
+    return this.#pending.has(id) || this.#settled.has(id);
   }
 
   /**
@@ -31,73 +56,81 @@ export class KnownCalls {
    * @param touched calls of which there is something new besides events
    */
   linked(touched: Iterable<string> = []): PendingCall[] {
-    const found = new Map<string, PendingCall>(this.#pending);
-    for (const id of touched) this.#recall(id, found);
+    const found = new Map<string, PendingCall>(this.pending().map((call) => [call.id, call]));
+    const add = (id: string) => {
+      const settled = found.has(id) ? undefined : this.#settled.get(id);
+      if (settled !== undefined) found.set(id, this.#recall(id, settled));
+    };
+    for (const id of touched) add(id);
+    // What is added here is looked at, too.
     for (const call of found.values())
-      for (const link of linksOf(call)) for (const id of this.#links.get(link) ?? []) this.#recall(id, found);
+      for (const link of linksOf(call)) for (const id of this.#links.get(link) ?? []) add(id);
     return [...found.values()];
   }
 
-  #recall(id: string, found: Map<string, PendingCall>): void {
-    const known = this.#settled.get(id);
-    if (known !== undefined) found.set(id, known.call);
+  #recall(id: string, { source }: SettledCall): KnownCall {
+    return { id, events: this.#eventsOf(id).toSorted(byTime), source };
   }
 
   /** Events of one call stand in order of time; the same event again changes nothing. */
   add(id: string, event: JournalEvent, source: number): void {
-    const settled = this.#settled.get(id)?.call;
-    const call = this.#pending.get(id) ?? settled ?? { id, events: [], source };
+    if (this.#settled.has(id)) {
+      // What the media server says last of a call changes nothing.
+      if (event.daemon !== 'grec-mediad' || event.type === 'segment.opened') this.#reopened.add(id);
+      return;
+    }
+    const call = this.#pending.get(id) ?? { id, events: [], source };
     if (call.events.some((known) => isSame(known, event))) return;
     call.events.push(event);
-    call.events.sort((one, other) => one.at - other.at || one.seq - other.seq);
-    // What the media server says last of a call changes nothing.
-    const isWord = event.daemon === 'grec-mediad' && event.type !== 'segment.opened';
-    if (settled === undefined || !isWord) this.#reopen(call);
-  }
-
-  #reopen(call: KnownCall): void {
-    this.#unlink(call);
-    this.#settled.delete(call.id);
-    this.#pending.set(call.id, call);
+    call.events.sort(byTime);
+    this.#pending.set(id, call);
   }
 
   settle(id: string, at: number): void {
     const call = this.#pending.get(id);
     if (call === undefined) return;
+    const links = linksOf(call);
     this.#pending.delete(id);
-    this.#settled.set(id, { call, at });
-    for (const link of linksOf(call)) this.#links.set(link, (this.#links.get(link) ?? new Set()).add(id));
+    this.#settled.set(id, { source: call.source, at, links });
+    for (const link of links) this.#links.set(link, (this.#links.get(link) ?? new Set()).add(id));
   }
 
-  /** All are to be looked at again. */
-  reopenAll(): void {
-    for (const { call } of [...this.#settled.values()]) this.#reopen(call);
+  /** The settled ones are to be told of again. */
+  forgetSettled(): void {
+    for (const id of [...this.#settled.keys()]) this.#unsettle(id);
   }
 
   /** Forgets what was settled before that time. @returns whom */
   forget(before: number): string[] {
     const forgotten: string[] = [];
-    for (const [id, { call, at }] of this.#settled) {
+    for (const [id, { at }] of this.#settled) {
       if (at > before && this.#settled.size <= MOST_REMEMBERED) break;
-      this.#unlink(call);
-      this.#settled.delete(id);
+      // There is something new of it: it is settled anew before it may be forgotten.
+      if (this.#reopened.has(id)) continue;
+      this.#unsettle(id);
       forgotten.push(id);
     }
     return forgotten;
   }
 
-  #unlink(call: KnownCall): void {
-    for (const link of linksOf(call)) {
+  #unsettle(id: string): void {
+    for (const link of this.#settled.get(id)?.links ?? []) {
       const ids = this.#links.get(link);
-      ids?.delete(call.id);
+      ids?.delete(id);
       if (ids?.size === 0) this.#links.delete(link);
     }
+    this.#settled.delete(id);
+    this.#reopened.delete(id);
   }
 }
 
 function linksOf(call: PendingCall): string[] {
   const { sessions, consultations } = summaryOf(call);
-  return [...sessions, call.id, ...consultations];
+  return [...new Set([...sessions, call.id, ...consultations])];
+}
+
+function byTime(one: JournalEvent, other: JournalEvent): number {
+  return one.at - other.at || one.seq - other.seq;
 }
 
 /** Its number alone does not tell: a journal that lost its end uses numbers again. */

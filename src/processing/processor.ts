@@ -224,8 +224,7 @@ class Processor {
     const isDue = performance.now() - this.#purgedAt > PURGE_MS || (lateUs === 0 && forgotten.length > 0);
     if (!isDue || this.#finisher.active > 0) return;
     this.#purgedAt = performance.now();
-    const known = new Set(this.#journals.linkedCalls(this.#journals.settledCalls()).map(({ id }) => id));
-    const isNeeded = (call: string | undefined) => call !== undefined && known.has(call);
+    const isNeeded = (call: string | undefined) => call !== undefined && this.#journals.isKnown(call);
     await this.#spool.purge({ isNeeded, before: Date.now() - lateUs / 1000 });
   }
 
