@@ -10,6 +10,7 @@ import { chown, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Caller } from '../caller.ts';
 import { GrecError, messageOf } from '../errors.ts';
+import { syncPath } from '../sync.ts';
 import { underLock } from './lock.ts';
 import {
   type AuditEntry,
@@ -186,7 +187,7 @@ async function openLog(directory: string, file: string): Promise<FileHandle> {
   const handle = await open(file, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o640);
   if (isNew) {
     await giveToOwner(directory, file);
-    await syncDirectory(directory);
+    await syncPath(directory);
   }
   return handle;
 }
@@ -196,13 +197,4 @@ async function giveToOwner(place: string, file: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(place);
   await chown(file, uid, gid);
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

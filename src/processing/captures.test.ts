@@ -20,6 +20,7 @@ const DAY_US = 86_400_000_000;
 
 interface Bench {
   config: Config;
+  state: FakeState;
   clock: { now: number };
   start(options?: Partial<ProcessorOptions>): Promise<RunningDaemon>;
 }
@@ -45,7 +46,7 @@ function bench(t: Test, settings = ''): Bench {
     await ask(daemon, 'POST /sync');
     return daemon;
   };
-  return { config, clock, start };
+  return { config, state, clock, start };
 }
 
 async function ask(
@@ -115,6 +116,29 @@ t.test(
     });
   },
 );
+
+t.test('one that is made again is read again before its captures go', async (t) => {
+  const it = bench(t);
+  let isBroken = false;
+  const daemon = await it.start({
+    finish: async (task) => {
+      const finished = await finishRecording(task);
+      if (isBroken && finished.result === 'archived')
+        writeFileSync(join(it.config.paths.archive, finished.path, 'audio.wav'), 'zeros of a broken disk');
+      return finished;
+    },
+  });
+  isBroken = true;
+  it.clock.now = END + 20_000_000;
+  it.state.writeSegment('seg-2', { metadata: metadataOf(RECORDING, CALL), closed: { at: END } }, BOTH);
+  await ask(daemon, 'POST /sync');
+  for (const segment of ['seg-1', 'seg-2'])
+    t.ok(existsSync(join(it.config.paths.spool, `failed/${segment}/capture.pcap`)), segment);
+  t.match(
+    catalogOf(it, (catalog) => catalog.alarms()),
+    [{ message: /captures are kept/ }],
+  );
+});
 
 t.test('a recording that was deleted is not made again, nor missed, when the catalog is lost', async (t) => {
   const it = bench(t, '[[retention]]\nname = "default"\ndelete = "30d"');

@@ -59,7 +59,7 @@ export class Finisher {
   readonly #retries = new Map<string, Retry>();
   /** Segments that cannot be taken out of the spool: told once. */
   readonly #stuck = new Set<string>();
-  /** The recording that was read again last: it may have several segments. */
+  /** The path of the recording that was read again last: it may have several segments. */
   #proved: string | undefined;
   #isStopping = false;
 
@@ -191,6 +191,8 @@ export class Finisher {
     { joins }: FinishDecision,
   ): void {
     const { catalog, log } = this.#context;
+    // It has been written anew.
+    this.#proved = undefined;
     const row = rowOfMetadata(metadata, path);
     const made = segments.map(({ id }) => ({ id, isKept: setAside.includes(id) }));
     // One that was taken over was made of others, perhaps.
@@ -284,7 +286,7 @@ export class Finisher {
       return true;
     }
     const message = `it is not in the archive as it was written, its captures are kept: ${fault}`;
-    log.error({ recording }, message);
+    log.error({ recording, alarm: 'archive-damaged' }, message);
     catalog.raiseAlarm({ at: Date.now(), severity: 'major', subject: `recording ${recording}`, message });
     return false;
   }

@@ -96,9 +96,13 @@ export class Spools {
     return this.#moveAside(id, KEPT_FOLDER);
   }
 
-  /** Keeps a segment that could not be made into audio. */
-  setAside(id: string): Promise<void> {
-    return this.#moveAside(id, FAILED_FOLDER);
+  /** Keeps a segment that could not be made into audio; also one that was thought to be done. */
+  async setAside(id: string): Promise<void> {
+    const done = this.#places.find(({ place }) => existsSync(join(place.finished, id)));
+    await this.#moveAside(id, FAILED_FOLDER);
+    if (done === undefined) return;
+    const { spool, finished } = done.place;
+    await moveTo(join(spool, FAILED_FOLDER), join(finished, id), id);
   }
 
   async #moveAside(id: string, name: string): Promise<void> {

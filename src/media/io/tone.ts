@@ -77,7 +77,8 @@ export class Tone implements Playing {
 
   #add(law: Law, from: number, count: number): void {
     const { bytes, law: ownLaw } = this.#sound;
-    const [voice, tone] = [TABLES[law], TABLES[ownLaw]];
+    const voice = TABLES[law];
+    const tone = TABLES[ownLaw];
     for (let at = 0; at < count; at += 1) {
       const sum = (voice[mixed[from + at] ?? 0] ?? 0) + (tone[bytes[this.#position + at] ?? 0] ?? 0);
       const sample = Math.max(-32768, Math.min(32767, sum));
