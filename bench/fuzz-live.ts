@@ -4,7 +4,7 @@ import { besiege, type StallTold } from '../daemons/peers/siege.ts';
 
 const STALL_ALLOWED_MS = 20;
 const GROWTH_ALLOWED_MB = 40;
-/** Messages by each protocol before the count begins: by then the heaps have the size that a siege gives them. */
+/** Messages by each protocol, ng among them, before the count begins: by then the heaps have the size that a siege gives them. */
 const WARM_UP = 30_000;
 
 const { values } = parseArgs({

@@ -157,6 +157,8 @@ class Siege {
     const hostile = new HostileSip({ seed: seed - 1, ...this.#installation.sip, number: '6667', targets });
     await attack.datagrams(hostile, warmUp);
     for (const protocol of ['tcp', 'tls'] as const) await attack.streams(hostile, protocol, warmUp);
+    // The answers that are kept for repeated requests are as many as they will be.
+    await attack.ng([], warmUp);
   }
 
   async #attack(attack: Attack, { targets }: Talks): Promise<void> {
