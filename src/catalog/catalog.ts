@@ -10,6 +10,8 @@ import { type CatalogWriter, catalogWriter } from './writer.ts';
 export type { CatalogReader } from './reader.ts';
 export type { CatalogWriter, Making, NewAlarm, UsedSegment } from './writer.ts';
 
+/** Kibibytes of its own memory; the system's cache has the rest. */
+const PAGE_CACHE_KIB = 4096;
 /** A reader never waits long: in WAL mode only a checkpoint at closing time can hold it up. */
 const READER_WAIT_MS = 2_000;
 
@@ -25,6 +27,7 @@ export function openCatalog(path: string): CatalogWriter {
       db.pragma('journal_mode = WAL');
       // A row must be on the disk before its spool segment is deleted.
       db.pragma('synchronous = FULL');
+      db.pragma(`cache_size = -${PAGE_CACHE_KIB}`);
       migrate(db, path);
       return catalogWriter(db, path, catalogReader(db, path));
     });
