@@ -6,12 +6,13 @@ import type { Protocol } from '../../src/sip/user-agent.ts';
 import { findAudio } from '../../src/testing/compare.ts';
 import { toLinear } from '../../src/testing/dialogue.ts';
 import { createPhone, type Phone, type PhoneCall } from '../../src/testing/phone.ts';
-import { install, readChannels } from './installation.ts';
+import { freePort, install, readChannels } from './installation.ts';
 import { type Kamailio, noKamailio, startKamailio } from './kamailio.ts';
 import { noise } from './noise.ts';
+import { noSipp, runSipp } from './sipp.ts';
 
 /** Each with an address of its own, so that who is taken for another is not reached by chance. */
-const [EDGE, CORE, PHONES] = ['127.0.0.21', '127.0.0.22', '127.0.0.23'] as const;
+const [EDGE, CORE, PHONES, LOOP] = ['127.0.0.21', '127.0.0.22', '127.0.0.23', '127.0.0.24'] as const;
 
 const installation = await install({ tls: true });
 t.teardown(() => installation.stop());
@@ -161,3 +162,34 @@ t.test('two proxies, one behind the other', options, async (t) => {
   await recordedExactly(t, agent.number, first.callee, first.caller);
   await talk(t, agent, customer, 'callee', [edge, core]);
 });
+
+t.test(
+  'a phone whose Contact is the switch itself: the call that comes back is a loop',
+  { ...options, skip: noKamailio || noSipp },
+  async (t) => {
+    const site = await install({ toml: `[[trunk]]\nname = "edge"\nhost = "${LOOP}"\n` });
+    t.teardown(() => site.stop());
+    const edge = await newFront(t, LOOP, site.sip, { path: true });
+    for (const number of ['7001', '7482']) await site.addDn(number, 'secret');
+    const contact = `sip:7482@${site.sip.host}:${site.sip.port}`;
+    const words = { number: '7482', password: 'secret', contact };
+    const local = { host: PHONES, port: await freePort(PHONES) };
+    const registered = runSipp({ scenario: 'register-elsewhere', local, remote: edge, calls: 1, words });
+    t.equal((await registered.result).code, 0);
+    const registrar = { ...site.sip, protocol: 'udp' } as const;
+    const log = silentLogger();
+    const caller = await createPhone({
+      number: '7001',
+      password: 'secret',
+      registrar,
+      listenHost: PHONES,
+      log,
+    });
+    t.teardown(() => caller.close());
+    const call = await caller.call('7482');
+    t.match(await call.outcome, { answered: false, status: 482 });
+    t.match(await site.ask('grec-sipd', 'GET', '/status'), { counters: { 'refused-loop': 1, calls: 1 } });
+    const around = edge.passed.filter(({ method, uri }) => method === 'INVITE' && uri === contact);
+    t.equal(around.length, 1, 'it went around once');
+  },
+);
