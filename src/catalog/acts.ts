@@ -1,5 +1,6 @@
 // What the archive's acts say of recordings: holds, labels, deletions. An index, taken in from the acts in their order.
 import type { Database } from 'better-sqlite3';
+import { prepared } from './prepared.ts';
 import type { DeletedRow, RecordingRow } from './rows.ts';
 
 export interface ActsWriter {
@@ -69,7 +70,7 @@ export function actsWriter(db: Database, guard: Guard): ActsWriter {
 
 export function findHold(db: Database, id: string): string | undefined {
   const sql = 'SELECT reason FROM holds WHERE recording = ?';
-  return db.prepare<[string], { reason: string }>(sql).get(id)?.reason;
+  return prepared<[string], { reason: string }>(db, sql).get(id)?.reason;
 }
 
 export function findLabels(db: Database, id: string): string[] {
@@ -81,7 +82,8 @@ export function findLabels(db: Database, id: string): string[] {
 }
 
 export function findDeleted(db: Database, id: string): DeletedRow | undefined {
-  return db.prepare<[string], DeletedRow>('SELECT id, at, rule, act FROM deleted WHERE id = ?').get(id);
+  const sql = 'SELECT id, at, rule, act FROM deleted WHERE id = ?';
+  return prepared<[string], DeletedRow>(db, sql).get(id);
 }
 
 /** @param part hexadecimal digits of its id */

@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { findDeleted, findDeletedByPart, findHold, findLabels } from './acts.ts';
+import { prepared } from './prepared.ts';
 import type { AlarmRow, DeletedRow, RecordingFilter, RecordingRow } from './rows.ts';
 
 /** Read access to the catalog. Every method throws GrecError CATALOG_UNUSABLE when the file is broken. */
@@ -111,7 +112,7 @@ function* recordingsSince(db: Database, file: string, time: number): Generator<R
 
 function getRecording(db: Database, id: string): RecordingRow | undefined {
   const sql = `SELECT ${COLUMNS} FROM recordings WHERE id = coalesce((SELECT recording FROM joined WHERE id = @id), @id)`;
-  return db.prepare<[{ id: string }], RecordingRow>(sql).get({ id });
+  return prepared<[{ id: string }], RecordingRow>(db, sql).get({ id });
 }
 
 function findRecording(db: Database, asked: string): RecordingRow {

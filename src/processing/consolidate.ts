@@ -19,11 +19,13 @@ import {
   LATE_SEGMENT_GRACE_US,
   type PendingCall,
   type Situation,
+  type SpoolSegment,
 } from './situation.ts';
 
 /** What is to be done now. What must wait is not in it, and will be when it is asked again later. */
-export function decide(situation: Situation): Decision[] {
-  const { calls, segments } = situation;
+export function decide(asked: Situation): Decision[] {
+  const { calls, segments } = asked;
+  const situation = { ...asked, byCall: Map.groupBy(segments, ({ call }) => call) };
   const ofSwitch = calls.filter(isOfSwitch);
   const known = new Set(ofSwitch.map(({ id }) => id));
   const orphans = segments.filter(({ call }) => call === undefined || !known.has(call));
@@ -34,10 +36,14 @@ export function decide(situation: Situation): Decision[] {
   ];
 }
 
-function forgetLeftover(call: PendingCall, { segments, now }: Situation): Decision[] {
+/** With its segments by call: there may be thousands of both. */
+interface Sorted extends Situation {
+  byCall: ReadonlyMap<string | undefined, readonly SpoolSegment[]>;
+}
+
+function forgetLeftover(call: PendingCall, { byCall, now }: Sorted): Decision[] {
   const isOld = call.events.every(({ at }) => ageOf(at, now) > CALL_GRACE_US);
-  const isUsed = segments.some((segment) => segment.call === call.id);
-  return isOld && !isUsed ? [{ do: 'settle', call: call.id }] : [];
+  return isOld && !byCall.has(call.id) ? [{ do: 'settle', call: call.id }] : [];
 }
 
 /** `isOpen`: something more is to come before its calls are settled. */
@@ -46,7 +52,7 @@ export interface Step {
   isOpen: boolean;
 }
 
-function decideConversation(calls: readonly PendingCall[], situation: Situation): Decision[] {
+function decideConversation(calls: readonly PendingCall[], situation: Sorted): Decision[] {
   const parts = partsOf(calls, situation);
   const bare = parts.filter((part) => !isRecorded(part)).toSorted(byRecording);
   const steps = [
@@ -60,9 +66,9 @@ function decideConversation(calls: readonly PendingCall[], situation: Situation)
   return [...decisions, ...calls.map(({ id }): Decision => ({ do: 'settle', call: id }))];
 }
 
-function partsOf(calls: readonly PendingCall[], situation: Situation): Part[] {
+function partsOf(calls: readonly PendingCall[], situation: Sorted): Part[] {
   return calls.flatMap((call) => {
-    const ofCall = situation.segments.filter((segment) => segment.call === call.id);
+    const ofCall = situation.byCall.get(call.id) ?? [];
     return [...recordingsOf(call, ofCall)].map((recording): Part => {
       const segments = ofCall.filter((segment) => segment.recording === recording);
       const row = situation.rowOf(recording);

@@ -2,9 +2,9 @@
 //
 // Whatever it does can be done again: each round looks at the journals from their checkpoints, at the spool and at the
 // catalog, and decides anew what is to be done.
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { removeLeftovers } from '../archive/write.ts';
-import type { CatalogWriter } from '../catalog/catalog.ts';
+import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
 import type { Config } from '../config.ts';
 import type { ControlBytes, ControlRequest } from '../control.ts';
@@ -33,6 +33,9 @@ const POLL_MS = 1_000;
 const FIRST_RETRY_MS = 1_000;
 /** Facts that nobody can read are given up when they have not changed for so long. */
 const FACTS_GRACE_MS = 60_000;
+/** After a look that took longer than this, the making of recordings gets its turn, so many times as long as the look took. */
+const SHORT_LOOK_MS = 5;
+const WORK_PER_LOOK = 4;
 const DAY_MS = 86_400_000;
 /** How often it is looked for what need not be kept any longer. */
 const PURGE_MS = 10_000;
@@ -181,6 +184,7 @@ class Processor {
     do {
       this.#isAskedAgain = false;
       if (this.#isStopping) return;
+      const start = performance.now();
       try {
         await this.#look();
         this.#problem = undefined;
@@ -188,8 +192,14 @@ class Processor {
         this.#report(messageOf(thrown));
       }
       // Whatever asks for the next look, other work comes first.
-      await setImmediate();
+      await this.#letOthersWork(performance.now() - start);
     } while (this.#isAskedAgain);
+  }
+
+  /** The more there is to look at, the more there is to be made: with thousands of segments a look takes long. */
+  async #letOthersWork(lookMs: number): Promise<void> {
+    if (lookMs < SHORT_LOOK_MS || this.#finisher.active === 0) await setImmediate();
+    else await delay(Math.min(lookMs * WORK_PER_LOOK, this.#pollMs));
   }
 
   async #look(): Promise<void> {
@@ -204,16 +214,18 @@ class Processor {
     }
     await this.#journals.readAll();
     await this.#import?.look();
-    const entries = await this.#undone(this.#spool.refresh());
+    const { undone, done } = this.#sorted(this.#spool.refresh());
     const now = this.#now();
-    for (const entry of entries) {
+    for (const entry of undone) {
       const isUnreadable = entry.facts === undefined && now / 1000 - entry.changedAt > FACTS_GRACE_MS;
       if (isUnreadable) this.#finisher.failUnreadable(entry);
     }
-    this.#segments = entries.flatMap(({ id, facts }) =>
+    this.#segments = undone.flatMap(({ id, facts }) =>
       facts === undefined ? [] : [spoolSegment(id, facts)],
     );
+    // At once: what the finisher does meanwhile would make of this an old picture.
     this.#decide(now);
+    for (const segment of done) await this.#finisher.takeAway(segment);
     await this.#forget(now);
   }
 
@@ -228,16 +240,16 @@ class Processor {
     await this.#spool.purge({ isNeeded, before: Date.now() - lateUs / 1000 });
   }
 
-  /** Without the segments that are done already, which a crash left behind after the catalog's commit. */
-  async #undone(entries: SegmentEntry[]): Promise<SegmentEntry[]> {
-    const undone: SegmentEntry[] = [];
+  /** Segments that a crash left behind after the catalog's commit are done already. */
+  #sorted(entries: SegmentEntry[]): { undone: SegmentEntry[]; done: UsedSegment[] } {
+    const [undone, done]: [SegmentEntry[], UsedSegment[]] = [[], []];
     for (const entry of entries) {
       const isOpen = entry.facts !== undefined && entry.facts.closed === undefined;
       const used = isOpen ? undefined : this.catalog.usedSegment(entry.id);
       if (used === undefined) undone.push(entry);
-      else if (!this.#finisher.isUsing(entry.id)) await this.#finisher.takeAway(used);
+      else if (!this.#finisher.isUsing(entry.id)) done.push(used);
     }
-    return undone;
+    return { undone, done };
   }
 
   #decide(now: number): void {

@@ -77,7 +77,10 @@ export class SpoolScan {
   }
 
   #look(id: string): SegmentEntry | undefined {
-    return readEntry(this.#directory, id, this.#source, this.#entries.get(id));
+    const known = this.#entries.get(id);
+    // Nothing follows its end.
+    if (known?.facts?.closed !== undefined) return known;
+    return readEntry(this.#directory, id, this.#source, known);
   }
 }
 

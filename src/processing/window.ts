@@ -53,6 +53,8 @@ export class TimelineWindow {
   /** What lies before is final; undefined before the first packet. */
   #frontier: number | undefined;
   #start: number | undefined;
+  /** The first sample that was written, final or not. */
+  #first = Number.POSITIVE_INFINITY;
   #end = Number.NEGATIVE_INFINITY;
   /** Samples written of each lane, without gaps. */
   readonly present: number[];
@@ -144,6 +146,7 @@ export class TimelineWindow {
   ): void {
     this.present[lane] = (this.present[lane] ?? 0) + present;
     if (present === 0) return;
+    this.#first = Math.min(this.#first, position);
     this.#end = Math.max(this.#end, position + length);
     this.#mend(on, position - 1);
     this.#mend(on, position + length);
@@ -178,7 +181,7 @@ export class TimelineWindow {
 
   async #finalize(to: number): Promise<void> {
     if (this.#frontier === undefined) return;
-    this.#start ??= this.#findStart(this.#frontier, Math.min(to, this.#end));
+    if (this.#first < to) this.#start ??= this.#first;
     const from = Math.max(this.#frontier, this.#start ?? to);
     for (let at = from; at < to; ) {
       const slot = at & MASK;
@@ -196,14 +199,5 @@ export class TimelineWindow {
     await this.#sink(bytes);
     samples.fill(0);
     this.#ring.writers.fill(0, from, to);
-  }
-
-  #findStart(from: number, to: number): number | undefined {
-    for (let at = from; at < to; at += 1) {
-      const slot = (at & MASK) * this.#channels;
-      for (let channel = 0; channel < this.#channels; channel += 1)
-        if (this.#ring.writers[slot + channel] !== 0) return at;
-    }
-    return undefined;
   }
 }
