@@ -12,6 +12,7 @@ export const AUDITED = [
   'label',
   'delete',
   'delete-capture',
+  'retry',
   'dn',
   'agent',
   'key',

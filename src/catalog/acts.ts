@@ -40,6 +40,7 @@ export function actsWriter(db: Database, guard: Guard): ActsWriter {
     'segments WHERE recording',
     'holds WHERE recording',
     'labels WHERE recording',
+    'tried_again WHERE recording',
   ];
   const forget = forgets.map((where) => run(`DELETE FROM ${where} = ?`));
   const through = all<{ through: number }>('SELECT through FROM acts');

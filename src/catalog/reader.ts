@@ -2,8 +2,19 @@
 import type { Database } from 'better-sqlite3';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { findDeleted, findDeletedByPart, findHold, findLabels } from './acts.ts';
+import { listFailed } from './failed.ts';
 import { prepared } from './prepared.ts';
-import type { AlarmRow, DeletedRow, RecordingFilter, RecordingRow } from './rows.ts';
+import {
+  type AlarmRow,
+  COLUMNS,
+  type DeletedRow,
+  type FailedRow,
+  type RecordingFilter,
+  type RecordingRow,
+} from './rows.ts';
+
+/** Which alarms: those that nothing has answered yet, or all. */
+export type Alarms = 'open' | 'all';
 
 /** Read access to the catalog. Every method throws GrecError CATALOG_UNUSABLE when the file is broken. */
 export interface CatalogReader {
@@ -25,16 +36,16 @@ export interface CatalogReader {
   labelsOf(id: string): string[];
   /** What became of a recording that is not there, if it was deleted. */
   deleted(id: string): DeletedRow | undefined;
-  /** Newest first. */
-  alarms(limit?: number): AlarmRow[];
-  alarmCount(): number;
+  /** Recordings that could not be made, or not wholly because something could not be decoded; the last failure first. */
+  failed(limit?: number): FailedRow[];
+  /** Newest first: those that are open, or all. */
+  alarms(limit?: number, which?: Alarms): AlarmRow[];
+  alarmCount(which?: Alarms): number;
   /** Recordings in all states, or in one. */
   count(state?: RecordingRow['state']): number;
   close(): void;
 }
 
-const COLUMNS = `id, session_id AS sessionId, state, reason, direction, start_time AS startTime, duration, caller,
-  callee, dn, path, size, retention`;
 const NEWEST_FIRST = 'ORDER BY start_time DESC, id DESC';
 const CANDIDATES_SHOWN = 8;
 /** Rows that are read at a time. */
@@ -51,8 +62,9 @@ export function catalogReader(db: Database, file: string): CatalogReader {
     holdOn: (id) => guard(() => findHold(db, id)),
     labelsOf: (id) => guard(() => findLabels(db, id)),
     deleted: (id) => guard(() => findDeleted(db, id)),
-    alarms: (limit = 50) => guard(() => listAlarms(db, limit)),
-    alarmCount: () => guard(() => countRows(db, 'alarms')),
+    failed: (limit = 1000) => guard(() => listFailed(db, limit)),
+    alarms: (limit = 50, which = 'open') => guard(() => listAlarms(db, limit, which)),
+    alarmCount: (which = 'open') => guard(() => countRows(db, `alarms${which === 'open' ? OPEN : ''}`)),
     count: (state) => guard(() => countRows(db, 'recordings', state)),
     close: () => db.close(),
   };
@@ -167,15 +179,21 @@ function ambiguous(asked: string, rows: RecordingRow[]): GrecError {
   return new GrecError('RECORDING_AMBIGUOUS', message, { hint: 'give more digits of the id' });
 }
 
-function listAlarms(db: Database, limit: number): AlarmRow[] {
-  const sql = 'SELECT id, at, severity, subject, message FROM alarms ORDER BY id DESC LIMIT ?';
-  return db.prepare<[number], AlarmRow>(sql).all(limit);
+const OPEN = ' WHERE answered_at IS NULL';
+
+function listAlarms(db: Database, limit: number, which: Alarms): AlarmRow[] {
+  const where = which === 'open' ? OPEN : '';
+  const sql = `SELECT id, at, severity, subject, message, answered_at AS answeredAt, answer
+    FROM alarms${where} ORDER BY id DESC LIMIT ?`;
+  type Row = AlarmRow & { answeredAt: number | null; answer: string | null };
+  const rows = db.prepare<[number], Row>(sql).all(limit);
+  return rows.map(({ answeredAt, answer, ...alarm }) => {
+    return answeredAt === null ? alarm : { ...alarm, answeredAt, answer: answer ?? '' };
+  });
 }
 
-function countRows(db: Database, table: 'alarms' | 'recordings', state?: string): number {
+function countRows(db: Database, from: string, state?: string): number {
   const where = state === undefined ? '' : 'WHERE state = ?';
-  const statement = db.prepare<string[], { count: number }>(
-    `SELECT count(*) AS count FROM ${table} ${where}`,
-  );
+  const statement = db.prepare<string[], { count: number }>(`SELECT count(*) AS count FROM ${from} ${where}`);
   return statement.get(...(state === undefined ? [] : [state]))?.count ?? 0;
 }

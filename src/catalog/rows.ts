@@ -26,6 +26,17 @@ export interface RecordingRow {
   retention?: string | null;
 }
 
+/** With these words reasons name the codecs that could not be decoded; after a colon why, when a decoder may come to be. */
+export const NO_DECODER = 'no decoder for ';
+
+/** One that could not be made, or not wholly because something could not be decoded. */
+export interface FailedRow extends RecordingRow {
+  /** Milliseconds since 1970. */
+  finishedAt: number;
+  /** What there was to decode it when it was made again last by itself. */
+  triedWith: string | null;
+}
+
 /** A recording that was deleted, as the archive's acts say. */
 export interface DeletedRow {
   id: string;
@@ -35,6 +46,10 @@ export interface DeletedRow {
   /** The number of the act. */
   act: number;
 }
+
+/** Of the table of recordings, as {@link RecordingRow} has them. */
+export const COLUMNS = `id, session_id AS sessionId, state, reason, direction, start_time AS startTime, duration, caller,
+  callee, dn, path, size, retention`;
 
 export interface RecordingFilter {
   /** A DN, caller or callee. */
@@ -61,4 +76,7 @@ export interface AlarmRow {
   /** What it is about, such as `recording 0198…` or `segment 0198…`. */
   subject: string;
   message: string;
+  /** When what it is about was done, milliseconds since 1970, and what it was; absent until then. */
+  answeredAt?: number;
+  answer?: string;
 }

@@ -98,6 +98,17 @@ const MIGRATIONS = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX joined_by_recording ON joined (recording);
   `,
+  `
+  -- What an alarm was about is done: when, and what it was. Its cause may raise another one from then on.
+  ALTER TABLE alarms ADD COLUMN answered_at INTEGER;
+  ALTER TABLE alarms ADD COLUMN answer TEXT;
+
+  -- Recordings that were made again because something can be decoded now: what could decode it then.
+  CREATE TABLE tried_again (
+    recording TEXT PRIMARY KEY,
+    decoders TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ] as const;
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { JournalEvent } from '../spool/events.ts';
 import type { JournalCheckpoint } from '../spool/journal-reader.ts';
 import { type ActsWriter, actsWriter } from './acts.ts';
+import { type FailedWriter, failedWriter } from './failed.ts';
 import { type CatalogReader, guarded } from './reader.ts';
 import type { AlarmSeverity, RecordingRow } from './rows.ts';
 
@@ -81,6 +82,8 @@ export interface CatalogWriter extends CatalogReader {
   dropEvents(call: string): void;
   /** What the archive's acts say of recordings, and how far they have been taken in. */
   acts: ActsWriter;
+  /** What becomes of recordings that could not be made. */
+  failures: FailedWriter;
 }
 
 export function catalogWriter(db: Database, file: string, reader: CatalogReader): CatalogWriter {
@@ -135,6 +138,7 @@ export function catalogWriter(db: Database, file: string, reader: CatalogReader)
       guard(() => sql.eventsOf.all(call).map(({ event }) => JSON.parse(event) as JournalEvent)),
     dropEvents: (call) => guard(() => void sql.dropEvents.run(call)),
     acts: actsWriter(db, guard),
+    failures: failedWriter(db, guard),
   };
 }
 

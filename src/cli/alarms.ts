@@ -1,5 +1,6 @@
 // `grec alarms`: those of the catalog, and a test of who is told.
 import { existsSync } from 'node:fs';
+import type { Alarms } from '../catalog/reader.ts';
 import type { AlarmRow } from '../catalog/rows.ts';
 import { askDaemon, type DaemonName, socketOf } from '../control.ts';
 import { GrecError } from '../errors.ts';
@@ -13,40 +14,43 @@ const MOST = 10_000;
 
 export interface AlarmsOptions {
   limit?: string;
+  all?: boolean;
 }
 
-/** The last alarms, and how many there are; before the first start there is no catalog, and no alarm. */
+/** The last alarms that are open, or of all, and how many there are; before the first start there is no catalog, and no alarm. */
 export async function readAlarms(
   { config }: Pick<CliContext, 'config'>,
   limit: number,
+  which: Alarms = 'open',
 ): Promise<{ alarmCount: number; alarms: AlarmRow[] }> {
   if (!existsSync(config.paths.catalog)) return { alarmCount: 0, alarms: [] };
   const { openCatalogReader } = await import('../catalog/catalog.ts');
   const catalog = openCatalogReader(config.paths.catalog);
   try {
-    return { alarmCount: catalog.alarmCount(), alarms: catalog.alarms(limit) };
+    return { alarmCount: catalog.alarmCount(which), alarms: catalog.alarms(limit, which) };
   } finally {
     catalog.close();
   }
 }
 
-export async function alarms(context: CliContext, { limit = `${SHOWN}` }: AlarmsOptions): Promise<number> {
+export async function alarms(
+  context: CliContext,
+  { limit = `${SHOWN}`, all = false }: AlarmsOptions,
+): Promise<number> {
   const count = Number(limit);
   if (!Number.isInteger(count) || count < 1 || count > MOST)
     throw new GrecError('USAGE', `--limit ${limit} is no number of alarms`, {
       hint: `give one from 1 to ${MOST}`,
     });
-  const found = await readAlarms(context, count);
+  const found = await readAlarms(context, count, all ? 'all' : 'open');
   if (context.json) {
     context.printJson(found);
     return EXIT.ok;
   }
-  const rows = found.alarms.map(({ at, severity, subject, message }) => [
-    localTime(at),
-    severity,
-    subject,
-    message,
-  ]);
+  const rows = found.alarms.map(({ at, severity, subject, message, answeredAt, answer }) => {
+    const answered = answeredAt === undefined ? '' : ` (${localTime(answeredAt)}: ${answer})`;
+    return [localTime(at), severity, subject, `${message}${answered}`];
+  });
   context.printTable(['TIME', 'SEVERITY', 'SUBJECT', 'MESSAGE'], rows);
   if (found.alarms.length < found.alarmCount)
     context.note(`the last ${found.alarms.length} of ${found.alarmCount}; --limit shows more`);

@@ -58,6 +58,8 @@ t.test('every command of the help has a page of its own', async (t) => {
     'unhold',
     'label',
     'purge',
+    'failed',
+    'retry',
     'audit',
     'verify',
     'key',

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { AUDITED } from '../audit/words.ts';
 import type { AuditOptions } from './audit.ts';
+import type { RetryOptions } from './failed.ts';
 import type { HoldOptions, LabelOptions } from './hold.ts';
 import { type Action, collect, type Lazily, readCount } from './lazy-action.ts';
 import type { PurgeOptions } from './purge.ts';
@@ -37,6 +38,19 @@ export function addLifeCycleCommands(program: Command, lazily: Lazily): void {
     .option('--trust-clock', 'delete also when nothing was recorded for 60 days: the clock is right')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[PurgeOptions]>> => (await import('./purge.ts')).purge));
+  program
+    .command('failed')
+    .description('list what could not be made, why, and whether trying it again can help')
+    .option('--json', 'print a JSON array')
+    .action(lazily(async (): Promise<Action<[]>> => (await import('./failed.ts')).failed));
+  program
+    .command('retry [ids...]')
+    .description('try again what has failed; id: as `grec failed` shows it, or any part of it')
+    .option('--all', 'everything that a retry can help')
+    .option('--json', 'print a JSON array')
+    .action(
+      lazily(async (): Promise<Action<[string[], RetryOptions]>> => (await import('./failed.ts')).retry),
+    );
   program
     .command('audit')
     .description(

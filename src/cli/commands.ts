@@ -48,6 +48,7 @@ function addDaemonCommands(program: Command, lazily: Lazily): void {
     .command('alarms')
     .description('show the alarms of recordings, and test who is told of alarms')
     .option('--limit <number>', 'show so many, the newest first (default: 50)')
+    .option('--all', 'show those as well that are over: the recording was made after all')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[AlarmsOptions]>> => (await import('./alarms.ts')).alarms));
   alarms

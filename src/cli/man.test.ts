@@ -121,6 +121,8 @@ t.test('each command has its options in a page, and each page only real options'
     unhold: 'grec-purge.1',
     label: 'grec-purge.1',
     purge: 'grec-purge.1',
+    failed: 'grec-failed.1',
+    retry: 'grec-failed.1',
     audit: 'grec-audit.1',
     verify: 'grec-verify.1',
     'key rotate': 'grec-verify.1',

@@ -1,10 +1,9 @@
 // Finding a call in the journal of grec-sipd by a part of its id: newest files first, and no further back than it takes.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { GrecError, messageOf } from '../errors.ts';
 import { isDecisionEvent, isOfCall } from '../spool/call-events.ts';
 import type { JournalEvent } from '../spool/events.ts';
-import { listJournalFiles, parseEvent } from '../spool/journal-files.ts';
+import { listJournalFiles } from '../spool/journal-files.ts';
+import { patternOf, searchJournal } from '../spool/journal-search.ts';
 
 /** A shorter part may be that of many calls: then every file is looked at. */
 const TELLING_LENGTH = 8;
@@ -23,7 +22,7 @@ export function findInJournal(folder: string, part: string): Map<string, Journal
   const found = new Set<string>();
   let looked = 0;
   for (const file of files) {
-    const matched = eventsIn(folder, file, pattern).filter((event) => isOfCall(event, part));
+    const matched = searchJournal(folder, file, pattern).filter((event) => isOfCall(event, part));
     looked += 1;
     for (const event of matched) note(event, found, missing);
     // A conversation of several calls may lie on both sides of the beginning of a file.
@@ -36,7 +35,7 @@ export function findInJournal(folder: string, part: string): Map<string, Journal
 /** The call that began last; undefined when the journal knows none. */
 export function lastCall(folder: string): string | undefined {
   for (const file of listJournalFiles(folder).toReversed()) {
-    const begun = eventsIn(folder, file, /"type":"call\.(created|refused)"/g);
+    const begun = searchJournal(folder, file, /"type":"call\.(created|refused)"/g);
     const last = begun.findLast(({ type }) => BEGINNINGS.includes(type));
     if (last !== undefined && 'call' in last) return last.call;
   }
@@ -53,36 +52,14 @@ function note(event: JournalEvent, found: Set<string>, missing: Set<string>): vo
 function collect(folder: string, files: string[], calls: ReadonlySet<string>): Map<string, JournalEvent[]> {
   const byCall = new Map<string, JournalEvent[]>();
   if (calls.size === 0) return byCall;
-  const pattern = new RegExp([...calls].map(literal).join('|'), 'g');
-  for (const event of files.flatMap((file) => eventsIn(folder, file, pattern))) {
+  const pattern = patternOf(calls);
+  for (const event of files.flatMap((file) => searchJournal(folder, file, pattern))) {
     if (!('call' in event) || event.call === undefined || !isDecisionEvent(event)) continue;
     const events = byCall.get(event.call);
     if (events === undefined) byCall.set(event.call, [event]);
     else events.push(event);
   }
   return byCall;
-}
-
-/** The events of the lines in which the pattern stands. */
-function eventsIn(folder: string, file: string, pattern: RegExp): JournalEvent[] {
-  const text = readFileSync(join(folder, file), 'utf8');
-  const events: JournalEvent[] = [];
-  let end = 0;
-  for (const { index } of text.matchAll(pattern)) {
-    if (index < end) continue;
-    const start = text.lastIndexOf('\n', index) + 1;
-    const newline = text.indexOf('\n', index);
-    // A half last line is being written.
-    if (newline < 0) break;
-    end = newline;
-    const parsed = parseEvent(text.slice(start, end));
-    if ('event' in parsed) events.push(parsed.event);
-  }
-  return events;
-}
-
-function literal(text: string): string {
-  return text.replaceAll(/[^\w-]/g, '\\$&');
 }
 
 /** Says of the system's errors what to do about them. @throws GrecError JOURNAL_INVALID */

@@ -8,6 +8,7 @@ import type { Metadata } from '../archive/metadata.ts';
 import { readMetadata, verifyFiles } from '../archive/read.ts';
 import { sealAudio, withSealedMedia } from '../archive/sealed-audio.ts';
 import { findFinished, type Staging, sizeOf, stageRecording } from '../archive/write.ts';
+import { NO_DECODER } from '../catalog/rows.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
 import { type Binding, bindParties, rankAt } from './channels.ts';
@@ -41,6 +42,8 @@ export interface FinishTask {
   audio?: AudioSetting;
   /** To which its audio is encrypted: files, in PEM; it is not when there are none. */
   certificates?: readonly string[];
+  /** It is made also when it was made of the same before: something else may become of it now. */
+  isAgain?: boolean;
 }
 
 export type Finished =
@@ -61,7 +64,8 @@ export async function finishRecording(task: FinishTask): Promise<Finished> {
   if (found !== undefined && verifyFiles(join(task.archive, found)).ok) {
     const metadata = readMetadata(join(task.archive, found));
     const setAside = isPartial(metadata) ? segments.map(({ id }) => id) : [];
-    if (!isOfMore(task, metadata)) return { result: 'archived', path: found, metadata, setAside };
+    if (!isOfMore(task, metadata) && task.isAgain !== true)
+      return { result: 'archived', path: found, metadata, setAside };
   }
   const startsAt = (segments[0]?.facts.opened.at ?? 0) / 1000;
   const staging = await stageRecording(
@@ -197,7 +201,7 @@ function missingDecoders({ channels, decoding }: Mixdown): string | undefined {
   if (encodings.size === 0) return undefined;
   const causes = new Set([...encodings].flatMap((encoding) => decoding.get(encoding) ?? []));
   const cause = causes.size === 0 ? '' : `: ${[...causes].join('; ')}`;
-  return `no decoder for ${[...encodings].join(', ')}${cause}`;
+  return `${NO_DECODER}${[...encodings].join(', ')}${cause}`;
 }
 
 function partialReasons({ partial, segments }: FinishTask, mixdown: Mixdown): string[] {

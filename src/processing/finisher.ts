@@ -105,13 +105,33 @@ export class Finisher {
       const next = this.#queue.shift();
       if (next === undefined) return;
       if (this.#isBusyWith(next)) continue;
-      const work = this.#make(next).finally(() => {
-        this.#active.delete(next.recording);
-        if (this.#queue.length > 0) this.#startNext();
-        else if (!this.#isStopping) this.#context.onIdle();
-      });
-      this.#active.set(next.recording, { decision: next, work });
+      this.#begin(next, this.#make(next));
     }
+  }
+
+  /** @param made never rejects */
+  #begin(decision: FinishDecision, made: Promise<unknown>): void {
+    const work = made.then(() => {
+      this.#active.delete(decision.recording);
+      if (this.#queue.length > 0) this.#startNext();
+      else if (!this.#isStopping) this.#context.onIdle();
+    });
+    this.#active.set(decision.recording, { decision, work });
+  }
+
+  /**
+   * Makes a recording again for whoever asked for it, whatever it was made of before. What is archived already stays when
+   * nothing comes of it. Rejects when it cannot be made now.
+   */
+  async again(decision: FinishDecision): Promise<Finished> {
+    while (this.#isBusyWith(decision)) await this.idle();
+    if (this.#isStopping) throw new GrecError('DAEMON_ENDED', 'grec-procd is being stopped');
+    const made = this.#makeNow(decision, true);
+    this.#begin(
+      decision,
+      made.catch(() => undefined),
+    );
+    return await made;
   }
 
   /** Whether a recording is being made of the same conversation, as it was known before. */
@@ -124,21 +144,30 @@ export class Finisher {
 
   /** Never rejects. */
   async #make(decision: FinishDecision): Promise<void> {
-    const { archive, signingKey, spool, finish, log, audio, switches, certificates = [] } = this.#context;
-    const { recording, partial, remarks, madeOf } = decision;
-    const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
-    if (segments.length < decision.segments.length) return;
-    const imported = importedCall(segments.map(({ facts }) => facts));
-    const calls = decision.calls.length > 0 || imported === undefined ? decision.calls : [imported];
+    const { spool, log } = this.#context;
+    const { recording, segments } = decision;
+    if (segments.some((id) => finishable(spool.get(id)).length === 0)) return;
     try {
-      const made = { recording, calls, segments, partial, remarks, madeOf };
-      const task = { archive, signingKey, audio, certificates, switches, ...made };
-      await this.#conclude({ ...decision, calls }, segments, await finish(task).catch(asFailure));
+      await this.#makeNow(decision);
       if (this.#retries.delete(recording))
         log.info({ recording }, 'the recording that had to wait is finished');
     } catch (thrown) {
       this.#retryLater(recording, thrown);
     }
+  }
+
+  async #makeNow(decision: FinishDecision, isAgain = false): Promise<Finished> {
+    const { archive, signingKey, spool, finish, audio, switches, catalog, certificates = [] } = this.#context;
+    const { recording, partial, remarks, madeOf } = decision;
+    const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
+    const imported = importedCall(segments.map(({ facts }) => facts));
+    const calls = decision.calls.length > 0 || imported === undefined ? decision.calls : [imported];
+    const made = { recording, calls, segments, partial, remarks, madeOf, isAgain };
+    const task = { archive, signingKey, audio, certificates, switches, ...made };
+    const finished = await finish(task).catch(asFailure);
+    const isNothing = finished.result !== 'archived' && typeof catalog.get(recording)?.path === 'string';
+    if (!isAgain || !isNothing) await this.#conclude({ ...decision, calls }, segments, finished);
+    return finished;
   }
 
   async #conclude(
@@ -200,6 +229,7 @@ export class Finisher {
     const { madeOf, joined = [] } = metadata;
     catalog.transaction(() => {
       catalog.putRecording(row, used, Date.now(), { madeOf, joins: [...joins, ...joined] });
+      this.#answer(row);
       if (isPartial(metadata)) this.#raise('warning', row);
     });
     const { id: recording, state, duration } = row;
@@ -259,6 +289,12 @@ export class Finisher {
   #raise(severity: 'warning' | 'major', { id, reason }: RecordingRow): void {
     const { catalog } = this.#context;
     catalog.raiseAlarm({ at: Date.now(), severity, subject: `recording ${id}`, message: reason ?? '' });
+  }
+
+  /** What alarms have told of it holds no longer, unless it is what is said of it now. */
+  #answer({ id, state, reason }: RecordingRow): void {
+    const answered = { at: Date.now(), answer: `it was made: ${state}`, except: reason ?? undefined };
+    this.#context.catalog.failures.answerAlarms(`recording ${id}`, answered);
   }
 
   /** Takes a segment that is done out of the spool; the catalog knows it, so when it fails the next round does it. */

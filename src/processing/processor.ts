@@ -17,13 +17,15 @@ import { ProcessorAudit } from './audit-routes.ts';
 import { keepsCaptures } from './captures.ts';
 import { decide } from './consolidate.ts';
 import { prepareEvidence } from './evidence.ts';
+import { FailedRecordings } from './failed-recordings.ts';
+import { Failures } from './failures.ts';
 import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
 import { Journals } from './journals.ts';
 import { LifeCycle } from './life-cycle.ts';
 import { type Listeners, openListeners } from './listening.ts';
 import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
-import type { KnownRecording, SpoolSegment } from './situation.ts';
+import type { KnownRecording, Situation, SpoolSegment } from './situation.ts';
 import { prepareFolders, type Source, sourcesOf, watchedFolders } from './sources.ts';
 import type { SegmentEntry } from './spool-scan.ts';
 import { Spools, spoolSegment } from './spools.ts';
@@ -67,6 +69,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Running
       'POST /sync': () => processor.sync(),
       ...processor.lifeCycle.routes,
       ...processor.audit.routes,
+      ...processor.failures.routes,
     },
     status: () => processor.status(),
     reload: (config) => processor.audit.noteConfiguration(config, 'reload'),
@@ -79,6 +82,7 @@ class Processor {
   readonly listeners: Listeners;
   readonly lifeCycle: LifeCycle;
   readonly audit: ProcessorAudit;
+  readonly failures: Failures;
   readonly #following: FollowingCatalog;
   readonly #config: Config;
   readonly #log: Logger;
@@ -134,6 +138,10 @@ class Processor {
       firstRetryMs,
       onIdle,
     });
+    const situation = () => this.#situation();
+    const parts = { archive, catalog, log, situation, spool: this.#spool, sources: this.#sources };
+    const recordings = new FailedRecordings({ ...parts, finisher: this.#finisher });
+    this.failures = new Failures({ sources: [recordings], note });
   }
 
   async start(): Promise<void> {
@@ -152,6 +160,7 @@ class Processor {
     this.#unwatch();
     await this.#round;
     await this.#finisher.stop();
+    await this.failures.stop();
     await this.lifeCycle.stop();
     await this.listeners.stop();
     this.catalog.close();
@@ -254,9 +263,18 @@ class Processor {
 
   #decide(now: number): void {
     const touched = this.#segments.flatMap(({ call }) => call ?? []);
-    const decisions = decide({
-      calls: this.#journals.linkedCalls(touched),
-      segments: this.#segments,
+    const calls = this.#journals.linkedCalls(touched);
+    const decisions = decide({ ...this.#situation(now), calls, segments: this.#segments });
+    for (const decision of decisions) {
+      if (decision.do === 'settle') this.#journals.settle(decision.call, now);
+      if (decision.do === 'fail')
+        this.#finisher.failUnlessArchived(decision.recording, decision.call, decision.reason);
+    }
+    this.#finisher.take(decisions.filter((decision) => decision.do === 'finish'));
+  }
+
+  #situation(now = this.#now()): Omit<Situation, 'calls' | 'segments'> {
+    return {
       rowOf: (recording) => this.#rowOf(recording),
       switchStarted: this.#journals.switchStarted,
       isDone: (segment) => this.catalog.usedSegment(segment) !== undefined,
@@ -264,13 +282,7 @@ class Processor {
       isKept: (segment) => this.#spool.isKept(segment),
       waitUs: this.#sources.length > 1 ? this.#config.processing.wait * 1e6 : 0,
       now,
-    });
-    for (const decision of decisions) {
-      if (decision.do === 'settle') this.#journals.settle(decision.call, now);
-      if (decision.do === 'fail')
-        this.#finisher.failUnlessArchived(decision.recording, decision.call, decision.reason);
-    }
-    this.#finisher.take(decisions.filter((decision) => decision.do === 'finish'));
+    };
   }
 
   #rowOf(recording: string): KnownRecording | undefined {

@@ -19,6 +19,12 @@ const LEAST_FREE = 0.05;
 
 type Place = Pick<Source, 'number' | 'spool' | 'finished'>;
 
+/** Where a segment was. */
+interface Left {
+  place: Place;
+  directory: string;
+}
+
 export class Spools {
   readonly #places: { place: Place; scan: SpoolScan }[];
   /** Of the spools of other switches, by source. */
@@ -66,48 +72,55 @@ export class Spools {
   }
 
   /** Where it waits, for the last time: it leaves the spool. */
-  #leave(id: string): Place | undefined {
+  #leave(id: string): Left | undefined {
     const found = this.#places.find(({ scan }) => scan.get(id) !== undefined);
     found?.scan.forget(id);
-    return found?.place;
+    return found && { place: found.place, directory: join(found.place.spool, id) };
+  }
+
+  /** The same, or where it was set aside, of which something has become now. */
+  #leaveAny(id: string): Left | undefined {
+    const waiting = this.#leave(id);
+    if (waiting !== undefined) return waiting;
+    const aside = this.#places.map(({ place }) => ({
+      place,
+      directory: join(place.spool, FAILED_FOLDER, id),
+    }));
+    return aside.find(({ directory }) => existsSync(directory));
   }
 
   /** Takes a segment away that is of no use. */
   async remove(id: string): Promise<void> {
-    const place = this.#leave(id);
-    if (place !== undefined) await removeFolder(join(place.spool, id));
+    const left = this.#leave(id);
+    if (left !== undefined) await removeFolder(left.directory);
   }
 
   /** Takes a segment that has become part of a recording out of the spool, and keeps it for a while. */
   async keep(id: string): Promise<void> {
-    const place = this.#leave(id);
-    if (place === undefined) return;
+    const left = this.#leaveAny(id);
+    if (left === undefined) return;
+    const { finished } = left.place;
     try {
-      await mkdir(place.finished, { recursive: true, mode: 0o750 });
-      await rename(join(place.spool, id), join(place.finished, id));
+      await mkdir(finished, { recursive: true, mode: 0o750 });
+      await rename(left.directory, join(finished, id));
     } catch {
       // Another file system, a full disk, a second copy of it: it need not be kept.
-      await removeFolder(join(place.spool, id));
+      await removeFolder(left.directory);
     }
   }
 
   /** The same, for as long as captures are kept. */
   keepLonger(id: string): Promise<void> {
-    return this.#moveAside(id, KEPT_FOLDER);
+    return moveAside(this.#leaveAny(id), KEPT_FOLDER, id);
   }
 
   /** Keeps a segment that could not be made into audio; also one that was thought to be done. */
   async setAside(id: string): Promise<void> {
     const done = this.#places.find(({ place }) => existsSync(join(place.finished, id)));
-    await this.#moveAside(id, FAILED_FOLDER);
+    await moveAside(this.#leave(id), FAILED_FOLDER, id);
     if (done === undefined) return;
     const { spool, finished } = done.place;
     await moveTo(join(spool, FAILED_FOLDER), join(finished, id), id);
-  }
-
-  async #moveAside(id: string, name: string): Promise<void> {
-    const place = this.#leave(id);
-    if (place !== undefined) await moveTo(join(place.spool, name), join(place.spool, id), id);
   }
 
   /**
@@ -141,6 +154,10 @@ interface Purge {
 /** Where those are that are done. */
 function foldersOf({ finished, spool }: Place): string[] {
   return [finished, join(spool, KEPT_FOLDER), join(spool, FAILED_FOLDER)];
+}
+
+async function moveAside(left: Left | undefined, name: string, id: string): Promise<void> {
+  if (left !== undefined) await moveTo(join(left.place.spool, name), left.directory, id);
 }
 
 async function moveTo(folder: string, directory: string, id: string): Promise<void> {

@@ -1,0 +1,44 @@
+// What could not be made, and what becomes of it: the question for it, the alarms that are answered, what was tried.
+import type { Database } from 'better-sqlite3';
+import { COLUMNS, type FailedRow, NO_DECODER } from './rows.ts';
+
+export interface FailedWriter {
+  /**
+   * What the alarms of a subject are about is done. The same cause may raise an alarm again.
+   * @param except a message that still holds
+   */
+  answerAlarms(subject: string, answer: { at: number; answer: string; except?: string | undefined }): void;
+  /** Notes with what a recording was tried again, before it is. */
+  noteTried(recording: string, decoders: string): void;
+}
+
+type Guard = <T>(work: () => T) => T;
+
+export function failedWriter(db: Database, guard: Guard): FailedWriter {
+  // The cause is unique among all alarms: one that is answered leaves it to the next.
+  const answer = db.prepare<[object]>(
+    `UPDATE alarms SET answered_at = @at, answer = @answer, cause = cause || ' (answered ' || id || ')'
+     WHERE subject = @subject AND answered_at IS NULL AND message IS NOT @except`,
+  );
+  const tried = db.prepare<[string, string]>(
+    'INSERT OR REPLACE INTO tried_again (recording, decoders) VALUES (?, ?)',
+  );
+  return {
+    answerAlarms: (
+      subject,
+      { except = null, ...answered }: { at: number; answer: string; except?: string | null },
+    ) => guard(() => void answer.run({ subject, except, ...answered })),
+    noteTried: (recording, decoders) => guard(() => void tried.run(recording, decoders)),
+  };
+}
+
+/** A codec that nothing knows how to decode has no colon behind it. */
+const MAY_BE_DECODED = `%${NO_DECODER}%: %`;
+
+export function listFailed(db: Database, limit: number): FailedRow[] {
+  const sql = `SELECT ${COLUMNS}, finished_at AS finishedAt,
+      (SELECT decoders FROM tried_again WHERE recording = recordings.id) AS triedWith
+    FROM recordings WHERE state = 'failed' OR (state = 'partial' AND reason LIKE ?)
+    ORDER BY finished_at DESC, id DESC LIMIT ?`;
+  return db.prepare<[string, number], FailedRow>(sql).all(MAY_BE_DECODED, limit);
+}
