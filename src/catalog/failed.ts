@@ -2,6 +2,11 @@
 import type { Database } from 'better-sqlite3';
 import { COLUMNS, type FailedRow, NO_DECODER } from './rows.ts';
 
+const SELECT = `SELECT ${COLUMNS}, finished_at AS finishedAt FROM recordings`;
+
+/** A codec that nothing knows how to decode has no colon behind it. */
+const MAY_BE_DECODED = `%${NO_DECODER}%: %`;
+
 export interface FailedWriter {
   /**
    * What the alarms of a subject are about is done. The same cause may raise an alarm again.
@@ -10,6 +15,8 @@ export interface FailedWriter {
   answerAlarms(subject: string, answer: { at: number; answer: string; except?: string | undefined }): void;
   /** Notes with what a recording was tried again, before it is. */
   noteTried(recording: string, decoders: string): void;
+  /** Those that something may decode some day and that were not tried with these decoders yet; the oldest first. */
+  untried(decoders: string, limit: number): FailedRow[];
 }
 
 type Guard = <T>(work: () => T) => T;
@@ -23,22 +30,23 @@ export function failedWriter(db: Database, guard: Guard): FailedWriter {
   const tried = db.prepare<[string, string]>(
     'INSERT OR REPLACE INTO tried_again (recording, decoders) VALUES (?, ?)',
   );
+  const untried = db.prepare<[string, string, number], FailedRow>(
+    `${SELECT} WHERE state <> 'complete' AND reason LIKE ?
+       AND id NOT IN (SELECT recording FROM tried_again WHERE decoders = ?)
+     ORDER BY finished_at, id LIMIT ?`,
+  );
   return {
     answerAlarms: (
       subject,
       { except = null, ...answered }: { at: number; answer: string; except?: string | null },
     ) => guard(() => void answer.run({ subject, except, ...answered })),
     noteTried: (recording, decoders) => guard(() => void tried.run(recording, decoders)),
+    untried: (decoders, limit) => guard(() => untried.all(MAY_BE_DECODED, decoders, limit)),
   };
 }
 
-/** A codec that nothing knows how to decode has no colon behind it. */
-const MAY_BE_DECODED = `%${NO_DECODER}%: %`;
-
 export function listFailed(db: Database, limit: number): FailedRow[] {
-  const sql = `SELECT ${COLUMNS}, finished_at AS finishedAt,
-      (SELECT decoders FROM tried_again WHERE recording = recordings.id) AS triedWith
-    FROM recordings WHERE state = 'failed' OR (state = 'partial' AND reason LIKE ?)
+  const sql = `${SELECT} WHERE state <> 'complete' AND (state = 'failed' OR reason LIKE ?)
     ORDER BY finished_at DESC, id DESC LIMIT ?`;
   return db.prepare<[string, number], FailedRow>(sql).all(MAY_BE_DECODED, limit);
 }

@@ -33,8 +33,6 @@ export const NO_DECODER = 'no decoder for ';
 export interface FailedRow extends RecordingRow {
   /** Milliseconds since 1970. */
   finishedAt: number;
-  /** What there was to decode it when it was made again last by itself. */
-  triedWith: string | null;
 }
 
 /** A recording that was deleted, as the archive's acts say. */

@@ -103,6 +103,7 @@ const MIGRATIONS = [
   ALTER TABLE alarms ADD COLUMN answered_at INTEGER;
   ALTER TABLE alarms ADD COLUMN answer TEXT;
 
+  CREATE INDEX recordings_not_whole ON recordings (finished_at, id) WHERE state <> 'complete';
   -- Recordings that were made again because something can be decoded now: what could decode it then.
   CREATE TABLE tried_again (
     recording TEXT PRIMARY KEY,

@@ -42,6 +42,11 @@ export class FailedRecordings implements FailureSource {
     return this.#options.catalog.failed().map((row) => this.#describe(row));
   }
 
+  /** Whether there is something of which it can be made again. */
+  canRetry({ id }: Pick<FailedRow, 'id'>): boolean {
+    return this.#capturesOf(id).problem === undefined;
+  }
+
   #describe(row: FailedRow): Failure {
     const { id, state, reason, startTime, caller, callee, finishedAt } = row;
     const { entries, problem } = this.#capturesOf(id);

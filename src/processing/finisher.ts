@@ -54,6 +54,7 @@ interface Retry {
 
 export class Finisher {
   readonly #context: FinisherContext;
+  #audio: AudioSetting;
   #queue: FinishDecision[] = [];
   readonly #active = new Map<string, { decision: FinishDecision; work: Promise<void> }>();
   readonly #retries = new Map<string, Retry>();
@@ -65,11 +66,17 @@ export class Finisher {
 
   constructor(context: FinisherContext) {
     this.#context = context;
+    this.#audio = context.audio;
   }
 
   /** Recordings being made. */
   get active(): number {
     return this.#active.size;
+  }
+
+  /** From the next recording on. */
+  useFfmpeg(ffmpeg: string | undefined): void {
+    this.#audio = { ...this.#audio, ffmpeg };
   }
 
   isMaking(recording: string): boolean {
@@ -157,7 +164,8 @@ export class Finisher {
   }
 
   async #makeNow(decision: FinishDecision, isAgain = false): Promise<Finished> {
-    const { archive, signingKey, spool, finish, audio, switches, catalog, certificates = [] } = this.#context;
+    const { archive, signingKey, spool, finish, switches, catalog, certificates = [] } = this.#context;
+    const audio = this.#audio;
     const { recording, partial, remarks, madeOf } = decision;
     const segments = decision.segments.flatMap((id) => finishable(spool.get(id)));
     const imported = importedCall(segments.map(({ facts }) => facts));

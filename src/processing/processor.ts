@@ -4,6 +4,7 @@
 // catalog, and decides anew what is to be done.
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { removeLeftovers } from '../archive/write.ts';
+import { ofDaemon } from '../audit/by-daemon.ts';
 import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
 import type { Config } from '../config.ts';
@@ -16,6 +17,7 @@ import type { AudioSetting } from './audio-file.ts';
 import { ProcessorAudit } from './audit-routes.ts';
 import { keepsCaptures } from './captures.ts';
 import { decide } from './consolidate.ts';
+import { DecoderWatch } from './decoder-watch.ts';
 import { prepareEvidence } from './evidence.ts';
 import { FailedRecordings } from './failed-recordings.ts';
 import { Failures } from './failures.ts';
@@ -51,6 +53,8 @@ export interface ProcessorOptions {
   finish?: typeof finishRecording;
   pollMs?: number;
   firstRetryMs?: number;
+  /** How often it is looked for an ffmpeg that is missing. */
+  lookForDecodersMs?: number;
 }
 
 /**
@@ -72,7 +76,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Running
       ...processor.failures.routes,
     },
     status: () => processor.status(),
-    reload: (config) => processor.audit.noteConfiguration(config, 'reload'),
+    reload: (config) => processor.reload(config),
     stop: () => processor.stop(),
   };
 }
@@ -92,6 +96,7 @@ class Processor {
   readonly #sources: Source[];
   readonly #spool: Spools;
   readonly #finisher: Finisher;
+  readonly #decoders: DecoderWatch;
   readonly #import: RtpengineImport | undefined;
   /** Segments in the spool that are not done, as the last round saw them. */
   #segments: SpoolSegment[] = [];
@@ -142,6 +147,17 @@ class Processor {
     const parts = { archive, catalog, log, situation, spool: this.#spool, sources: this.#sources };
     const recordings = new FailedRecordings({ ...parts, finisher: this.#finisher });
     this.failures = new Failures({ sources: [recordings], note });
+    const retry = (id: string) => this.failures.retry('recording', id, ofDaemon('grec-procd'));
+    const canRetry = recordings.canRetry.bind(recordings);
+    const { lookForDecodersMs: lookMs } = options;
+    this.#decoders = new DecoderWatch({
+      catalog,
+      log,
+      retry,
+      canRetry,
+      ffmpeg: config.export.ffmpeg,
+      lookMs,
+    });
   }
 
   async start(): Promise<void> {
@@ -154,12 +170,21 @@ class Processor {
     await this.round();
   }
 
+  /** Of the configuration the path of ffmpeg can change without a restart. */
+  async reload(config: Config): Promise<void> {
+    await this.audit.noteConfiguration(config, 'reload');
+    this.#finisher.useFfmpeg(config.export.ffmpeg);
+    this.#decoders.useFfmpeg(config.export.ffmpeg);
+    await this.round();
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true;
     clearInterval(this.#timer);
     this.#unwatch();
     await this.#round;
     await this.#finisher.stop();
+    await this.#decoders.stop();
     await this.failures.stop();
     await this.lifeCycle.stop();
     await this.listeners.stop();
@@ -235,6 +260,7 @@ class Processor {
     // At once: what the finisher does meanwhile would make of this an old picture.
     this.#decide(now);
     for (const segment of done) await this.#finisher.takeAway(segment);
+    this.#decoders.look();
     await this.#forget(now);
   }
 
@@ -353,6 +379,7 @@ class Processor {
   async sync(): Promise<Record<string, unknown>> {
     await this.round();
     await this.#finisher.idle();
+    await this.#decoders.idle();
     await this.round();
     return this.status();
   }
