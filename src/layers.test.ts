@@ -64,7 +64,9 @@ const ALLOWED: Record<string, string[]> = {
   archive: [...BASE, ...WIRE],
   audit: BASE,
   catalog: [...BASE, ...WIRE],
-  processing: [...BASE, ...PROCESS, 'audit', 'rtp', 'spool', 'archive', 'catalog'],
+  /** From the archive into the catalog. */
+  indexing: [...BASE, 'spool', 'archive', 'catalog'],
+  processing: [...BASE, ...PROCESS, 'audit', 'rtp', 'spool', 'archive', 'catalog', 'indexing'],
   /** From captures of others into the spool. */
   importing: [...BASE, 'sip', 'sdp', 'rtp', 'spool', 'capture'],
   testing: [...BASE, ...WIRE],
@@ -80,6 +82,7 @@ const ALLOWED: Record<string, string[]> = {
     'tui',
     'switch/strategy',
     'importing',
+    'indexing',
   ],
   tui: BASE,
 };

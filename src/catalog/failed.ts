@@ -15,6 +15,8 @@ export interface FailedWriter {
   answerAlarms(subject: string, answer: { at: number; answer: string; except?: string | undefined }): void;
   /** Notes with what a recording was tried again, before it is. */
   noteTried(recording: string, decoders: string): void;
+  /** When a recording was finished, or failed: milliseconds since 1970; 0 when it is not there. */
+  finishedAt(recording: string): number;
   /** Those that something may decode some day and that were not tried with these decoders yet; the oldest first. */
   untried(decoders: string, limit: number): FailedRow[];
 }
@@ -35,7 +37,11 @@ export function failedWriter(db: Database, guard: Guard): FailedWriter {
        AND id NOT IN (SELECT recording FROM tried_again WHERE decoders = ?)
      ORDER BY finished_at, id LIMIT ?`,
   );
+  const finishedAt = db.prepare<[string], { at: number }>(
+    'SELECT finished_at AS at FROM recordings WHERE id = ?',
+  );
   return {
+    finishedAt: (recording) => guard(() => finishedAt.get(recording)?.at ?? 0),
     answerAlarms: (
       subject,
       { except = null, ...answered }: { at: number; answer: string; except?: string | null },

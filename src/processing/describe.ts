@@ -109,37 +109,6 @@ function eventsOf(calls: readonly PendingCall[]) {
   return calls.length < 2 ? events : events.toSorted((one, other) => one.at - other.at);
 }
 
-/** The catalog's row of a recording whose files stand in `path`. */
-export function rowOfMetadata(metadata: Metadata, path: string): RecordingRow {
-  return {
-    id: metadata.id,
-    sessionId: metadata.sessionId ?? null,
-    state: isPartial(metadata) ? 'partial' : 'complete',
-    reason: isPartial(metadata) ? reasonsOf(metadata) : null,
-    direction: metadata.direction ?? null,
-    startTime: Date.parse(metadata.startTime),
-    duration: metadata.duration,
-    caller: metadata.callerPhoneNumber,
-    callee: metadata.dialedPhoneNumber,
-    dn: metadata.recordDn ?? null,
-    path,
-    size: metadata.mediaFiles[0]?.size ?? 0,
-    retention: metadata.retention ?? '',
-  };
-}
-
-/** With this begin the remarks that make a recording partial, so that the files alone tell it. */
-export const PARTIAL = 'partial: ';
-
-export function isPartial({ remarks }: Metadata): boolean {
-  return remarks.some((remark) => remark.startsWith(PARTIAL));
-}
-
-function reasonsOf({ remarks }: Metadata): string {
-  const reasons = remarks.filter((remark) => remark.startsWith(PARTIAL));
-  return reasons.map((remark) => remark.slice(PARTIAL.length)).join('; ');
-}
-
 /** The row of a recording of which there is no audio. */
 export function failedRow(
   id: string,

@@ -7,11 +7,13 @@ import type { Metadata } from '../archive/metadata.ts';
 import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError, messageOf } from '../errors.ts';
+import { noteFailure } from '../indexing/failure-notes.ts';
+import { isPartial, rowOfMetadata, segmentsOfMetadata } from '../indexing/row-of-metadata.ts';
 import type { Logger } from '../log.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
 import { archivedFault } from './captures.ts';
-import { failedRow, isPartial, rowOfMetadata } from './describe.ts';
+import { failedRow } from './describe.ts';
 import { type FinishableSegment, type Finished, findArchived, type finishRecording } from './finish.ts';
 import { importedCall } from './imported-call.ts';
 import { leavePointer } from './join-recordings.ts';
@@ -233,7 +235,7 @@ export class Finisher {
     const row = rowOfMetadata(metadata, path);
     const made = segments.map(({ id }) => ({ id, isKept: setAside.includes(id) }));
     // One that was taken over was made of others, perhaps.
-    const used = [...segmentsOf(metadata), ...made];
+    const used = [...segmentsOfMetadata(metadata), ...made];
     const { madeOf, joined = [] } = metadata;
     catalog.transaction(() => {
       catalog.putRecording(row, used, Date.now(), { madeOf, joins: [...joins, ...joined] });
@@ -257,7 +259,7 @@ export class Finisher {
     const { metadata, path } = found;
     if (metadata.joinedInto !== undefined) return catalog.join(recording, metadata.joinedInto);
     const making = { madeOf: metadata.madeOf, joins: metadata.joined ?? [] };
-    catalog.putRecording(rowOfMetadata(metadata, path), segmentsOf(metadata), Date.now(), making);
+    catalog.putRecording(rowOfMetadata(metadata, path), segmentsOfMetadata(metadata), Date.now(), making);
     log.warn({ recording, call: call.id, path }, 'the catalog had lost a recording of the archive');
   }
 
@@ -309,7 +311,7 @@ export class Finisher {
   async takeAway({ id: segment, isKept, recording }: UsedSegment): Promise<void> {
     const { spool, log, keepsCaptures } = this.#context;
     try {
-      if (isKept || !(await this.#isOnDisk(recording))) await spool.setAside(segment);
+      if (isKept || !(await this.#isOnDisk(recording))) await this.#setAside(segment, recording);
       else if (keepsCaptures === true) await spool.keepLonger(segment);
       else await spool.keep(segment);
     } catch (thrown) {
@@ -317,6 +319,17 @@ export class Finisher {
       this.#stuck.add(segment);
       log.warn({ segment }, `a segment that is done stays in the spool: ${messageOf(thrown)}`);
     }
+  }
+
+  /** What it is kept for is noted beside it as well: a disk that has no room for that must not keep it in the spool. */
+  async #setAside(segment: string, recording: string | undefined): Promise<void> {
+    const { spool, log, catalog } = this.#context;
+    const directory = spool.get(segment)?.directory;
+    if (recording !== undefined && directory !== undefined)
+      await noteFailure(directory, catalog, recording).catch((thrown: unknown) => {
+        log.warn({ segment }, `why it is set aside is not noted beside it: ${messageOf(thrown)}`);
+      });
+    await spool.setAside(segment);
   }
 
   /** Whether what a capture became is on the disk as it was archived: only then the capture may go. */
@@ -367,10 +380,6 @@ function namesOf({ recording, joins, segments }: FinishDecision): string[] {
 /** One that was taken over may have been made of less. */
 function isPartOf({ opened }: SegmentFacts, { segments }: Metadata): boolean {
   return segments.some(({ id }) => id === opened.segment);
-}
-
-function segmentsOf(metadata: Metadata): UsedSegment[] {
-  return metadata.segments.map(({ id }) => ({ id, isKept: isPartial(metadata) }));
 }
 
 function finishable(entry: SegmentEntry | undefined): FinishableSegment[] {

@@ -20,8 +20,9 @@ import { type CatalogWriter, openCatalog } from '../catalog/catalog.ts';
 import { checkConfig, loadConfig } from '../config.ts';
 import type { ControlRequest } from '../control.ts';
 import { GrecError } from '../errors.ts';
+import { rowOfMetadata } from '../indexing/row-of-metadata.ts';
 import { silentLogger } from '../log.ts';
-import { failedRow, rowOfMetadata } from './describe.ts';
+import { failedRow } from './describe.ts';
 import { LifeCycle } from './life-cycle.ts';
 import type { PurgeReport } from './purge.ts';
 
@@ -272,7 +273,7 @@ t.test('a catalog that was lost learns of deletions from the archive', async (t)
   t.equal((await purge(here)).deleted.length, 1, 'what is being made is left alone');
   const other = openCatalog(join(here.archive.directory, '..', 'other.db'));
   t.teardown(() => other.close());
-  const { takeInActs } = await import('./take-in-acts.ts');
+  const { takeInActs } = await import('../indexing/take-in-acts.ts');
   t.equal(takeInActs(here.archive.directory, other), undefined);
   t.match(other.deleted(idOf(1)), { rule: 'default: delete = 30d' });
   t.same(other.labelsOf(idOf(2)), ['new', 'sales']);

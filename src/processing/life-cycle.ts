@@ -12,11 +12,11 @@ import type { CatalogWriter } from '../catalog/catalog.ts';
 import type { Config } from '../config.ts';
 import type { ControlRequest, ControlRoutes } from '../control.ts';
 import { GrecError, messageOf } from '../errors.ts';
+import { takeInActs } from '../indexing/take-in-acts.ts';
 import type { Logger } from '../log.ts';
 import { type Expired, expireCaptures } from './captures.ts';
 import { type PurgeContext, type PurgeReport, purge } from './purge.ts';
 import { sourcesOf } from './sources.ts';
-import { takeInActs } from './take-in-acts.ts';
 
 export interface LifeCycleOptions {
   config: Config;

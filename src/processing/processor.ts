@@ -11,6 +11,7 @@ import type { Config } from '../config.ts';
 import type { ControlBytes, ControlRequest } from '../control.ts';
 import type { RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
+import { takeInFailures } from '../indexing/failure-notes.ts';
 import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { AudioSetting } from './audio-file.ts';
@@ -202,7 +203,21 @@ class Processor {
       this.#log.warn(`cannot look for half-made recordings: ${messageOf(thrown)}`);
     }
     await prepareEvidence(this.#config.paths, this.#log);
+    this.#takeIn();
+  }
+
+  /** What a catalog that was lost does not know, and neither the journals nor the recordings tell. */
+  #takeIn(): void {
+    const { archive } = this.#config.paths;
     this.lifeCycle.takeIn();
+    for (const { spool } of this.#sources)
+      try {
+        const recordings = takeInFailures({ spool, archive }, this.catalog);
+        if (recordings.length > 0)
+          this.#log.warn({ recordings }, 'the catalog had lost recordings that failed');
+      } catch (thrown) {
+        this.#log.warn(`what is set aside in ${spool} is not known: ${messageOf(thrown)}`);
+      }
   }
 
   /** One look at everything there is, and another one when it is asked for meanwhile. Never rejects. */
@@ -238,13 +253,16 @@ class Processor {
 
   async #look(): Promise<void> {
     if (this.#following.follow()) {
-      const told = { alarm: 'catalog-lost', hint: 'its recordings are taken over from the archive' };
+      const told = {
+        alarm: 'catalog-lost',
+        hint: '`grec reindex` brings back those of which no journal tells',
+      };
       this.#log.error(
         told,
         `the catalog ${this.#config.paths.catalog} was removed or replaced: a new one begins`,
       );
       this.#journals.startOver();
-      this.lifeCycle.takeIn();
+      this.#takeIn();
     }
     await this.#journals.readAll();
     await this.#import?.look();

@@ -12,11 +12,11 @@ import type { CatalogWriter } from '../catalog/catalog.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import type { RetentionClass } from '../config-retention.ts';
 import { GrecError, messageOf } from '../errors.ts';
+import { takeInActs } from '../indexing/take-in-acts.ts';
 import type { Logger } from '../log.ts';
 import { deleteFiles } from './delete-files.ts';
 import { type Examination, examine, mayBeDue } from './examine.ts';
 import type { Source } from './sources.ts';
-import { takeInActs } from './take-in-acts.ts';
 
 /** Recordings that are deleted by one act, in one request. */
 const MOST_AT_ONCE = 200;

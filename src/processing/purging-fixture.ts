@@ -8,8 +8,8 @@ import { removeLeftovers, stageRecording } from '../archive/write.ts';
 import { auditLog } from '../audit/by-daemon.ts';
 import { openCatalog } from '../catalog/catalog.ts';
 import { checkConfig, loadConfig } from '../config.ts';
+import { rowOfMetadata } from '../indexing/row-of-metadata.ts';
 import { silentLogger } from '../log.ts';
-import { rowOfMetadata } from './describe.ts';
 import { LifeCycle } from './life-cycle.ts';
 
 const [directory = '', signingKey = '', first = '0', how = 'go-on'] = process.argv.slice(2);
