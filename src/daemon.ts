@@ -251,7 +251,7 @@ async function drain(running: RunningDaemon | undefined, log: Logger): Promise<v
  * @returns what releases it
  * @throws GrecError STATE_UNUSABLE, STATE_IN_USE
  */
-function lockState(name: DaemonName, config: Config): () => void {
+export function lockState(name: DaemonName, config: Config): () => void {
   const lockFile = join(config.paths.run, `${name}.lock`);
   const pidFile = join(config.paths.run, `${name}.pid`);
   const lock = openLock(lockFile, config.paths);

@@ -16,6 +16,7 @@ export const AUDITED = [
   'dn',
   'agent',
   'key',
+  'reindex',
   'configuration',
   'refused',
 ] as const;

@@ -46,6 +46,8 @@ export interface CatalogReader {
   close(): void;
 }
 
+/** One that was deleted has a row until its files are gone, or when somebody has put them back. */
+const IS_THERE = 'id NOT IN (SELECT id FROM deleted)';
 const NEWEST_FIRST = 'ORDER BY start_time DESC, id DESC';
 const CANDIDATES_SHOWN = 8;
 /** Rows that are read at a time. */
@@ -85,14 +87,14 @@ export function unusable(file: string, thrown: unknown): GrecError {
   const broken = code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
   return new GrecError('CATALOG_UNUSABLE', `cannot use the catalog ${file}: ${messageOf(thrown)}`, {
     hint: broken
-      ? 'the file is damaged: stop grec-procd, move the file away and start it again; the recordings are safe in the archive'
+      ? 'the file is damaged: stop grec-procd, and `grec reindex` makes it anew from the archive, where the recordings are safe'
       : 'look at the permissions of the file and its directory, and at the free space of the disk',
     cause: thrown,
   });
 }
 
 function listRecordings(db: Database, filter: RecordingFilter): RecordingRow[] {
-  const conditions: string[] = [];
+  const conditions: string[] = [IS_THERE];
   if (filter.number !== undefined) conditions.push('(caller = @number OR callee = @number OR dn = @number)');
   if (filter.since !== undefined) conditions.push('start_time >= @since');
   if (filter.until !== undefined) conditions.push('start_time < @until');
@@ -100,8 +102,7 @@ function listRecordings(db: Database, filter: RecordingFilter): RecordingRow[] {
   if (filter.label !== undefined)
     conditions.push('id IN (SELECT recording FROM labels WHERE label = @label)');
   if (filter.isHeld === true) conditions.push('id IN (SELECT recording FROM holds)');
-  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-  const sql = `SELECT ${COLUMNS} FROM recordings ${where} ${NEWEST_FIRST} LIMIT @limit`;
+  const sql = `SELECT ${COLUMNS} FROM recordings WHERE ${conditions.join(' AND ')} ${NEWEST_FIRST} LIMIT @limit`;
   return db
     .prepare<[object], RecordingRow>(sql)
     .all({ ...filter, isHeld: undefined, limit: filter.limit ?? 50 });
@@ -135,17 +136,18 @@ function findRecording(db: Database, asked: string): RecordingRow {
 }
 
 function newest(db: Database): RecordingRow[] {
-  return db.prepare<[], RecordingRow>(`SELECT ${COLUMNS} FROM recordings ${NEWEST_FIRST} LIMIT 1`).all();
+  const sql = `SELECT ${COLUMNS} FROM recordings WHERE ${IS_THERE} ${NEWEST_FIRST} LIMIT 1`;
+  return db.prepare<[], RecordingRow>(sql).all();
 }
 
 function matching(db: Database, asked: string): RecordingRow[] {
   const exact = getRecording(db, asked.toLowerCase());
-  if (exact !== undefined) return [exact];
+  if (exact !== undefined && findDeleted(db, exact.id) === undefined) return [exact];
   const part = asked.toLowerCase().replaceAll('-', '');
   if (!/^[0-9a-f]{4,32}$/.test(part)) throw unknownRecording(asked);
   const isPart = "instr(replace(id, '-', ''), @part) > 0";
   const sql = `SELECT ${COLUMNS} FROM recordings
-    WHERE ${isPart} OR id IN (SELECT recording FROM joined WHERE ${isPart}) ${NEWEST_FIRST} LIMIT @most`;
+    WHERE ${IS_THERE} AND (${isPart} OR id IN (SELECT recording FROM joined WHERE ${isPart})) ${NEWEST_FIRST} LIMIT @most`;
   return db.prepare<[object], RecordingRow>(sql).all({ part, most: CANDIDATES_SHOWN + 1 });
 }
 

@@ -62,6 +62,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'retry',
     'audit',
     'verify',
+    'reindex',
     'key',
     'config',
     'version',

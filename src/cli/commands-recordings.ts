@@ -113,6 +113,11 @@ export function addEvidenceCommands(program: Command, lazily: Lazily): void {
         async (): Promise<Action<[string[], VerifyCommandOptions]>> => (await import('./verify.ts')).verify,
       ),
     );
+  program
+    .command('reindex')
+    .description('make the catalog anew from the archive alone, while grec-procd is stopped')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await import('./reindex.ts')).reindexCatalog));
   const key = program.command('key').description('the key that signs the manifests of recordings');
   const keyFile = () => import('./key.ts');
   key

@@ -125,6 +125,7 @@ t.test('each command has its options in a page, and each page only real options'
     retry: 'grec-failed.1',
     audit: 'grec-audit.1',
     verify: 'grec-verify.1',
+    reindex: 'grec-reindex.1',
     'key rotate': 'grec-verify.1',
     'config check': 'grec-config.1',
   };
