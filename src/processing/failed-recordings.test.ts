@@ -75,7 +75,7 @@ t.test(
   'one channel that could not be decoded: the next revision has both',
   { skip: NO_FFMPEG },
   async (t) => {
-    const it = failing(t);
+    const it = failing(t, '', 60);
     tellCall(it, { both: false });
     const daemon = await it.start();
     await it.sync(daemon);
@@ -88,6 +88,7 @@ t.test(
     it.installFfmpeg();
     t.match(await it.retry(daemon), { isDone: true, state: 'complete' });
     const row = it.ask((catalog) => catalog.get(RECORDING));
+    await it.sync(daemon);
     t.match(readManifest(join(it.config.paths.archive, row?.path ?? '')), { revision: 3 });
     t.same(namesIn(it.failedFolder), []);
     t.equal(

@@ -2,10 +2,8 @@
 //
 // The order is always archive, catalog, spool: a crash in between leaves work to do, never a loss.
 import { join } from 'node:path';
-import { recordingIdOfSegment } from '../archive/ids.ts';
 import type { Metadata } from '../archive/metadata.ts';
 import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
-import type { RecordingRow } from '../catalog/rows.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import { noteFailure } from '../indexing/failure-notes.ts';
 import { isPartial, rowOfMetadata, segmentsOfMetadata } from '../indexing/row-of-metadata.ts';
@@ -13,11 +11,11 @@ import type { Logger } from '../log.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import type { AudioSetting } from './audio-file.ts';
 import { archivedFault } from './captures.ts';
-import { failedRow } from './describe.ts';
-import { type FinishableSegment, type Finished, findArchived, type finishRecording } from './finish.ts';
+import type { FinishableSegment, Finished, finishRecording } from './finish.ts';
 import { importedCall } from './imported-call.ts';
 import { leavePointer } from './join-recordings.ts';
-import type { Decision, PendingCall } from './situation.ts';
+import { Outcomes } from './outcomes.ts';
+import type { Decision } from './situation.ts';
 import type { SegmentEntry } from './spool-scan.ts';
 import type { Spools } from './spools.ts';
 
@@ -55,6 +53,8 @@ interface Retry {
 }
 
 export class Finisher {
+  /** What is entered in the catalog besides what was made. */
+  readonly outcomes: Outcomes;
   readonly #context: FinisherContext;
   #audio: AudioSetting;
   #queue: FinishDecision[] = [];
@@ -69,6 +69,7 @@ export class Finisher {
   constructor(context: FinisherContext) {
     this.#context = context;
     this.#audio = context.audio;
+    this.outcomes = new Outcomes(context);
   }
 
   /** Recordings being made. */
@@ -189,7 +190,7 @@ export class Finisher {
     const [call] = calls;
     if (finished.result === 'empty') return this.#drop(decision);
     if (finished.result === 'failed') {
-      this.fail(recording, call, segments, finished.reason, madeOf);
+      this.outcomes.fail(recording, call, segments, finished.reason, madeOf);
       for (const id of decision.segments) await this.takeAway({ id, isKept: true, recording });
       return;
     }
@@ -239,72 +240,12 @@ export class Finisher {
     const { madeOf, joined = [] } = metadata;
     catalog.transaction(() => {
       catalog.putRecording(row, used, Date.now(), { madeOf, joins: [...joins, ...joined] });
-      this.#answer(row);
-      if (isPartial(metadata)) this.#raise('warning', row);
+      this.outcomes.answer(row);
+      if (isPartial(metadata)) this.outcomes.raise('warning', row);
     });
     const { id: recording, state, duration } = row;
     const [call] = metadata.callUuids;
     log.info({ recording, call, state, duration, path }, 'recording finished');
-  }
-
-  /**
-   * A recording of which nothing is left to be made. It may have been made already: then the catalog has lost it (it was
-   * moved away, or comes from a backup), and takes it over from the archive.
-   */
-  failUnlessArchived(recording: string, call: PendingCall, reason: string): void {
-    const { archive, catalog, log } = this.#context;
-    if (catalog.making(recording) !== undefined) return;
-    const found = findArchived(archive, recording, call);
-    if (found === undefined) return this.fail(recording, call, [], reason);
-    const { metadata, path } = found;
-    if (metadata.joinedInto !== undefined) return catalog.join(recording, metadata.joinedInto);
-    const making = { madeOf: metadata.madeOf, joins: metadata.joined ?? [] };
-    catalog.putRecording(rowOfMetadata(metadata, path), segmentsOfMetadata(metadata), Date.now(), making);
-    log.warn({ recording, call: call.id, path }, 'the catalog had lost a recording of the archive');
-  }
-
-  /** There is no audio where there should be: a row and an alarm say why. The segments are kept. */
-  fail(
-    recording: string,
-    call: PendingCall | undefined,
-    segments: readonly FinishableSegment[],
-    reason: string,
-    madeOf?: string,
-  ): void {
-    const facts = segments.map((segment) => segment.facts);
-    const ids = segments.map(({ id }) => id);
-    this.#enterFailure(failedRow(recording, call, facts, reason), ids, madeOf);
-  }
-
-  /** The same for a segment whose facts nobody can read. */
-  failUnreadable({ id, problem, changedAt }: SegmentEntry): void {
-    const reason = `the facts of segment ${id} cannot be read: ${problem}`;
-    const row = failedRow(recordingIdOfSegment(id), undefined, [], reason);
-    this.#enterFailure({ ...row, startTime: Math.floor(changedAt) }, [id]);
-  }
-
-  #enterFailure(row: RecordingRow, segments: string[], madeOf?: string): void {
-    const { catalog, log } = this.#context;
-    const used = segments.map((id) => ({ id, isKept: true }));
-    catalog.transaction(() => {
-      catalog.putRecording(row, used, Date.now(), { madeOf });
-      this.#raise('major', row);
-    });
-    log.error(
-      { recording: row.id, alarm: 'recording-failed', segments, reason: row.reason },
-      'recording failed',
-    );
-  }
-
-  #raise(severity: 'warning' | 'major', { id, reason }: RecordingRow): void {
-    const { catalog } = this.#context;
-    catalog.raiseAlarm({ at: Date.now(), severity, subject: `recording ${id}`, message: reason ?? '' });
-  }
-
-  /** What alarms have told of it holds no longer, unless it is what is said of it now. */
-  #answer({ id, state, reason }: RecordingRow): void {
-    const answered = { at: Date.now(), answer: `it was made: ${state}`, except: reason ?? undefined };
-    this.#context.catalog.failures.answerAlarms(`recording ${id}`, answered);
   }
 
   /** Takes a segment that is done out of the spool; the catalog knows it, so when it fails the next round does it. */

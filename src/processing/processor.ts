@@ -4,34 +4,34 @@
 // catalog, and decides anew what is to be done.
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { removeLeftovers } from '../archive/write.ts';
-import { ofDaemon } from '../audit/by-daemon.ts';
 import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
 import type { Config } from '../config.ts';
 import type { ControlBytes, ControlRequest } from '../control.ts';
 import type { RunningDaemon } from '../daemon.ts';
-import { GrecError, messageOf } from '../errors.ts';
-import { takeInFailures } from '../indexing/failure-notes.ts';
+import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { AudioSetting } from './audio-file.ts';
 import { ProcessorAudit } from './audit-routes.ts';
 import { keepsCaptures } from './captures.ts';
 import { decide } from './consolidate.ts';
-import { DecoderWatch } from './decoder-watch.ts';
+import type { DecoderWatch } from './decoder-watch.ts';
 import { prepareEvidence } from './evidence.ts';
-import { FailedRecordings } from './failed-recordings.ts';
-import { Failures } from './failures.ts';
+import type { Failures } from './failures.ts';
 import { finishRecording } from './finish.ts';
 import { Finisher } from './finisher.ts';
 import { Journals } from './journals.ts';
+import { knownIn } from './known-recordings.ts';
 import { LifeCycle } from './life-cycle.ts';
 import { type Listeners, openListeners } from './listening.ts';
+import { openFailures, takeInSetAside } from './open-failures.ts';
 import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
-import type { KnownRecording, Situation, SpoolSegment } from './situation.ts';
+import type { Situation, SpoolSegment } from './situation.ts';
 import { prepareFolders, type Source, sourcesOf, watchedFolders } from './sources.ts';
 import type { SegmentEntry } from './spool-scan.ts';
 import { Spools, spoolSegment } from './spools.ts';
+import { stateOf } from './state-of-recording.ts';
 import { watchFolders } from './watch.ts';
 
 const POLL_MS = 1_000;
@@ -145,20 +145,12 @@ class Processor {
       onIdle,
     });
     const situation = () => this.#situation();
-    const parts = { archive, catalog, log, situation, spool: this.#spool, sources: this.#sources };
-    const recordings = new FailedRecordings({ ...parts, finisher: this.#finisher });
-    this.failures = new Failures({ sources: [recordings], note });
-    const retry = (id: string) => this.failures.retry('recording', id, ofDaemon('grec-procd'));
-    const canRetry = recordings.canRetry.bind(recordings);
-    const { lookForDecodersMs: lookMs } = options;
-    this.#decoders = new DecoderWatch({
-      catalog,
-      log,
-      retry,
-      canRetry,
-      ffmpeg: config.export.ffmpeg,
-      lookMs,
+    const { failures, decoders } = openFailures({
+      ...{ config, catalog, log, note, situation, spool: this.#spool, finisher: this.#finisher },
+      ...{ sources: this.#sources, lookMs: options.lookForDecodersMs },
     });
+    this.failures = failures;
+    this.#decoders = decoders;
   }
 
   async start(): Promise<void> {
@@ -210,14 +202,7 @@ class Processor {
   #takeIn(): void {
     const { archive } = this.#config.paths;
     this.lifeCycle.takeIn();
-    for (const { spool } of this.#sources)
-      try {
-        const recordings = takeInFailures({ spool, archive }, this.catalog);
-        if (recordings.length > 0)
-          this.#log.warn({ recordings }, 'the catalog had lost recordings that failed');
-      } catch (thrown) {
-        this.#log.warn(`what is set aside in ${spool} is not known: ${messageOf(thrown)}`);
-      }
+    takeInSetAside({ archive, sources: this.#sources, catalog: this.catalog, log: this.#log });
   }
 
   /** One look at everything there is, and another one when it is asked for meanwhile. Never rejects. */
@@ -270,7 +255,7 @@ class Processor {
     const now = this.#now();
     for (const entry of undone) {
       const isUnreadable = entry.facts === undefined && now / 1000 - entry.changedAt > FACTS_GRACE_MS;
-      if (isUnreadable) this.#finisher.failUnreadable(entry);
+      if (isUnreadable) this.#finisher.outcomes.failUnreadable(entry);
     }
     this.#segments = undone.flatMap(({ id, facts }) =>
       facts === undefined ? [] : [spoolSegment(id, facts)],
@@ -312,31 +297,15 @@ class Processor {
     for (const decision of decisions) {
       if (decision.do === 'settle') this.#journals.settle(decision.call, now);
       if (decision.do === 'fail')
-        this.#finisher.failUnlessArchived(decision.recording, decision.call, decision.reason);
+        this.#finisher.outcomes.failUnlessArchived(decision.recording, decision.call, decision.reason);
     }
     this.#finisher.take(decisions.filter((decision) => decision.do === 'finish'));
   }
 
   #situation(now = this.#now()): Omit<Situation, 'calls' | 'segments'> {
-    return {
-      rowOf: (recording) => this.#rowOf(recording),
-      switchStarted: this.#journals.switchStarted,
-      isDone: (segment) => this.catalog.usedSegment(segment) !== undefined,
-      usedBy: (recording) => this.catalog.segmentsOf(recording),
-      isKept: (segment) => this.#spool.isKept(segment),
-      waitUs: this.#sources.length > 1 ? this.#config.processing.wait * 1e6 : 0,
-      now,
-    };
-  }
-
-  #rowOf(recording: string): KnownRecording | undefined {
-    // One that was deleted is not made again, nor is one that has to stay as it is.
-    if (this.catalog.deleted(recording) !== undefined)
-      return { state: 'finished', madeOf: null, isFixed: true };
-    const made = this.catalog.making(recording);
-    if (made === undefined) return undefined;
-    const isFixed = this.catalog.holdOn(made.id) !== undefined;
-    return { ...made, state: made.state === 'failed' ? 'failed' : 'finished', isFixed };
+    const waitUs = this.#sources.length > 1 ? this.#config.processing.wait * 1e6 : 0;
+    const { switchStarted } = this.#journals;
+    return { ...knownIn(this.catalog, this.#spool), switchStarted, waitUs, now };
   }
 
   /** A call may have begun since the last look. @throws GrecError CALL_UNKNOWN, CALL_AMBIGUOUS, RECORDING_STATE */
@@ -369,28 +338,16 @@ class Processor {
     };
   }
 
-  /**
-   * What is known of a recording, finished or not.
-   * @throws GrecError RECORDING_UNKNOWN
-   */
+  /** @throws GrecError RECORDING_UNKNOWN */
   stateOf(asked: string): Record<string, unknown> {
-    const id = asked.toLowerCase();
-    const row = this.catalog.get(id);
-    // A failed one may be in the making again, when its media came late.
-    if (row !== undefined && row.state !== 'failed') return { ...row };
-    if (this.#finisher.isMaking(id)) return { id, state: 'processing', reason: null };
-    if (row !== undefined) return { ...row };
-    if (this.#isAwaited(id))
-      return { id, state: 'waiting', reason: 'its call or its media has not ended yet' };
-    throw new GrecError('RECORDING_UNKNOWN', `grec-procd knows no recording ${JSON.stringify(asked)}`, {
-      hint: '`grec ls` shows the recordings',
-    });
-  }
-
-  #isAwaited(id: string): boolean {
-    if (this.#segments.some(({ recording }) => recording === id)) return true;
-    const events = this.#journals.calls().flatMap((call) => call.events);
-    return events.some((event) => 'recording' in event && event.recording === id);
+    const { catalog } = this;
+    const known = {
+      catalog,
+      finisher: this.#finisher,
+      segments: this.#segments,
+      calls: this.#journals.calls(),
+    };
+    return stateOf(known, asked.toLowerCase());
   }
 
   /** Does all that can be done now. */
