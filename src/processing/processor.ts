@@ -2,7 +2,6 @@
 //
 // Whatever it does can be done again: each round looks at the journals from their checkpoints, at the spool and at the
 // catalog, and decides anew what is to be done.
-import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { removeLeftovers } from '../archive/write.ts';
 import type { CatalogWriter, UsedSegment } from '../catalog/catalog.ts';
 import { type FollowingCatalog, followCatalog } from '../catalog/following.ts';
@@ -26,6 +25,7 @@ import { knownIn } from './known-recordings.ts';
 import { LifeCycle } from './life-cycle.ts';
 import { type Listeners, openListeners } from './listening.ts';
 import { openFailures, takeInSetAside } from './open-failures.ts';
+import { Rounds } from './rounds.ts';
 import { openRtpengineImport, type RtpengineImport } from './rtpengine-import.ts';
 import type { Situation, SpoolSegment } from './situation.ts';
 import { prepareFolders, type Source, sourcesOf, watchedFolders } from './sources.ts';
@@ -38,9 +38,6 @@ const POLL_MS = 1_000;
 const FIRST_RETRY_MS = 1_000;
 /** Facts that nobody can read are given up when they have not changed for so long. */
 const FACTS_GRACE_MS = 60_000;
-/** After a look that took longer than this, the making of recordings gets its turn, so many times as long as the look took. */
-const SHORT_LOOK_MS = 5;
-const WORK_PER_LOOK = 4;
 const DAY_MS = 86_400_000;
 /** How often it is looked for what need not be kept any longer. */
 const PURGE_MS = 10_000;
@@ -96,16 +93,13 @@ class Processor {
   readonly #journals: Journals;
   readonly #sources: Source[];
   readonly #spool: Spools;
+  readonly #rounds: Rounds;
   readonly #finisher: Finisher;
   readonly #decoders: DecoderWatch;
   readonly #import: RtpengineImport | undefined;
   /** Segments in the spool that are not done, as the last round saw them. */
   #segments: SpoolSegment[] = [];
-  #round: Promise<void> | undefined;
-  #isAskedAgain = false;
   #purgedAt = 0;
-  #isStopping = false;
-  #problem: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #unwatch: () => void = () => {};
 
@@ -129,7 +123,9 @@ class Processor {
     this.listeners = openListeners({ config, log, spool: this.#spool, journals: this.#journals, now, note });
     const isMaking = (recording: string) => this.#finisher.isMaking(recording);
     this.lifeCycle = new LifeCycle({ config, catalog, log, isMaking, note, now: () => now() / 1000 });
-    const onIdle = () => void this.round();
+    const isBusy = () => this.#finisher.active > 0;
+    this.#rounds = new Rounds({ log, look: () => this.#look(), isBusy, pollMs });
+    const onIdle = () => void this.#rounds.round();
     this.#finisher = new Finisher({
       archive,
       signingKey,
@@ -158,9 +154,9 @@ class Processor {
     await this.#cleanUp();
     const imported = this.#import === undefined ? [] : [this.#import.folder];
     const folders = [...this.#sources.flatMap(watchedFolders), ...imported];
-    this.#unwatch = watchFolders(folders, () => void this.round());
-    this.#timer = setInterval(() => void this.round(), this.#pollMs);
-    await this.round();
+    this.#unwatch = watchFolders(folders, () => void this.#rounds.round());
+    this.#timer = setInterval(() => void this.#rounds.round(), this.#pollMs);
+    await this.#rounds.round();
   }
 
   /** Of the configuration the path of ffmpeg can change without a restart. */
@@ -168,14 +164,13 @@ class Processor {
     await this.audit.noteConfiguration(config, 'reload');
     this.#finisher.useFfmpeg(config.export.ffmpeg);
     this.#decoders.useFfmpeg(config.export.ffmpeg);
-    await this.round();
+    await this.#rounds.round();
   }
 
   async stop(): Promise<void> {
-    this.#isStopping = true;
     clearInterval(this.#timer);
     this.#unwatch();
-    await this.#round;
+    await this.#rounds.stop();
     await this.#finisher.stop();
     await this.#decoders.stop();
     await this.failures.stop();
@@ -203,37 +198,6 @@ class Processor {
     const { archive } = this.#config.paths;
     this.lifeCycle.takeIn();
     takeInSetAside({ archive, sources: this.#sources, catalog: this.catalog, log: this.#log });
-  }
-
-  /** One look at everything there is, and another one when it is asked for meanwhile. Never rejects. */
-  round(): Promise<void> {
-    if (this.#round !== undefined) this.#isAskedAgain = true;
-    this.#round ??= this.#lookUntilQuiet().finally(() => {
-      this.#round = undefined;
-    });
-    return this.#round;
-  }
-
-  async #lookUntilQuiet(): Promise<void> {
-    do {
-      this.#isAskedAgain = false;
-      if (this.#isStopping) return;
-      const start = performance.now();
-      try {
-        await this.#look();
-        this.#problem = undefined;
-      } catch (thrown) {
-        this.#report(messageOf(thrown));
-      }
-      // Whatever asks for the next look, other work comes first.
-      await this.#letOthersWork(performance.now() - start);
-    } while (this.#isAskedAgain);
-  }
-
-  /** The more there is to look at, the more there is to be made: with thousands of segments a look takes long. */
-  async #letOthersWork(lookMs: number): Promise<void> {
-    if (lookMs < SHORT_LOOK_MS || this.#finisher.active === 0) await setImmediate();
-    else await delay(Math.min(lookMs * WORK_PER_LOOK, this.#pollMs));
   }
 
   async #look(): Promise<void> {
@@ -310,14 +274,8 @@ class Processor {
 
   /** A call may have begun since the last look. @throws GrecError CALL_UNKNOWN, CALL_AMBIGUOUS, RECORDING_STATE */
   async listen(request: ControlRequest): Promise<ControlBytes> {
-    await this.round();
+    await this.#rounds.round();
     return this.listeners.open(request);
-  }
-
-  /** The same problem is told once. */
-  #report(problem: string): void {
-    if (problem !== this.#problem) this.#log.error(`processing stands still, and is tried again: ${problem}`);
-    this.#problem = problem;
   }
 
   status(): Record<string, unknown> {
@@ -334,7 +292,7 @@ class Processor {
       listeners: this.listeners.count,
       alarms: this.catalog.alarmCount(),
       imported: this.#import?.taken,
-      problem: this.#problem ?? [...this.#spool.problems.values()][0] ?? null,
+      problem: this.#rounds.problem ?? [...this.#spool.problems.values()][0] ?? null,
     };
   }
 
@@ -352,10 +310,10 @@ class Processor {
 
   /** Does all that can be done now. */
   async sync(): Promise<Record<string, unknown>> {
-    await this.round();
+    await this.#rounds.round();
     await this.#finisher.idle();
     await this.#decoders.idle();
-    await this.round();
+    await this.#rounds.round();
     return this.status();
   }
 }
