@@ -9,7 +9,7 @@ export interface CallSummary {
   sessions: ReadonlySet<string>;
   /** Other calls that have become part of it. */
   consultations: readonly string[];
-  /** Ids of the recordings that its switch names. */
+  /** Ids of the recordings that its switch names, or its media server: a call may be over before the switch can say that it was begun. */
   recordings: ReadonlySet<string>;
   /** Its beginning and its end, which is never while nobody knows it: microseconds since 1970. */
   from: number;
@@ -26,12 +26,22 @@ const summaries = new WeakMap<readonly JournalEvent[], { count: number; summary:
 export function summaryOf({ events }: PendingCall): CallSummary {
   const known = summaries.get(events);
   if (known?.count === events.length) return known.summary;
-  const summary = summarize(events.filter(({ daemon }) => daemon === 'grec-sipd'));
+  const summary = summarize(
+    events.filter(({ daemon }) => daemon === 'grec-sipd'),
+    recordingsIn(events),
+  );
   summaries.set(events, { count: events.length, summary });
   return summary;
 }
 
-function summarize(events: readonly JournalEvent[]): CallSummary {
+function recordingsIn(events: readonly JournalEvent[]): Set<string> {
+  const named = events.flatMap((event) =>
+    'recording' in event && event.recording !== undefined ? [recordingIdOf(event.recording)] : [],
+  );
+  return new Set(named);
+}
+
+function summarize(events: readonly JournalEvent[], recordings: ReadonlySet<string>): CallSummary {
   const sessions = events.flatMap((event) => {
     if (event.type === 'call.joined') return [event.sessionId, event.was];
     return event.type === 'call.created' ? [event.sessionId] : [];
@@ -39,14 +49,11 @@ function summarize(events: readonly JournalEvent[]): CallSummary {
   const consultations = events.flatMap((event) =>
     event.type === 'call.transferred' && event.consultation !== undefined ? [event.consultation] : [],
   );
-  const recordings = events.flatMap((event) =>
-    'recording' in event && event.recording !== undefined ? [recordingIdOf(event.recording)] : [],
-  );
   const times = events.map(({ at }) => at);
   return {
     sessions: new Set(sessions.filter((id) => id !== NULL_SESSION)),
     consultations,
-    recordings: new Set(recordings),
+    recordings,
     from: Math.min(...times),
     to: events.some(({ type }) => type === 'call.released') ? Math.max(...times) : Number.POSITIVE_INFINITY,
     mark: events

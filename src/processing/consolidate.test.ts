@@ -130,6 +130,32 @@ t.test('a call that was to be recorded and never was fails', async (t) => {
   t.same(brief(decide(situation({ events: never, ...late, rowOf: row('failed') }))), ['settle']);
 });
 
+t.test(
+  'one whose recording only the media server told of was recorded: it was hung up amid the start',
+  async (t) => {
+    const answered: EventBody = { type: 'call.answered', call: CALL };
+    const opened: EventBody = { type: 'segment.opened', segment: 'seg-1', recording: RECORDING, call: CALL };
+    const told = [
+      ...events([...begun.slice(0, 2), answered, ...ended.slice(1)]),
+      ...events([opened], 'grec-mediad'),
+    ];
+    t.match(decide(situation({ events: told, segments: [segment()] })), [
+      { do: 'finish', recording: RECORDING, partial: [] },
+    ]);
+    const late = { now: NOW + SEGMENT_GRACE_US + 1 };
+    const rowOf = (recording: string): KnownRecording | undefined =>
+      recording === RECORDING ? { state: 'finished', madeOf: null } : undefined;
+    const made = situation({ events: told, ...late, rowOf, usedBy: () => ['seg-1'], isDone: () => true });
+    t.same(brief(decide(made)), ['settle'], 'nothing is missing, nothing fails');
+    const lost = decide(situation({ events: told, ...late }));
+    t.match(
+      lost,
+      [{ do: 'fail', recording: RECORDING, reason: /no segment/ }],
+      'its own, when nothing is left',
+    );
+  },
+);
+
 t.test('a call that need not be recorded is settled at its end', async (t) => {
   const decided: EventBody = { type: 'recording.decided', call: CALL, record: false, reason: 'not set' };
   t.same(decide(situation({ events: events([decided]) })), []);
