@@ -226,14 +226,17 @@ class Siege {
 
   #stalls(since: number): SiegeReport['stalls'] {
     const round = (ms: number) => Math.round(ms * 10) / 10;
+    const told = (name: string) => readStalls(join(this.#directory, `${name}.jsonl`));
+    const idle = told(CONTROL);
     const entries = WATCHED.map((name) => {
-      const stalls = readStalls(join(this.#directory, `${name}.jsonl`))
+      const own = (stall: Stall) => ownMs(stall, name === CONTROL ? [] : idle);
+      const stalls = told(name)
         .filter(({ at }) => at >= since)
-        .toSorted((one, other) => ownMs(other) - ownMs(one))
+        .toSorted((one, other) => own(other) - own(one))
         .slice(0, 5)
         .map((stall) => ({
           atS: (stall.at - since) / 1000,
-          ms: round(ownMs(stall)),
+          ms: round(own(stall)),
           gapMs: round(stall.gapMs),
           cpuMs: round(stall.cpuMs),
           gcMs: round(stall.gcMs),

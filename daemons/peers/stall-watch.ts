@@ -108,9 +108,18 @@ function longestWait(before: ReadonlyMap<string, number>, after: ReadonlyMap<str
   return Math.max(0, ...[...after].map(([id, waited]) => waited - (before.get(id) ?? waited)));
 }
 
-/** What the daemon itself is to blame for. */
-export function ownMs({ gapMs, othersMs }: Stall): number {
-  return gapMs - othersMs;
+/**
+ * What the daemon itself is to blame for.
+ * @param idle stalls of a process that does nothing: when that stood still at the same moment, and waited for no processor, the whole
+ * machine did, as a virtual one does whose host is busy
+ */
+export function ownMs(stall: Stall, idle: readonly Stall[] = []): number {
+  const machineMs = Math.max(0, ...idle.map((other) => Math.min(overlapMs(stall, other), ownMs(other))));
+  return stall.gapMs - Math.max(stall.othersMs, Math.min(machineMs, stall.gapMs));
+}
+
+function overlapMs(one: Stall, other: Stall): number {
+  return Math.min(one.at, other.at) - Math.max(one.at - one.gapMs, other.at - other.gapMs);
 }
 
 function threadTimes(file: string): { ranMs: number; waitedMs: number } {
