@@ -22,6 +22,7 @@ export const encryptionSection = section({
   certificate: v.optional(files, []),
   'private-key': v.optional(files, []),
   'passphrase-file': v.optional(text('the path of a file')),
+  'spool-key': v.optional(text('the path of a file')),
 });
 
 export interface EncryptionFiles {
@@ -30,6 +31,8 @@ export interface EncryptionFiles {
   /** Of commands alone: no daemon reads them. */
   privateKeys: string[];
   passphrase: string | undefined;
+  /** Of the keys with which captures are encrypted in the spool. */
+  spoolKey: string | undefined;
 }
 
 /**
@@ -42,7 +45,7 @@ export function placeEncryptionFiles(
   written: v.InferOutput<typeof encryptionSection>,
   named: string | undefined,
 ): EncryptionFiles {
-  const passphrase = written['passphrase-file'];
+  const { 'passphrase-file': passphrase, 'spool-key': spoolKey } = written;
   return {
     certificates: written.certificate.map((file) => resolve(base, file)),
     privateKeys: [
@@ -50,5 +53,6 @@ export function placeEncryptionFiles(
       ...written['private-key'].map((file) => resolve(base, file)),
     ],
     passphrase: passphrase && resolve(base, passphrase),
+    spoolKey: spoolKey && resolve(base, spoolKey),
   };
 }

@@ -11,6 +11,7 @@ export const AUDITED = [
   'unhold',
   'label',
   'delete',
+  'capture',
   'delete-capture',
   'retry',
   'dn',

@@ -54,6 +54,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'play',
     'export',
     'import',
+    'capture',
     'hold',
     'unhold',
     'label',

@@ -1,5 +1,6 @@
 // The subcommands for recordings, and for the proof that they are what was archived, with their options.
 import { type Command, Option } from 'commander';
+import type { CaptureOptions } from './capture.ts';
 import type { ExportOptions } from './export.ts';
 import type { ImportCommandOptions } from './import.ts';
 import { type Action, collect, type Lazily, readCount } from './lazy-action.ts';
@@ -88,6 +89,20 @@ export function addRecordingCommands(program: Command, lazily: Lazily): void {
       lazily(
         async (): Promise<Action<[string[], ImportCommandOptions]>> =>
           (await import('./import.ts')).importFiles,
+      ),
+    );
+  addCaptureCommand(program, lazily);
+}
+
+function addCaptureCommand(program: Command, lazily: Lazily): void {
+  program
+    .command('capture <file>')
+    .description('copy a capture of the spool in the clear, for Wireshark; file: capture.pcap, or its folder')
+    .requiredOption('-o, --output <target>', 'a file, or - for standard output')
+    .option('--force', 'replace an existing file')
+    .action(
+      lazily(
+        async (): Promise<Action<[string, CaptureOptions]>> => (await import('./capture.ts')).clearCapture,
       ),
     );
 }

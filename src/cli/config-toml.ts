@@ -52,6 +52,7 @@ export function printConfig(config: Config): string {
       certificate: config.paths.encryption.certificates,
       'private-key': config.paths.encryption.privateKeys,
       ...defined({ 'passphrase-file': config.paths.encryption.passphrase }),
+      ...defined({ 'spool-key': config.paths.encryption.spoolKey }),
     },
     ...(retention.length === 0 ? {} : { retention }),
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { readRecipients } from '../archive/cms/recipient.ts';
 import { checkConfig, loadConfig } from '../config.ts';
 import { loadConsentTone, readConsentTone } from '../consent-tone.ts';
+import { readSpoolKeys } from '../spool/spool-keys.ts';
 import { printConfig, showHostPort } from './config-toml.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
@@ -28,6 +29,7 @@ export async function configCheck(context: CliContext, file: string | undefined)
   }
   loadConsentTone(config);
   readRecipients(config.paths.encryption.certificates);
+  readSpoolKeys(config.paths.encryption.spoolKey);
   if (context.json) {
     context.printJson({ valid: true, file: config.file ?? null, problems: [], paths: config.paths });
     return EXIT.ok;

@@ -199,5 +199,8 @@ t.test('the private key from the environment, and a configuration that is wrong'
   const { code, err } = await grec(state, ['config', 'check']);
   t.equal(code, 78);
   t.match(err, /:2: encryption\.certificate: expected the path of a file, or a list/);
-  t.match(err, /:3: encryption\.key: unknown key; accepted here: certificate, private-key, passphrase-file/);
+  t.match(
+    err,
+    /:3: encryption\.key: unknown key; accepted here: certificate, private-key, passphrase-file, spool-key/,
+  );
 });

@@ -117,6 +117,7 @@ t.test('each command has its options in a page, and each page only real options'
     play: 'grec-ls.1',
     export: 'grec-ls.1',
     import: 'grec-import.1',
+    capture: 'grec-ls.1',
     hold: 'grec-purge.1',
     unhold: 'grec-purge.1',
     label: 'grec-purge.1',

@@ -6,6 +6,7 @@ import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
 import type { Journal } from '../spool/journal.ts';
 import { recoverSpool } from '../spool/recover.ts';
+import type { SpoolKeys } from '../spool/sealed-capture.ts';
 import {
   type Party,
   type RecordingMetadata,
@@ -29,6 +30,8 @@ export type EndReason = SegmentClosed['reason'];
 export interface RecordingContext {
   /** The folder of all segments. */
   spool: string;
+  /** With which captures are encrypted in it. */
+  spoolKeys?: SpoolKeys | undefined;
   /** The name of this machine, as segments carry it. */
   host: string;
   journal: Journal;
@@ -124,10 +127,11 @@ export class CallRecording {
   }
 
   async #open({ ngCallId, metadata, parties, streams }: RecordingStart): Promise<void> {
-    const { spool, host, journal } = this.#context;
+    const { spool, spoolKeys, host, journal } = this.#context;
     const at = this.#startedAt;
-    this.#segment = await openSegment(spool, { at, host, ngCallId, metadata, parties, streams });
-    this.#tap.drainTo(this.#segment.capture);
+    const facts = { at, host, ngCallId, metadata, parties, streams };
+    this.#segment = await openSegment(spool, facts, spoolKeys);
+    this.#tap.drainTo(this.#segment.capture, this.#segment.key);
     journal.append({ type: 'segment.opened', ...this.#ids(this.#segment) });
     this.#log.info({ segment: this.#segment.id }, 'recording');
   }
@@ -229,9 +233,9 @@ export class CallRecording {
   /** Those who wrote the capture are gone: it is cut to its whole records, as the next start would do. */
   async #repair(segment: SegmentWriter): Promise<void> {
     await segment.abandon();
-    const { spool, journal } = this.#context;
+    const { spool, spoolKeys, journal } = this.#context;
     const repair = async () => {
-      const { recovered, failed } = await recoverSpool(spool, [segment.id]);
+      const { recovered, failed } = await recoverSpool(spool, [segment.id], spoolKeys);
       const [first] = failed;
       if (first !== undefined) throw new Error(first.reason);
       this.#log.warn({ ...recovered[0] }, 'the segment of a relay worker that is gone was closed');

@@ -9,6 +9,7 @@ import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import { createNgServer, type NgServer } from '../ng/server.ts';
 import { openJournal } from '../spool/journal.ts';
+import { readSpoolKeys } from '../spool/spool-keys.ts';
 import { VERSION } from '../version.ts';
 import type { CallContext } from './call.ts';
 import { type Calls, createCalls, PONG } from './calls.ts';
@@ -24,7 +25,7 @@ const MOST_DEFAULT_WORKERS = 4;
 /**
  * Starts the media server, and the repair of what an earlier life left in the spool.
  * @param startEngine what relays; relay workers as a rule
- * @throws GrecError CONFIG_INVALID, STATE_UNUSABLE, PORT_IN_USE, PORT_UNUSABLE, ENGINE_UNUSABLE
+ * @throws GrecError CONFIG_INVALID, SPOOL_KEY_UNUSABLE, STATE_UNUSABLE, PORT_IN_USE, PORT_UNUSABLE, ENGINE_UNUSABLE
  */
 export async function startMediaServer(
   { config, log }: DaemonContext,
@@ -33,6 +34,7 @@ export async function startMediaServer(
   const { mediad, paths } = config;
   let { recording } = config;
   const consent = new ConsentTones(loadConsentTone(config));
+  const spoolKeys = readSpoolKeys(paths.encryption.spoolKey);
   prepareSpool(paths.spool);
   const journal = openJournal({ directory: paths.journal, daemon: 'grec-mediad', log });
   journal.append({ type: 'daemon.started', version: VERSION, pid: process.pid });
@@ -61,7 +63,7 @@ export async function startMediaServer(
     await journal.close();
     throw thrown;
   });
-  const repair = startRepair({ spool: paths.spool, journal, log });
+  const repair = startRepair({ spool: paths.spool, spoolKeys, journal, log });
   const stopping = new AbortController();
   const minFreeBytes = mediad['spool-min-free'] * 1e6;
   const health = new SpoolHealth({ spool: paths.spool, minFreeBytes, log });
@@ -72,6 +74,7 @@ export async function startMediaServer(
     isDtmfDropped: () => recording.dtmf === 'drop',
     addresses: ownAddresses(mediad),
     spool: paths.spool,
+    spoolKeys,
     host: machineName(),
     journal,
     finishing: new Set(),

@@ -4,11 +4,14 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Journal } from '../spool/journal.ts';
 import { type Recovery, recoverSpool, segmentsOf } from '../spool/recover.ts';
+import type { SpoolKeys } from '../spool/sealed-capture.ts';
 
 const RETRY_MS = 5000;
 
 export interface RepairOptions {
   spool: string;
+  /** With which captures are encrypted in it. */
+  spoolKeys?: SpoolKeys | undefined;
   journal: Journal;
   log: Logger;
   retryMs?: number;
@@ -64,7 +67,7 @@ class SpoolRepair implements Repair {
     const again: string[] = [];
     for (const segment of [...this.#waiting]) {
       if (this.#stopping.signal.aborted) return;
-      const recovery = await recoverSpool(this.#options.spool, [segment]);
+      const recovery = await recoverSpool(this.#options.spool, [segment], this.#options.spoolKeys);
       if (recovery.failed.length > 0) again.push(segment);
       this.#waiting = this.#waiting.filter((one) => one !== segment || recovery.failed.length > 0);
       this.#report(recovery);

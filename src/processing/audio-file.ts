@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { AudioFormat } from '../archive/audio-format.ts';
 import { GrecError } from '../errors.ts';
 import { encodeAlaw, encodeMulaw } from '../rtp/g711.ts';
+import type { SpoolKeys } from '../spool/sealed-capture.ts';
 import { openEncodedFile } from './encoded-file.ts';
 import { G711_HEADER_BYTES, g711Header, type Law, longestWav, WAV_HEADER_BYTES, wavHeader } from './wav.ts';
 
@@ -26,6 +27,8 @@ export interface AudioSetting {
   ffmpeg?: string | undefined;
   /** How long ffmpeg may stand still, in milliseconds. */
   stallMs?: number | undefined;
+  /** With which captures are encrypted in the spool. */
+  spoolKeys?: SpoolKeys | undefined;
 }
 
 export interface AudioTarget extends AudioSetting {

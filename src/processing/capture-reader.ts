@@ -2,6 +2,7 @@
 import { GrecError, systemCode } from '../errors.ts';
 import { type Capture, openCapture } from '../spool/capture-file.ts';
 import type { CapturedPacket } from '../spool/pcap-reader.ts';
+import type { SpoolKeys } from '../spool/sealed-capture.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 
 export interface CaptureReader {
@@ -17,8 +18,8 @@ export interface CaptureReader {
 }
 
 /** Opens a capture at its first packet. Throws Node's system errors when the system refuses for now. */
-export function openReader(file: string, take: CaptureReader['take']): CaptureReader {
-  const reader = new Reader(file, take);
+export function openReader(file: string, take: CaptureReader['take'], keys?: SpoolKeys): CaptureReader {
+  const reader = new Reader(file, take, keys);
   reader.advance();
   return reader;
 }
@@ -26,20 +27,22 @@ export function openReader(file: string, take: CaptureReader['take']): CaptureRe
 class Reader implements CaptureReader {
   readonly take: CaptureReader['take'];
   readonly #file: string;
+  readonly #keys: SpoolKeys | undefined;
   #capture: Capture | undefined;
   #packets: Iterator<CapturedPacket> | undefined;
   #count = 0;
   next: CapturedPacket | undefined;
   unreadable: string | undefined;
 
-  constructor(file: string, take: CaptureReader['take']) {
+  constructor(file: string, take: CaptureReader['take'], keys: SpoolKeys | undefined) {
     this.#file = file;
+    this.#keys = keys;
     this.take = take;
   }
 
   advance(): void {
     try {
-      this.#capture ??= openCapture(this.#file);
+      this.#capture ??= openCapture(this.#file, this.#keys);
       this.#packets ??= this.#capture[Symbol.iterator]();
       const { value, done } = this.#packets.next();
       this.next = done === true ? undefined : value;

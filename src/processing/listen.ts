@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { readRtp } from '../rtp/header.ts';
 import type { CapturedPacket } from '../spool/pcap-reader.ts';
+import type { SpoolKeys } from '../spool/sealed-capture.ts';
 import type { SegmentFacts } from '../spool/segment.ts';
 import { bindChannels } from './channels.ts';
 import { LIVE_SAMPLE_RATE, LiveAudio } from './live-audio.ts';
@@ -34,6 +35,8 @@ export interface ListenOptions {
   isOver(): boolean;
   /** How often the media server writes, in microseconds. */
   flushUs: number;
+  /** With which captures are encrypted in the spool. */
+  spoolKeys?: SpoolKeys | undefined;
   /** Wall clock in microseconds since 1970. */
   now(): number;
   signal: AbortSignal;
@@ -91,7 +94,7 @@ class Listening {
 
   async #follow({ id, captureFile, facts }: LiveSegment): Promise<Followed | undefined> {
     const isPast = facts.closed !== undefined && facts.closed.at < this.#from;
-    const tail = isPast ? undefined : await SegmentTail.open(captureFile);
+    const tail = isPast ? undefined : await SegmentTail.open(captureFile, this.#options.spoolKeys);
     if (tail === undefined) return undefined;
     const followed = { tail, facts, streams: new StreamMap(facts), channels: bindChannels(facts) };
     this.#followed.set(id, followed);

@@ -9,6 +9,7 @@ import { GrecError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { partOfId } from '../spool/call-events.ts';
 import { type Journal, openJournal } from '../spool/journal.ts';
+import type { SpoolKeys } from '../spool/sealed-capture.ts';
 import type { RecordingMetadata } from '../spool/segment.ts';
 
 import type { Journals } from './journals.ts';
@@ -29,13 +30,15 @@ export interface ListenersOptions {
 }
 
 /** The listeners of a processor, with a journal of their own. @throws GrecError STATE_UNUSABLE */
-export function openListeners({ config, log, spool, journals, now, note }: ListenersOptions): Listeners {
+export function openListeners(options: ListenersOptions): Listeners {
+  const { config, log, spool, journals, now, note } = options;
   return new Listeners({
     segments: () =>
       spool.entries().flatMap(({ id, captureFile, facts }) => (facts ? [{ id, captureFile, facts }] : [])),
     calls: () => journals.calls(),
     journal: openJournal({ directory: config.paths.journal, daemon: 'grec-procd', log }),
     flushUs: config.mediad['flush-interval'] * 1000,
+    spoolKeys: spool.keys,
     now,
     note,
   });
@@ -47,6 +50,7 @@ export interface ListeningContext {
   /** The calls that are not settled, as the journals tell them. */
   calls(): PendingCall[];
   journal: Journal;
+  spoolKeys?: SpoolKeys | undefined;
   flushUs: number;
   now(): number;
   /** Into the audit log. */
@@ -101,7 +105,7 @@ export class Listeners {
   }
 
   async *#stream(live: LiveCall, by: string, signal: AbortSignal): AsyncGenerator<Buffer> {
-    const { journal, now, flushUs } = this.#context;
+    const { journal, now, flushUs, spoolKeys } = this.#context;
     const { call = live.segment, recording } = live;
     const about = { call, ...(recording === undefined ? {} : { recording }), by };
     const since = now();
@@ -113,6 +117,7 @@ export class Listeners {
         segments: () => this.#context.segments().filter((segment) => isOf(segment, live)),
         isOver: () => this.#isOver(live),
         flushUs,
+        spoolKeys,
         now,
         signal: AbortSignal.any([signal, this.#stopping.signal]),
       });

@@ -114,6 +114,7 @@ class Mixer {
   readonly #window: TimelineWindow;
   readonly #timeline: Timeline;
   readonly #decoders: Decoders;
+  readonly #spoolKeys: AudioSetting['spoolKeys'];
   readonly #quality = new QualityMeter();
   readonly #heard = new HeardWords();
   readonly #problems: string[] = [];
@@ -127,6 +128,7 @@ class Mixer {
   #lostUntil = Number.NEGATIVE_INFINITY;
 
   constructor(origin: number, setting: AudioSetting, plan: MixdownPlan) {
+    this.#spoolKeys = setting.spoolKeys;
     this.#origin = origin;
     this.#plan = plan;
     const lanes = plan.lanes.map(({ channel, rankAt }) => {
@@ -158,7 +160,7 @@ class Mixer {
       this.#leftOut[lanes[label]] = (this.#leftOut[lanes[label]] ?? 0) + (closed?.leftOut?.[label] ?? 0);
     if (closed !== undefined && closed.lost > 0)
       this.#lostUntil = Math.max(this.#lostUntil, Math.round((closed.at - this.#origin) / MICROS_PER_SAMPLE));
-    return openReader(captureFile, this.#taker(segment));
+    return openReader(captureFile, this.#taker(segment), this.#spoolKeys);
   }
 
   #close({ facts }: MixdownSegment, reader: CaptureReader | undefined): void {

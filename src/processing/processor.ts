@@ -11,6 +11,7 @@ import type { RunningDaemon } from '../daemon.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { microsNow } from '../spool/clock.ts';
+import { readSpoolKeys } from '../spool/spool-keys.ts';
 import type { AudioSetting } from './audio-file.ts';
 import { ProcessorAudit } from './audit-routes.ts';
 import { keepsCaptures } from './captures.ts';
@@ -57,7 +58,7 @@ export interface ProcessorOptions {
 
 /**
  * Starts the processor: works through what has gathered, then watches.
- * @throws GrecError CATALOG_UNUSABLE, STATE_UNUSABLE
+ * @throws GrecError CATALOG_UNUSABLE, STATE_UNUSABLE, SPOOL_KEY_UNUSABLE
  */
 export async function startProcessor(options: ProcessorOptions): Promise<RunningDaemon> {
   prepareFolders(options.config);
@@ -116,7 +117,7 @@ class Processor {
     this.#following = following;
     this.#sources = sourcesOf(config);
     this.#journals = new Journals({ sources: this.#sources, catalog, log });
-    this.#spool = new Spools(this.#sources);
+    this.#spool = new Spools(this.#sources, readSpoolKeys(config.paths.encryption.spoolKey));
     this.#import = openRtpengineImport({ config, catalog, log });
     this.audit = new ProcessorAudit(config, log);
     const { note } = this.audit;
@@ -134,7 +135,7 @@ class Processor {
       log,
       finish,
       switches: this.#sources.map(({ name }) => name),
-      audio: audioSetting(config),
+      audio: { ...audioSetting(config), spoolKeys: this.#spool.keys },
       certificates: config.paths.encryption.certificates,
       keepsCaptures: keepsCaptures(config.archive),
       firstRetryMs,

@@ -9,6 +9,7 @@ import { mkdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { recordingIdOf } from '../archive/ids.ts';
 import { messageOf, systemCode } from '../errors.ts';
+import type { SpoolKeys } from '../spool/sealed-capture.ts';
 import { FACTS_FILE, FAILED_FOLDER, KEPT_FOLDER, type SegmentFacts } from '../spool/segment.ts';
 import type { SpoolSegment } from './situation.ts';
 import type { Source } from './sources.ts';
@@ -30,7 +31,11 @@ export class Spools {
   /** Of the spools of other switches, by source. */
   readonly problems = new Map<number, string>();
 
-  constructor(places: readonly Place[]) {
+  /** With which captures are encrypted. */
+  readonly keys: SpoolKeys | undefined;
+
+  constructor(places: readonly Place[], keys?: SpoolKeys) {
+    this.keys = keys;
     this.#places = places.map((place) => ({ place, scan: new SpoolScan(place.spool, place.number) }));
   }
 

@@ -10,6 +10,7 @@ import {
   checkFileHeader,
   decodeRecords,
 } from './pcap-reader.ts';
+import { isSealed, type SpoolKeys, sealProblem, unseal } from './sealed-capture.ts';
 
 const CHUNK_BYTES = 1 << 20;
 
@@ -26,10 +27,11 @@ export interface Capture extends Iterable<CapturedPacket> {
 /**
  * Opens a capture file. Memory stays at a few megabytes however long it is; payloads are views that stay valid.
  * The file is closed when the iteration ends, however it ends.
+ * @param keys of the spool, when captures are encrypted in it
  * @throws GrecError SPOOL_INVALID when it cannot be read or is no capture (while iterating: when reading fails)
  */
-export function openCapture(path: string): Capture {
-  checkStart(path);
+export function openCapture(path: string, keys?: SpoolKeys): Capture {
+  const key = checkStart(path, keys);
   const cursor = captureCursor(FILE_HEADER_BYTES);
   const end = { truncatedBytes: 0 };
   return {
@@ -42,27 +44,31 @@ export function openCapture(path: string): Capture {
     get problem() {
       return cursor.problem;
     },
-    [Symbol.iterator]: () => readPackets(path, cursor, end),
+    [Symbol.iterator]: () => readPackets({ path, key }, cursor, end),
   };
 }
 
-function checkStart(path: string): void {
+/** @returns the key with which it is encrypted, if it is */
+function checkStart(path: string, keys: SpoolKeys | undefined): Buffer | undefined {
   const header = Buffer.alloc(FILE_HEADER_BYTES);
   let file: number | undefined;
   let problem: string | undefined;
   try {
     file = openRegularFile(path);
-    problem = checkFileHeader(header.subarray(0, readSync(file, header, 0, FILE_HEADER_BYTES, 0)));
+    const read = header.subarray(0, readSync(file, header, 0, FILE_HEADER_BYTES, 0));
+    problem = isSealed(read) ? sealProblem(read, keys) : checkFileHeader(read);
   } catch (thrown) {
     throw unreadable(path, thrown);
   } finally {
     if (file !== undefined) closeSync(file);
   }
-  if (problem !== undefined) throw new GrecError('SPOOL_INVALID', `${path} is no capture: ${problem}`);
+  if (problem === undefined) return isSealed(header) ? keys?.keyOf(header) : undefined;
+  const what = isSealed(header) ? 'cannot be read' : 'is no capture';
+  throw new GrecError('SPOOL_INVALID', `${path} ${what}: ${problem}`);
 }
 
 function* readPackets(
-  path: string,
+  { path, key }: { path: string; key: Buffer | undefined },
   cursor: CaptureCursor,
   end: { truncatedBytes: number },
 ): Generator<CapturedPacket> {
@@ -77,6 +83,9 @@ function* readPackets(
       const chunk = Buffer.allocUnsafe(rest.length + left);
       chunk.set(rest);
       const count = readChunk(path, file, chunk, rest.length, position);
+      // Behind the header, which the cursor passes over.
+      const hidden = Math.max(0, FILE_HEADER_BYTES - position);
+      unseal(key, chunk.subarray(rest.length + hidden, rest.length + count), position + hidden);
       position += count;
       const bytes = chunk.subarray(0, rest.length + count);
       yield* decodeRecords(bytes, cursor);

@@ -7,6 +7,7 @@ import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { readRegularFile } from '../regular-file.ts';
 import { openCapture } from './capture-file.ts';
 import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
+import type { SpoolKeys } from './sealed-capture.ts';
 import {
   ASIDE_FOLDERS,
   CAPTURE_FILE,
@@ -46,13 +47,18 @@ export interface Recovery {
 /**
  * Closes every open segment of a spool whose media server has ended.
  * @param segments those that its successor found before it recorded any; by default all
+ * @param keys with which captures are encrypted
  * @throws never for a single segment; a system error when the spool itself cannot be read
  */
-export async function recoverSpool(spool: string, segments = segmentsOf(spool)): Promise<Recovery> {
+export async function recoverSpool(
+  spool: string,
+  segments = segmentsOf(spool),
+  keys?: SpoolKeys,
+): Promise<Recovery> {
   const recovery: Recovery = { recovered: [], unbegun: [], broken: [], failed: [] };
   for (const segment of segments) {
     try {
-      await recoverSegment(spool, segment, recovery);
+      await recoverSegment(join(spool, segment), segment, recovery, keys);
     } catch (thrown) {
       recovery.failed.push({ segment, reason: messageOf(thrown) });
     }
@@ -74,8 +80,12 @@ export function segmentsOf(spool: string): string[] {
   }
 }
 
-async function recoverSegment(spool: string, segment: string, recovery: Recovery): Promise<void> {
-  const directory = join(spool, segment);
+async function recoverSegment(
+  directory: string,
+  segment: string,
+  recovery: Recovery,
+  keys: SpoolKeys | undefined,
+): Promise<void> {
   const read = readFacts(directory);
   if ('problem' in read && read.isUnbegun && isWithoutPackets(directory)) {
     await rm(directory, { recursive: true });
@@ -88,7 +98,7 @@ async function recoverSegment(spool: string, segment: string, recovery: Recovery
   }
   const { facts, wholeBytes, cutBytes } = read;
   if (facts.closed !== undefined) return;
-  const capture = await cutCapture(join(directory, CAPTURE_FILE));
+  const capture = await cutCapture(join(directory, CAPTURE_FILE), keys);
   const file = await open(join(directory, FACTS_FILE), 'r+');
   try {
     if (cutBytes > 0) await file.truncate(wholeBytes);
@@ -141,7 +151,7 @@ interface CutCapture {
 }
 
 /** Cuts a capture back to its last whole record; one that never got its header becomes an empty one. */
-async function cutCapture(path: string): Promise<CutCapture> {
+async function cutCapture(path: string, keys: SpoolKeys | undefined): Promise<CutCapture> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   const size = found?.size ?? 0;
   if (found?.isFile() === false) {
@@ -152,15 +162,15 @@ async function cutCapture(path: string): Promise<CutCapture> {
     return { packets: 0, lastAt: 0, cutBytes: size };
   }
   try {
-    return await cutRecords(path, size);
+    return await cutRecords(path, size, keys);
   } catch (thrown) {
     if (!(thrown instanceof GrecError)) throw thrown;
     return { packets: 0, lastAt: 0, cutBytes: 0, problem: thrown.message };
   }
 }
 
-async function cutRecords(path: string, size: number): Promise<CutCapture> {
-  const capture = openCapture(path);
+async function cutRecords(path: string, size: number, keys: SpoolKeys | undefined): Promise<CutCapture> {
+  const capture = openCapture(path, keys);
   let packets = 0;
   let lastAt = 0;
   for (const { at } of capture) {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { GrecError, messageOf } from '../errors.ts';
 import { FILE_HEADER_BYTES, fileHeader } from './pcap.ts';
+import type { SpoolKeys } from './sealed-capture.ts';
 import {
   CAPTURE_FILE,
   FACTS_FILE,
@@ -20,6 +21,8 @@ export interface SegmentWriter {
   readonly directory: string;
   /** The path of the capture, with its header in it; whoever captures appends to it. */
   readonly capture: string;
+  /** With which it is encrypted, if it is. */
+  readonly key: Buffer | undefined;
   /** Appends a fact. @throws GrecError SPOOL_WRITE */
   note(fact: SegmentMedia | SegmentPause): Promise<void>;
   /**
@@ -35,25 +38,28 @@ export interface SegmentWriter {
 /**
  * Creates the folder of a new segment, named by a UUID that sorts by time. When this resolves, its `opened` fact is durable.
  * @param spool the folder of all segments
+ * @param keys with which its capture is encrypted; it is not when absent
  * @throws GrecError SPOOL_WRITE
  */
 export async function openSegment(
   spool: string,
   facts: Omit<SegmentOpened, 'type' | 'version' | 'segment'>,
+  keys?: SpoolKeys,
 ): Promise<SegmentWriter> {
   const id = uuidv7();
   const directory = join(spool, id);
   const opened: SegmentOpened = { type: 'opened', version: 1, segment: id, ...facts };
   const files: FileHandle[] = [];
+  const { header, key = undefined } = keys?.seal() ?? { header: fileHeader() };
   try {
     await mkdir(directory, { recursive: true, mode: 0o750 });
     const capture = await open(join(directory, CAPTURE_FILE), 'wx', 0o640);
     files.push(capture);
-    await capture.write(fileHeader(), 0, FILE_HEADER_BYTES, 0);
+    await capture.write(header, 0, FILE_HEADER_BYTES, 0);
     const notes = await open(join(directory, FACTS_FILE), 'ax', 0o640);
     files.push(notes);
     await appendFact(notes, opened);
-    return new FileSegment(id, directory, capture, notes);
+    return new FileSegment({ id, directory, key }, capture, notes);
   } catch (thrown) {
     for (const file of files) await file.close().catch(() => undefined);
     // Nothing has been captured into it, and nobody must take it for a segment.
@@ -66,12 +72,18 @@ class FileSegment implements SegmentWriter {
   readonly id: string;
   readonly directory: string;
   readonly capture: string;
+  readonly key: Buffer | undefined;
   readonly #capture: FileHandle;
   readonly #facts: FileHandle;
 
-  constructor(id: string, directory: string, capture: FileHandle, facts: FileHandle) {
+  constructor(
+    { id, directory, key }: Pick<FileSegment, 'id' | 'directory' | 'key'>,
+    capture: FileHandle,
+    facts: FileHandle,
+  ) {
     this.id = id;
     this.directory = directory;
+    this.key = key;
     this.capture = join(directory, CAPTURE_FILE);
     this.#capture = capture;
     this.#facts = facts;

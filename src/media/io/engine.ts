@@ -143,8 +143,11 @@ export interface TapEnd {
 
 /** Copies of one call's packets on their way to the disk. Relaying never waits for it; its memory is bounded. */
 export interface Tap {
-  /** From now on what was copied, from the beginning, goes to the end of this capture, which has its header. */
-  drainTo(capture: string): void;
+  /**
+   * From now on what was copied, from the beginning, goes to the end of this capture, which has its header.
+   * @param key with which it is encrypted, if it is
+   */
+  drainTo(capture: string, key?: Buffer): void;
   /** Writes out what is left; no leg may copy to it any more. @returns false when the disk refuses: try again, or end */
   drain(): Promise<boolean>;
   /** Gives its memory back; what was not drained is lost. No leg may copy to it any more. */

@@ -164,8 +164,9 @@ export class RemoteTap implements Tap {
     worker.post({ do: 'tap', tap: number });
   }
 
-  drainTo(capture: string): void {
-    this.#worker.post({ do: 'drain-to', tap: this.number, capture });
+  drainTo(capture: string, key?: Buffer): void {
+    const told = key && { key: key.toString('base64') };
+    this.#worker.post({ do: 'drain-to', tap: this.number, capture, ...told });
   }
 
   /** What is drained has nothing more to do, and is ended by the same message. @throws GrecError WORKER_LOST */

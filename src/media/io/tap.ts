@@ -8,6 +8,7 @@ import {
   recordLength,
 } from '../../spool/pcap.ts';
 import type { EngineCounters, Tap, TapChannel, TapEnd } from './engine.ts';
+import { sealingSink } from './sealing-sink.ts';
 import { lonelyTapPlace, TAP_END, TAP_PACKETS, TAP_POSITION, type TapPlace } from './settled-streams.ts';
 import type { Chunk, TapSink, UdpIo } from './udp-io.ts';
 
@@ -57,6 +58,7 @@ export class ChunkTap implements Tap {
   readonly #captured: [number, number] = [0, 0];
   readonly #leftOut: [number, number] = [0, 0];
   #capture: string | undefined;
+  #key: Buffer | undefined;
   #sink: TapSink | undefined;
   /** Full chunks, oldest first; the one being filled is apart. */
   #full: Chunk[] = [];
@@ -155,8 +157,9 @@ export class ChunkTap implements Tap {
     this.#fill(undefined);
   }
 
-  drainTo(capture: string): void {
+  drainTo(capture: string, key?: Buffer): void {
     this.#capture = capture;
+    this.#key = key;
     this.flush();
   }
 
@@ -172,7 +175,8 @@ export class ChunkTap implements Tap {
 
   async #open(capture: string): Promise<void> {
     try {
-      this.#sink = await this.#io.openCapture(capture);
+      const sink = await this.#io.openCapture(capture);
+      this.#sink = this.#key === undefined ? sink : sealingSink(sink, this.#key);
     } catch (thrown) {
       return this.#stopWriting(thrown);
     }

@@ -25,7 +25,8 @@ export type Command =
   | { do: 'look'; leg: number }
   | { do: 'close'; leg: number }
   | { do: 'tap'; tap: number }
-  | { do: 'drain-to'; tap: number; capture: string }
+  /** The key in Base64. */
+  | { do: 'drain-to'; tap: number; capture: string; key?: string }
   | { do: 'finish'; tap: number }
   | { do: 'end'; tap: number }
   | { do: 'count' }

@@ -53,7 +53,7 @@ export class WorkerTables {
       case 'tap':
         return this.#openTap(command.tap);
       case 'drain-to':
-        return this.#taps.get(command.tap)?.drainTo(command.capture);
+        return this.#taps.get(command.tap)?.drainTo(command.capture, keyOf(command.key));
       case 'finish':
         return this.#finishTap(command.tap);
       case 'end':
@@ -117,4 +117,8 @@ export class WorkerTables {
 
 function heard({ sound, ...rest }: ToldPlayback): Playback {
   return { ...rest, sound: { law: sound.law, bytes: Buffer.from(sound.bytes, 'base64') } };
+}
+
+function keyOf(told: string | undefined): Buffer | undefined {
+  return told === undefined ? undefined : Buffer.from(told, 'base64');
 }
