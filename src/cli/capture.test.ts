@@ -59,5 +59,8 @@ t.test('without the key, or a capture, nothing is written', async (t) => {
     code: 1,
     err: /spool key/,
   });
+  writeFileSync(wrong.state.configFile, '[encryption]\nspool-key = 7\n');
+  t.match(await grec(wrong.state, ['config', 'check']), { code: 78, err: /spool-key: expected the path/ });
+  writeFileSync(wrong.state.configFile, '[encryption]\nspool-key = "spool.key"\n');
   t.match(await grec(wrong.state, ['config', 'check']), { code: 1, err: /line 1 is no key/ });
 });

@@ -31,7 +31,7 @@ const HOPELESS: Failure = {
   at: '2026-01-30T11:05:07.250Z',
   isRetryable: false,
   advice: 'nothing was captured of it',
-  details: {},
+  details: { state: 'partial' },
 };
 
 /** A processor that has these failures, of recordings and of another kind. */
@@ -75,7 +75,7 @@ t.test('failed: the last one first, with its call, the reason, its captures and 
     first,
     /call {6}call-1\n.*captures {2}\/spool\/failed\/seg-1\n.*retry {5}may help: .*retry deadfa11/,
   );
-  t.match(second, /^feedbeef.*retry {5}cannot help: nothing was captured of it/s);
+  t.match(second, /^feedbeef {2}recording \(partial\).*retry {5}cannot help: nothing was captured of it/s);
   const json = JSON.parse((await grec(state, ['failed', '--json'])).out);
   t.match(json, [LOST, HOPELESS]);
   const none = await stateWithFailures(t, []);

@@ -17,6 +17,7 @@ interface Failure {
   isRetryable: boolean;
   advice?: string;
   details: {
+    state?: string;
     caller?: string;
     callee?: string;
     /** Ids of its calls. */
@@ -59,7 +60,8 @@ function describe(
   context: CliContext,
   { kind, id, at, reason, isRetryable, advice, details }: Failure,
 ): string[] {
-  const { caller, callee, calls = [], captures = [] } = details;
+  const { state, caller, callee, calls = [], captures = [] } = details;
+  const what = state === 'partial' ? `${kind} (partial)` : kind;
   const parties = caller === undefined ? '' : `  ${caller} to ${callee}`;
   const help = isRetryable
     ? `may help: ${context.command(`retry ${shortId(id)}`)}`
@@ -70,7 +72,7 @@ function describe(
     ...captures.map((directory) => `captures  ${directory}`),
     `retry     ${help}`,
   ];
-  const head = `${context.paint('bold', shortId(id))}  ${kind}  ${localTime(Date.parse(at))}${printable(parties)}`;
+  const head = `${context.paint('bold', shortId(id))}  ${what}  ${localTime(Date.parse(at))}${printable(parties)}`;
   return [head, ...more.map((line) => `          ${printable(line)}`)];
 }
 
