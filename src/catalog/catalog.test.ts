@@ -224,3 +224,43 @@ t.test(
     t.equal(catalog.acts.through(), 9);
   },
 );
+
+t.test(
+  'what failed is found, tried once with the same decoders, and its alarms are over in the end',
+  async (t) => {
+    const catalog = openCatalog(join(t.testdir(), 'catalog.db'));
+    t.teardown(() => catalog.close());
+    const id = (index: number) => `019aa00${index}-0000-7000-8000-000000000000`;
+    const put = (index: number, state: RecordingRow['state'], reason: string | null) =>
+      catalog.putRecording(row({ id: id(index), state, reason }), [], index);
+    put(1, 'failed', 'no decoder for G722: ffmpeg is not installed');
+    put(2, 'failed', 'no media was captured');
+    put(3, 'partial', 'one channel cannot be decoded: no decoder for AMR: x');
+    put(4, 'partial', 'its media server ended');
+    put(5, 'complete', null);
+    put(6, 'failed', 'no decoder for EVS');
+    const ids = (rows: { id: string }[]) => rows.map((one) => Number(one.id[7]));
+    t.same(ids(catalog.failed()), [6, 3, 2, 1]);
+    t.same(ids(catalog.failed(2)), [6, 3]);
+    t.same(
+      [1, 2, 3, 4, 5, 6].filter((index) => catalog.failures.find(id(index))),
+      [1, 2, 3, 6],
+    );
+    t.same(ids(catalog.failures.untried('one', 9)), [1, 3], 'those alone that a decoder may come to be for');
+    catalog.failures.noteTried(id(1), 'one');
+    t.same(ids(catalog.failures.untried('one', 9)), [3]);
+    t.same(ids(catalog.failures.untried('two', 1)), [1]);
+    t.equal(catalog.failures.finishedAt(id(3)), 3);
+
+    const alarm = { at: 1, severity: 'major', subject: 'recording 1', message: 'no luck' } as const;
+    catalog.raiseAlarm(alarm);
+    catalog.raiseAlarm({ ...alarm, message: 'another' });
+    catalog.failures.answerAlarms('recording 1', { at: 7, answer: 'made', except: 'another' });
+    t.match(catalog.alarms(), [{ message: 'another' }]);
+    t.same([catalog.alarmCount(), catalog.alarmCount('all')], [1, 2]);
+    t.match(catalog.alarms(9, 'all')[1], { message: 'no luck', answeredAt: 7, answer: 'made' });
+    t.ok(catalog.raiseAlarm(alarm), 'the same may happen again');
+    catalog.failures.answerAlarms('recording 1', { at: 8, answer: 'made' });
+    t.equal(catalog.alarmCount(), 0);
+  },
+);

@@ -17,6 +17,8 @@ export interface FailedWriter {
   noteTried(recording: string, decoders: string): void;
   /** When a recording was finished, or failed: milliseconds since 1970; 0 when it is not there. */
   finishedAt(recording: string): number;
+  /** One of those that {@link CatalogReader.failed} lists, however many there are. */
+  find(recording: string): FailedRow | undefined;
   /** Those that something may decode some day and that were not tried with these decoders yet; the oldest first. */
   untried(decoders: string, limit: number): FailedRow[];
 }
@@ -37,6 +39,9 @@ export function failedWriter(db: Database, guard: Guard): FailedWriter {
        AND id NOT IN (SELECT recording FROM tried_again WHERE decoders = ?)
      ORDER BY finished_at, id LIMIT ?`,
   );
+  const one = db.prepare<[string, string], FailedRow>(
+    `${SELECT} WHERE id = ? AND (state = 'failed' OR (state = 'partial' AND reason LIKE ?))`,
+  );
   const finishedAt = db.prepare<[string], { at: number }>(
     'SELECT finished_at AS at FROM recordings WHERE id = ?',
   );
@@ -47,6 +52,7 @@ export function failedWriter(db: Database, guard: Guard): FailedWriter {
       { except = null, ...answered }: { at: number; answer: string; except?: string | null },
     ) => guard(() => void answer.run({ subject, except, ...answered })),
     noteTried: (recording, decoders) => guard(() => void tried.run(recording, decoders)),
+    find: (recording) => guard(() => one.get(recording, MAY_BE_DECODED)),
     untried: (decoders, limit) => guard(() => untried.all(MAY_BE_DECODED, decoders, limit)),
   };
 }

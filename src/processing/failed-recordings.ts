@@ -83,7 +83,7 @@ export class FailedRecordings implements FailureSource {
   /** @throws GrecError RECORDING_UNKNOWN, RECORDING_STATE, DAEMON_ENDED, ARCHIVE_UNREADABLE */
   async retry(id: string): Promise<Retried> {
     const { catalog, finisher, log } = this.#options;
-    const row = catalog.failed().find((one) => one.id === id);
+    const row = catalog.failures.find(id);
     if (row === undefined)
       throw new GrecError('RECORDING_UNKNOWN', `no recording ${JSON.stringify(id)} has failed`, {
         hint: '`grec failed` lists those that have',
@@ -104,7 +104,7 @@ export class FailedRecordings implements FailureSource {
 
   #outcome(id: string): Retried {
     const { state = 'failed', reason = null } = this.#options.catalog.get(id) ?? {};
-    const isFailed = this.#options.catalog.failed().some((one) => one.id === id);
+    const isFailed = this.#options.catalog.failures.find(id) !== undefined;
     return { kind: this.kind, id, isDone: !isFailed, state, reason };
   }
 
