@@ -18,6 +18,7 @@ import { mediaSection } from './config-media.ts';
 import { placeOthers, processingSection } from './config-processing.ts';
 import { findRecordingMistakes, placeToneFile, recordingSection } from './config-recording.ts';
 import { capturesKept, findRetentionMistakes, retentionClasses } from './config-retention.ts';
+import { findStorageMistakes, placeStorageFiles, storages } from './config-storage.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
 import { defaultEntries } from './dn-settings.ts';
@@ -26,6 +27,7 @@ import { LOG_LEVELS } from './log-levels.ts';
 import { type ConfigProblem, checkToml, invalidFile, oneOf, section, text, within } from './toml-schema.ts';
 
 export type { HostPort, ListenAddress, PortRange } from './config-addresses.ts';
+export type { StorageConfig } from './config-storage.ts';
 export type { TrunkConfig } from './config-trunk.ts';
 export type { ConfigProblem } from './toml-schema.ts';
 
@@ -105,6 +107,7 @@ const written = v.strictObject({
   alarms: alarmsSection,
   encryption: encryptionSection,
   retention: retentionClasses,
+  storage: storages,
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
 
@@ -180,8 +183,10 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   const uid = 'uid' in sources ? sources.uid : process.getuid?.();
   const found = findFile(sources.file, env, uid);
   const values = found === undefined ? v.parse(schema, {}) : parseConfig(found.text, found.file);
-  const trunk = placeTrunkFiles(values.trunk, found === undefined ? process.cwd() : dirname(found.file));
-  return { ...values, trunk, file: found?.file, paths: placePaths(values, found?.file, env, uid) };
+  const base = found === undefined ? process.cwd() : dirname(found.file);
+  const trunk = placeTrunkFiles(values.trunk, base);
+  const storage = placeStorageFiles(values.storage, base, env.CREDENTIALS_DIRECTORY);
+  return { ...values, trunk, storage, file: found?.file, paths: placePaths(values, found?.file, env, uid) };
 }
 
 /** @throws GrecError CONFIG_INVALID, with every mistake as `FILE:LINE: KEY: what is accepted` */
@@ -199,6 +204,7 @@ export function checkConfig(toml: string): { values?: ConfigValues; problems: Co
     ...findRecordingMistakes(raw),
     ...findAlarmMistakes(raw),
     ...findRetentionMistakes(raw),
+    ...findStorageMistakes(raw),
   ]);
 }
 

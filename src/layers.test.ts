@@ -18,6 +18,7 @@ const BASE = [
   'config-processing',
   'config-recording',
   'config-retention',
+  'config-storage',
   'config-trunk',
   'dn-settings',
   'recording-name',
@@ -63,10 +64,12 @@ const ALLOWED: Record<string, string[]> = {
   media: [...BASE, ...PROCESS, 'sdp', 'rtp', 'ng', 'spool'],
   archive: [...BASE, ...WIRE],
   audit: BASE,
+  /** Storage classes: where copies of recordings go. */
+  storage: BASE,
   catalog: [...BASE, ...WIRE],
   /** From the archive into the catalog. */
   indexing: [...BASE, 'spool', 'archive', 'catalog'],
-  processing: [...BASE, ...PROCESS, 'audit', 'rtp', 'spool', 'archive', 'catalog', 'indexing'],
+  processing: [...BASE, ...PROCESS, 'audit', 'rtp', 'spool', 'archive', 'catalog', 'storage', 'indexing'],
   /** From captures of others into the spool. */
   importing: [...BASE, 'sip', 'sdp', 'rtp', 'spool', 'capture'],
   testing: [...BASE, ...WIRE],

@@ -20,6 +20,7 @@ export function printConfig(config: Config): string {
     archive,
     encryption,
     retention,
+    storage,
     trunk,
     log,
     control,
@@ -55,6 +56,7 @@ export function printConfig(config: Config): string {
       ...defined({ 'spool-key': config.paths.encryption.spoolKey }),
     },
     ...(retention.length === 0 ? {} : { retention }),
+    ...(storage.length === 0 ? {} : { storage }),
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),
   });
