@@ -14,6 +14,7 @@ export const AUDITED = [
   'capture',
   'delete-capture',
   'retry',
+  'delete-copy',
   'dn',
   'agent',
   'key',

@@ -12,6 +12,7 @@ import {
   type RecordingFilter,
   type RecordingRow,
 } from './rows.ts';
+import { type UploadsReader, uploadsReader } from './uploads.ts';
 
 /** Which alarms: those that nothing has answered yet, or all. */
 export type Alarms = 'open' | 'all';
@@ -43,6 +44,8 @@ export interface CatalogReader {
   alarmCount(which?: Alarms): number;
   /** Recordings in all states, or in one. */
   count(state?: RecordingRow['state']): number;
+  /** Copies in storages. */
+  uploads: UploadsReader;
   close(): void;
 }
 
@@ -68,6 +71,7 @@ export function catalogReader(db: Database, file: string): CatalogReader {
     alarms: (limit = 50, which = 'open') => guard(() => listAlarms(db, limit, which)),
     alarmCount: (which = 'open') => guard(() => countRows(db, `alarms${which === 'open' ? OPEN : ''}`)),
     count: (state) => guard(() => countRows(db, 'recordings', state)),
+    uploads: uploadsReader(db, guard),
     close: () => db.close(),
   };
 }

@@ -110,6 +110,50 @@ const MIGRATIONS = [
     decoders TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- The storages that are configured, and what keeps one from taking anything.
+  CREATE TABLE storages (
+    name TEXT PRIMARY KEY,
+    problem TEXT,
+    problem_since INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  -- Copies of recordings in storages, those that are to be made or removed, and those that have failed.
+  CREATE TABLE uploads (
+    recording TEXT NOT NULL,
+    storage TEXT NOT NULL,
+    task TEXT NOT NULL CHECK (task IN ('copy', 'remove')),
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'failed')),
+    path TEXT NOT NULL,
+    -- The names that may be there, as JSON.
+    files TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    reason TEXT,
+    done_at INTEGER,
+    size INTEGER,
+    PRIMARY KEY (recording, storage)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX uploads_to_do ON uploads (storage, state, next_at);
+  CREATE INDEX uploads_failed ON uploads (since) WHERE state = 'failed';
+
+  -- Recordings that were made, made again or joined since somebody looked; nobody looks without a storage.
+  CREATE TABLE changed (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER recording_made AFTER INSERT ON recordings
+    WHEN NEW.path IS NOT NULL AND EXISTS (SELECT 1 FROM storages)
+    BEGIN INSERT OR REPLACE INTO changed (id) VALUES (NEW.id); END;
+  CREATE TRIGGER recording_joined AFTER INSERT ON joined WHEN EXISTS (SELECT 1 FROM storages)
+    BEGIN INSERT OR REPLACE INTO changed (id) VALUES (NEW.id); END;
+  -- What is deleted is deleted everywhere.
+  CREATE TRIGGER recording_deleted AFTER INSERT ON deleted
+    BEGIN
+      UPDATE uploads SET task = 'remove', state = 'waiting', round = round + 1, attempts = 0, next_at = 0, reason = NULL,
+        since = CAST(unixepoch('subsec') * 1000 AS INTEGER)
+      WHERE recording = NEW.id AND task = 'copy';
+    END;
+  `,
 ] as const;
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -6,6 +6,7 @@ import { type ActsWriter, actsWriter } from './acts.ts';
 import { type FailedWriter, failedWriter } from './failed.ts';
 import { type CatalogReader, guarded } from './reader.ts';
 import type { AlarmSeverity, RecordingRow } from './rows.ts';
+import { type UploadsWriter, uploadsWriter } from './uploads.ts';
 
 export interface NewAlarm {
   /** Wall clock, milliseconds since 1970. */
@@ -84,6 +85,7 @@ export interface CatalogWriter extends CatalogReader {
   acts: ActsWriter;
   /** What becomes of recordings that could not be made. */
   failures: FailedWriter;
+  uploads: UploadsWriter;
 }
 
 export function catalogWriter(db: Database, file: string, reader: CatalogReader): CatalogWriter {
@@ -139,6 +141,7 @@ export function catalogWriter(db: Database, file: string, reader: CatalogReader)
     dropEvents: (call) => guard(() => void sql.dropEvents.run(call)),
     acts: actsWriter(db, guard),
     failures: failedWriter(db, guard),
+    uploads: uploadsWriter(db, guard),
   };
 }
 

@@ -7,7 +7,7 @@ import { takeInFailures } from '../indexing/failure-notes.ts';
 import type { Logger } from '../log.ts';
 import { DecoderWatch } from './decoder-watch.ts';
 import { FailedRecordings } from './failed-recordings.ts';
-import { Failures } from './failures.ts';
+import { type FailureSource, Failures } from './failures.ts';
 import type { Finisher } from './finisher.ts';
 import type { Situation } from './situation.ts';
 import type { Source } from './sources.ts';
@@ -21,15 +21,17 @@ export interface FailuresSetting {
   spool: Spools;
   sources: readonly Source[];
   finisher: Finisher;
+  /** Of other kinds than recordings. */
+  others: readonly FailureSource[];
   situation(): Omit<Situation, 'calls' | 'segments'>;
   /** How often it is looked for an ffmpeg that is missing. */
   lookMs: number | undefined;
 }
 
 export function openFailures(setting: FailuresSetting): { failures: Failures; decoders: DecoderWatch } {
-  const { config, catalog, log, note, lookMs } = setting;
+  const { config, catalog, log, note, lookMs, others } = setting;
   const recordings = new FailedRecordings({ ...setting, archive: config.paths.archive });
-  const failures = new Failures({ sources: [recordings], note });
+  const failures = new Failures({ sources: [recordings, ...others], note });
   const decoders = new DecoderWatch({
     ...{ catalog, log, lookMs, ffmpeg: config.export.ffmpeg },
     retry: (id) => failures.retry(recordings.kind, id, ofDaemon('grec-procd')),

@@ -33,6 +33,7 @@ import { prepareFolders, type Source, sourcesOf, watchedFolders } from './source
 import type { SegmentEntry } from './spool-scan.ts';
 import { Spools, spoolSegment } from './spools.ts';
 import { stateOf } from './state-of-recording.ts';
+import { Uploads } from './uploads.ts';
 import { watchFolders } from './watch.ts';
 
 const POLL_MS = 1_000;
@@ -73,6 +74,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Running
       ...processor.lifeCycle.routes,
       ...processor.audit.routes,
       ...processor.failures.routes,
+      ...processor.uploads.routes,
     },
     status: () => processor.status(),
     reload: (config) => processor.reload(config),
@@ -86,6 +88,7 @@ class Processor {
   readonly lifeCycle: LifeCycle;
   readonly audit: ProcessorAudit;
   readonly failures: Failures;
+  readonly uploads: Uploads;
   readonly #following: FollowingCatalog;
   readonly #config: Config;
   readonly #log: Logger;
@@ -124,6 +127,14 @@ class Processor {
     this.listeners = openListeners({ config, log, spool: this.#spool, journals: this.#journals, now, note });
     const isMaking = (recording: string) => this.#finisher.isMaking(recording);
     this.lifeCycle = new LifeCycle({ config, catalog, log, isMaking, note, now: () => now() / 1000 });
+    this.uploads = new Uploads({
+      config,
+      catalog,
+      log,
+      note,
+      now: () => Math.floor(now() / 1000),
+      firstPauseMs: options.firstRetryMs,
+    });
     const isBusy = () => this.#finisher.active > 0;
     this.#rounds = new Rounds({ log, look: () => this.#look(), isBusy, pollMs });
     const onIdle = () => void this.#rounds.round();
@@ -144,7 +155,7 @@ class Processor {
     const situation = () => this.#situation();
     const { failures, decoders } = openFailures({
       ...{ config, catalog, log, note, situation, spool: this.#spool, finisher: this.#finisher },
-      ...{ sources: this.#sources, lookMs: options.lookForDecodersMs },
+      ...{ sources: this.#sources, lookMs: options.lookForDecodersMs, others: [this.uploads.failed] },
     });
     this.failures = failures;
     this.#decoders = decoders;
@@ -175,6 +186,7 @@ class Processor {
     await this.#finisher.stop();
     await this.#decoders.stop();
     await this.failures.stop();
+    await this.uploads.stop();
     await this.lifeCycle.stop();
     await this.listeners.stop();
     this.catalog.close();
@@ -199,6 +211,7 @@ class Processor {
     const { archive } = this.#config.paths;
     this.lifeCycle.takeIn();
     takeInSetAside({ archive, sources: this.#sources, catalog: this.catalog, log: this.#log });
+    this.uploads.register();
   }
 
   async #look(): Promise<void> {
@@ -230,6 +243,7 @@ class Processor {
     for (const segment of done) await this.#finisher.takeAway(segment);
     this.#decoders.look();
     await this.#forget(now);
+    this.uploads.round();
   }
 
   /** Calls that are over for long, and what their recordings were made of. */
@@ -293,6 +307,7 @@ class Processor {
       listeners: this.listeners.count,
       alarms: this.catalog.alarmCount(),
       imported: this.#import?.taken,
+      copies: this.uploads.status(),
       problem: this.#rounds.problem ?? [...this.#spool.problems.values()][0] ?? null,
     };
   }
