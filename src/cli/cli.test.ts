@@ -59,6 +59,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'unhold',
     'label',
     'purge',
+    'storage',
     'failed',
     'retry',
     'audit',

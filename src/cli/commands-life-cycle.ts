@@ -38,6 +38,20 @@ export function addLifeCycleCommands(program: Command, lazily: Lazily): void {
     .option('--trust-clock', 'delete also when nothing was recorded for 60 days: the clock is right')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[PurgeOptions]>> => (await import('./purge.ts')).purge));
+  const storage = program
+    .command('storage')
+    .description('the storage classes: where recordings are copied to');
+  const storageFile = () => import('./storage.ts');
+  storage
+    .command('list', { isDefault: true })
+    .description('list them, with what waits, what has failed, and why')
+    .option('--json', 'print a JSON array')
+    .action(lazily(async (): Promise<Action<[]>> => (await storageFile()).storageList));
+  storage
+    .command('test <name>')
+    .description('put a file into one, read it back and remove it')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[string]>> => (await storageFile()).storageTest));
   program
     .command('failed')
     .description('list what could not be made, why, and whether trying it again can help')

@@ -23,6 +23,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   CALL_AMBIGUOUS: EXIT.notFound,
   RECORDING_UNKNOWN: EXIT.notFound,
   RECORDING_AMBIGUOUS: EXIT.notFound,
+  STORAGE_UNKNOWN: EXIT.notFound,
   DAEMON_NOT_RUNNING: EXIT.notRunning,
   CONTROL_TIMEOUT: EXIT.notRunning,
   DN_EXISTS: EXIT.exists,

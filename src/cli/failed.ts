@@ -100,9 +100,10 @@ export async function retry(
 function find(failures: readonly Failure[], asked: string): Failure {
   const part = asked.toLowerCase().replaceAll('-', '');
   const isPart = /^[0-9a-f]{4,32}$/.test(part);
-  const found = failures.filter(
-    ({ id }) => id === asked || (isPart && id.replaceAll('-', '').includes(part)),
-  );
+  // What has failed of a recording and its copies has its id, too.
+  const exact = failures.filter(({ id }) => id === asked);
+  const parts = failures.filter(({ id }) => isPart && id.replaceAll('-', '').includes(part));
+  const found = exact.length > 0 ? exact : parts;
   const [first, ...others] = found;
   if (first === undefined)
     throw new GrecError('RECORDING_UNKNOWN', `nothing that has failed is ${JSON.stringify(asked)}`, {

@@ -23,7 +23,7 @@ t.test('grec.toml.5 has every table and key', async (t) => {
   const tables = [...acceptedIn('unheard-of = 1'), 'sip.tls', 'sip.limits', 'switch.defaults'];
   t.ok(tables.length >= 11);
   for (const table of tables) {
-    const header = ['trunk', 'retention'].includes(table) ? `[[${table}]]` : `[${table}]`;
+    const header = ['trunk', 'retention', 'storage'].includes(table) ? `[[${table}]]` : `[${table}]`;
     const [, section = ''] = text.split(`.Ss ${header}\n`);
     t.ok(section, header);
     const keys = acceptedIn(`${header}\nunheard-of = 1`);
@@ -124,6 +124,8 @@ t.test('each command has its options in a page, and each page only real options'
     purge: 'grec-purge.1',
     failed: 'grec-failed.1',
     retry: 'grec-failed.1',
+    storage: 'grec-storage.1',
+    'storage test': 'grec-storage.1',
     audit: 'grec-audit.1',
     verify: 'grec-verify.1',
     reindex: 'grec-reindex.1',

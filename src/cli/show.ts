@@ -11,6 +11,7 @@ import { withWav } from './decoded.ts';
 import { EXIT } from './exit-codes.ts';
 import { shortId, showRow } from './ls.ts';
 import { filesOf, findRecording, type RecordingFiles } from './recording.ts';
+import { describeCopies, readCopies } from './show-copies.ts';
 import { describeState, readState } from './show-state.ts';
 import { byteSize, clockDuration, localTime, printable, renderPairs } from './table.ts';
 import { renderWaveform } from './waveform.ts';
@@ -27,6 +28,7 @@ export async function show(context: CliContext, idOrPart: string): Promise<numbe
   const found = files === undefined ? {} : readFound(files);
   const check = files === undefined ? null : verifyFiles(files.directory);
   const state = readState(context, row);
+  const copies = readCopies(context, row);
   if (context.json) {
     context.printJson({
       recording: showRow(row),
@@ -34,10 +36,15 @@ export async function show(context: CliContext, idOrPart: string): Promise<numbe
       metadata: found.metadata ?? null,
       manifest: check,
       state,
+      copies: copies.map(({ storage, state: at, reason }) => ({ storage, state: at, reason })),
     });
   } else {
     const waveform = files === undefined ? [] : await drawWaveform(context, files);
-    context.print(...describe(context, row, files, found, waveform), ...describeState(state));
+    context.print(
+      ...describe(context, row, files, found, waveform),
+      ...describeState(state),
+      ...describeCopies(copies),
+    );
     if (check !== null)
       context.print('', ...describeCheck(context, check), '', ...describeNext(context, row));
   }

@@ -87,7 +87,13 @@ function showFigures(answer: Answer): string {
   const plain = Object.entries(answer)
     .filter(([key, value]) => !COMMON.includes(key) && ['number', 'string', 'boolean'].includes(typeof value))
     .map(([key, value]) => `${key.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()} ${value}`);
-  return [...plain, ...showTrunks(answer), ...showPorts(answer), ...showDisk(answer)].join(', ');
+  return [
+    ...plain,
+    ...showCopies(answer),
+    ...showTrunks(answer),
+    ...showPorts(answer),
+    ...showDisk(answer),
+  ].join(', ');
 }
 
 /** How many trunks are of use: a host answers, and where we are to register, we are. */
@@ -97,6 +103,13 @@ function showTrunks(answer: Answer): string[] {
   const isUp = ({ hosts = [], registration }: TrunkAnswer) =>
     hosts.some(({ up }) => up) && registration?.registered !== false;
   return [`trunks up ${trunks.filter(isUp).length} of ${trunks.length}`];
+}
+
+/** What waits for storages, and what they will never take. */
+function showCopies(answer: Answer): string[] {
+  const { waiting, failed } = (answer['copies'] ?? {}) as Record<string, unknown>;
+  if (typeof waiting !== 'number' || typeof failed !== 'number') return [];
+  return [`copies waiting ${waiting}`, ...(failed > 0 ? [`copies failed ${failed}`] : [])];
 }
 
 function showPorts(answer: Answer): string[] {
