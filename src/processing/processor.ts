@@ -176,6 +176,7 @@ class Processor {
     await this.audit.noteConfiguration(config, 'reload');
     this.#finisher.useFfmpeg(config.export.ffmpeg);
     this.#decoders.useFfmpeg(config.export.ffmpeg);
+    await this.uploads.use(config.storage);
     await this.#rounds.round();
   }
 

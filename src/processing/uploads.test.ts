@@ -448,3 +448,32 @@ t.test('what a clock that was ahead has put off is not put off for ever', async 
   site.now -= 400 * DAY_MS;
   await site.untilDone(1);
 });
+
+t.test(
+  'a configuration that is read again: other storages, and what was under way begins again',
+  async (t) => {
+    const site = await prepare(t, 2);
+    const other = new DavServer();
+    t.teardown(() => other.close());
+    const seen = Promise.withResolvers<void>();
+    site.server.meddle = () => {
+      seen.resolve();
+      return true;
+    };
+    site.uploads?.round();
+    await seen.promise;
+    const table = (name: string, url: string) =>
+      `[[storage]]\nname = "${name}"\ntype = "webdav"\nurl = "${url}"\n`;
+    const { values } = checkConfig(table('dav', await other.listen()) + table('new', site.url));
+    site.server.meddle = undefined;
+    await site.uploads?.use(values?.storage ?? []);
+    await site.until('copied to both', () => {
+      const rows = [1, 2].flatMap((number) => site.catalog.uploads.of(idOf(number)));
+      return rows.length === 4 && rows.every(({ state }) => state === 'done');
+    });
+    site.requireSame(1, 2);
+    t.same([...other.files.keys()].sort(), [...site.server.files.keys()].sort());
+    await site.uploads?.use([]);
+    t.equal(site.uploads?.status(), undefined);
+  },
+);

@@ -1,10 +1,11 @@
 // Copies of recordings in the storages that are configured: which are to be made, and what is asked of storages.
 import { randomBytes, randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Note } from '../audit/by-daemon.ts';
 import { ofDaemon } from '../audit/by-daemon.ts';
 import type { CatalogWriter } from '../catalog/catalog.ts';
 import type { UploadRow } from '../catalog/uploads.ts';
-import type { Config } from '../config.ts';
+import type { Config, StorageConfig } from '../config.ts';
 import { DEFAULT_CLASS } from '../config-retention.ts';
 import type { ControlRequest, ControlRoutes } from '../control.ts';
 import { GrecError } from '../errors.ts';
@@ -33,25 +34,32 @@ export class Uploads {
   /** Copies that have failed for good. */
   readonly failed: FailedUploads;
   readonly #options: UploadsOptions;
-  readonly #queues: StorageQueue[];
+  #storages: readonly StorageConfig[];
+  #queues: StorageQueue[];
 
   constructor(options: UploadsOptions) {
     this.#options = options;
     this.failed = new FailedUploads({ catalog: options.catalog, round: () => this.round() });
-    const { config, catalog, log, now, firstPauseMs = FIRST_PAUSE_MS } = options;
+    this.#storages = options.config.storage;
+    this.#queues = this.#storages.map((one) => this.#open(one));
+  }
+
+  #open(config: StorageConfig): StorageQueue {
+    const { config: site, catalog, log, now, firstPauseMs = FIRST_PAUSE_MS } = this.#options;
+    const { archive } = site.paths;
     const onRemoved = (row: UploadRow) => this.#noteRemoved(row);
-    this.#queues = config.storage.map(
-      (one) =>
-        new StorageQueue({
-          config: one,
-          archive: config.paths.archive,
-          catalog,
-          log,
-          now,
-          firstPauseMs,
-          onRemoved,
-        }),
-    );
+    return new StorageQueue({ config, archive, catalog, log, now, firstPauseMs, onRemoved });
+  }
+
+  /** From now on these are the storages: when one is another than before, all that is under way begins again. */
+  async use(storages: readonly StorageConfig[]): Promise<void> {
+    if (isDeepStrictEqual(storages, this.#storages)) return;
+    const before = this.#queues;
+    this.#queues = [];
+    await Promise.all(before.map((queue) => queue.stop()));
+    this.#storages = storages;
+    this.#queues = storages.map((one) => this.#open(one));
+    this.register();
   }
 
   get routes(): ControlRoutes {
@@ -95,10 +103,10 @@ export class Uploads {
   /** @throws GrecError STORAGE_UNKNOWN, and what the storage says */
   async test({ params }: ControlRequest): Promise<{ name: string; place: string; ms: number }> {
     const { name = '' } = params;
-    const config = this.#options.config.storage.find((one) => one.name === name);
+    const config = this.#storages.find((one) => one.name === name);
     if (config === undefined)
       throw new GrecError('STORAGE_UNKNOWN', `grec-procd knows no storage ${JSON.stringify(name)}`, {
-        hint: '`grec storage` lists those of the configuration; grec-procd has read it when it started',
+        hint: '`grec storage` lists those of the configuration; grec-procd has read it when it started, and reads it again at SIGHUP',
       });
     const store = openStore(config);
     const begun = performance.now();
@@ -111,14 +119,14 @@ export class Uploads {
   }
 
   #takeChanges(): void {
-    const { catalog, config, now } = this.#options;
+    const { catalog, now } = this.#options;
     const changed = catalog.uploads.changed(AT_ONCE);
     if (changed.length === 0) return;
     catalog.transaction(() => {
       for (const { id, path, retention, dn } of changed) {
         const row = { retention: retention || DEFAULT_CLASS, dn };
         const isThere = path !== null && catalog.deleted(id) === undefined;
-        const wanted = isThere ? config.storage.filter((one) => takes(one, row)) : [];
+        const wanted = isThere ? this.#storages.filter((one) => takes(one, row)) : [];
         for (const { name } of wanted) catalog.uploads.queue(id, name, path ?? '', now());
         // One that has become part of another one has left a pointer, which is to stand there too.
         if (path === null)
