@@ -1,6 +1,7 @@
 // Copies of recordings in storages: what waits, what is done, what has failed. A queue that outlives the processor.
 import type { Database } from 'better-sqlite3';
 import { prepared } from './prepared.ts';
+import { takeOverUploads } from './take-over-uploads.ts';
 
 /** `copy`: put it there, in place of what is there; `remove`: it was deleted, and is to go there too. */
 export type UploadTask = 'copy' | 'remove';
@@ -64,6 +65,11 @@ export interface UploadsWriter extends UploadsReader {
   /** Recordings that have changed since the last {@link settle}, each by its own id. */
   changed(limit: number): { id: string; path: string | null; retention: string | null; dn: string | null }[];
   settle(recording: string): void;
+  /**
+   * Takes over what the catalog in another file knows of copies: to be called when this one knows all recordings.
+   * @returns false when there is none that this program can read
+   */
+  takeOver(file: string): boolean;
   /** A recording is to be copied, again too. */
   queue(recording: string, storage: string, path: string, now: number): void;
   /** What may be tried now, the longest due first. */
@@ -193,6 +199,7 @@ export function uploadsWriter(db: Database, guard: Guard): UploadsWriter {
     use: (storages) => guard(() => db.transaction(() => useStorages(db, storages))()),
     changed: (limit) => guard(() => changed.all(limit)),
     settle: (recording) => void settle(recording),
+    takeOver: (file) => guard(() => takeOverUploads(db, file)),
     queue: (recording, storage, path, now) => void queue(recording, storage, path, now, now),
     due: (storage, now, limit) => guard(() => due({ storage, now, limit })),
     willPut: (key, files) => void willPut(JSON.stringify(files), ...of(key)),

@@ -104,6 +104,7 @@ class Reindexing {
     const deleted = this.#takeInActs({ archive, keys });
     const joined = this.#joins.apply(this.#catalog, this.#problems);
     const failed = this.#takeInFailures();
+    this.#takeOverCopies();
     const recordings = this.#catalog.count() - failed - this.#catalog.acts.unfinished().length;
     return { recordings, joined, deleted, failed, damaged: this.#damaged, problems: this.#problems };
   }
@@ -191,6 +192,15 @@ class Reindexing {
       if (this.#catalog.get(id) === undefined) this.#catalog.acts.forget(id);
     }
     return deletions.size;
+  }
+
+  /** Which copies there are is not in the archive: when nobody knows, the storages are asked for each. */
+  #takeOverCopies(): void {
+    try {
+      this.#catalog.uploads.takeOver(this.#options.catalog);
+    } catch {
+      // The catalog that is there is damaged, which is why it is made anew.
+    }
   }
 
   /** @returns how many recordings could not be made */

@@ -477,3 +477,45 @@ t.test(
     t.equal(site.uploads?.status(), undefined);
   },
 );
+
+t.test('grec reindex: what is copied stays so, and what waits goes on waiting', async (t) => {
+  const site = new Site(t);
+  site.server.meddle = ({ method, path }, request, response) => {
+    if (method === 'DELETE' || (method === 'PUT' && path.includes(idOf(3)))) {
+      request.resume();
+      response.writeHead(503).end();
+      return true;
+    }
+    return false;
+  };
+  await site.start();
+  await site.record(1, 'audio 1');
+  await site.record(2, 'audio 2');
+  await site.untilDone(1, 2);
+  await site.record(3, 'audio 3');
+  await site.until('tried', () => site.states(3).some((state) => !state.endsWith(' 0')));
+  await site.uploads?.stop();
+  const rows = site.catalog.list();
+  site.catalog.close();
+  // The new one is of an archive in which one was deleted, and which has one that nobody knew of.
+  const file = join(site.archive.directory, '..', 'catalog.db');
+  site.catalog = openCatalog(`${file}.new`);
+  for (const row of rows) site.catalog.putRecording(row, [], site.now);
+  await site.record(4, 'audio 4');
+  site.catalog.acts.delete({ id: idOf(1), at: '2026-02-01T00:00:00.000Z', rule: 'test', act: 9 });
+  site.catalog.acts.forget(idOf(1));
+  t.equal(site.catalog.uploads.takeOver(file), true);
+  t.equal(site.catalog.uploads.takeOver(`${file}.none`), false);
+  t.match(site.states(1, 2, 3), ['remove waiting 0', 'copy done 0', /copy waiting/]);
+  site.server.meddle = undefined;
+  const { length } = site.server.asked;
+  await site.start();
+  await site.untilDone(2, 3, 4);
+  await site.until('gone', () => site.states(1).length === 0);
+  site.requireSame(2, 3, 4);
+  const since = site.server.asked.slice(length);
+  t.notOk(
+    since.some((line) => line.includes(idOf(2))),
+    'nobody asks for what is copied',
+  );
+});
