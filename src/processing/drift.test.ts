@@ -120,6 +120,7 @@ t.test('most of an hour silent: the words stand where they were said', async (t)
 for (const [what, delay] of [
   ['no jitter', () => 3000],
   ['jitter of 150 ms', spikes(4, 150_000)],
+  ['a machine that gets busier for two minutes', (index) => 3000 + 8000 * Math.min(1, index / 6000)],
   [
     'a longer way through the network for half an hour',
     (index: number) => (index > 50_000 && index < 140_000 ? 17_000 : 2000),

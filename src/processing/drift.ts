@@ -36,8 +36,12 @@ const MOST_REPORT_SPREAD_US = 1000;
 /** Between the slopes of reports and arrivals: so much, and what the network does to the arrivals. */
 const AGREEMENT_SLOPE = 100e-6;
 const AGREEMENT_US = 5000;
-/** A drift that has come to less than this, or to less than six times the spread, may be chance. In microseconds. */
-const LEAST_DRIFT_US = 3000;
+/**
+ * A drift that has come to less than this, or to less than six times the spread, may be chance. In microseconds. Without reports a
+ * sender or a network that is a little slower each minute, as on a machine that gets busier, looks the same.
+ */
+const LEAST_DRIFT_US = 10_000;
+const LEAST_DRIFT_WITH_REPORTS_US = 3000;
 const LEAST_SPREADS = 6;
 /** What has come to so much is to be corrected, even if no slope can be told any more. In microseconds. */
 const MOST_ERROR_US = 20_000;
@@ -72,12 +76,13 @@ export class DriftMeter {
   #estimate(base: number): void {
     if (this.#points.length < LEAST_SPANS_WITH_REPORTS) return;
     const arrivals = lineThrough(this.#points);
-    const found = this.#withReports(arrivals) ?? (this.#points.length < LEAST_SPANS ? undefined : arrivals);
+    const told = this.#withReports(arrivals);
+    const found = told ?? (this.#points.length < LEAST_SPANS ? undefined : arrivals);
     if (found === undefined || !isDrift(found)) return;
     const first = this.#points[0]?.at ?? 0;
     const last = this.#points.at(-1)?.at ?? 0;
-    const isSure =
-      Math.abs(found.slope) * (last - first) >= Math.max(LEAST_DRIFT_US, LEAST_SPREADS * found.spread);
+    const least = told === undefined ? LEAST_DRIFT_US : LEAST_DRIFT_WITH_REPORTS_US;
+    const isSure = Math.abs(found.slope) * (last - first) >= Math.max(least, LEAST_SPREADS * found.spread);
     const error = Math.abs(found.base + found.slope * last - base);
     if (this.#drift !== undefined || isSure || error > MOST_ERROR_US) this.#drift = found;
   }
