@@ -1,0 +1,276 @@
+// Plays the script of a conversation with three phones, and keeps its diary.
+import { setTimeout as delay } from 'node:timers/promises';
+import { microsNow } from '../../src/spool/clock.ts';
+import type { Phone, PhoneCall } from '../../src/testing/phone.ts';
+import { RoughVoice } from '../../src/testing/rough-voice.ts';
+import { type Asked, type Diary, RuleLine, type SpokenVoice } from './conversation-diary.ts';
+import { type Act, randomOf, roughnessOf, type Script, type Side } from './conversation-script.ts';
+import type { Installation } from './installation.ts';
+import { connect } from './phones.ts';
+
+const TICK_MS = 4;
+/** What has left a phone may wait for so long, on a machine with little time, until the media server looks at it: microseconds. */
+const TRANSIT_US = 100_000;
+
+/** Three phones that have one conversation after the other. The agent's DN is recorded. */
+export interface Desk {
+  customer: Phone;
+  agent: Phone;
+  expert: Phone;
+  isExpertRecorded: boolean;
+}
+
+/** Lets all voices of a process speak when they are due. */
+export class Pacer {
+  readonly #voices = new Set<RoughVoice>();
+  readonly #timer = setInterval(() => {
+    const now = microsNow();
+    for (const voice of this.#voices) voice.tick(now);
+  }, TICK_MS);
+
+  add(voice: RoughVoice): void {
+    this.#voices.add(voice);
+    voice.tick(microsNow());
+  }
+
+  remove(voice: RoughVoice): void {
+    this.#voices.delete(voice);
+    voice.stop();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+interface Speaker extends SpokenVoice {
+  phone: Phone;
+  call: PhoneCall;
+}
+
+export interface Stage {
+  installation: Installation;
+  pacer: Pacer;
+  seed: number;
+}
+
+/** Resolves with the diary when it is over; what goes wrong is in it. */
+export async function playConversation(stage: Stage, desk: Desk, script: Script): Promise<Diary> {
+  const play = new Play(stage, desk, script);
+  try {
+    await play.run();
+  } catch (thrown) {
+    play.diary.problems.push(String(thrown));
+  } finally {
+    await play.close();
+  }
+  return play.diary;
+}
+
+class Play {
+  readonly diary: Diary;
+  readonly #stage: Stage;
+  readonly #desk: Desk;
+  readonly #calls: PhoneCall[] = [];
+  #callId = '';
+  #sides: [Speaker, Speaker] | undefined;
+
+  constructor(stage: Stage, desk: Desk, script: Script) {
+    this.#stage = stage;
+    this.#desk = desk;
+    const { customer, agent, expert } = desk;
+    this.diary = {
+      script,
+      numbers: { customer: customer.number, agent: agent.number, expert: expert.number },
+      sessionId: '',
+      voices: [],
+      rules: new RuleLine('must'),
+      pauses: [],
+      holds: [],
+      problems: [],
+    };
+  }
+
+  async run(): Promise<void> {
+    const { script } = this.diary;
+    const order = script.agentCalls ? (['agent', 'customer'] as const) : (['customer', 'agent'] as const);
+    const [out, into] = await this.#connect(this.#desk[order[0]], this.#desk[order[1]]);
+    this.#sides = [this.#speak(order[0], out), this.#speak(order[1], into)];
+    await this.#findCall();
+    for (const { rules } of this.#sides) rules.change(microsNow(), 'must');
+    for (const act of script.acts) await this.#act(act);
+    await this.#end();
+  }
+
+  async close(): Promise<void> {
+    for (const { voice } of this.diary.voices) this.#stage.pacer.remove(voice);
+    for (const call of this.#calls) {
+      await call.hangup().catch(() => undefined);
+      call.media.receiver.streams.length = 0;
+      await call.media.close();
+    }
+  }
+
+  async #connect(from: Phone, to: Phone): Promise<[PhoneCall, PhoneCall]> {
+    const calls = await connect(from, to);
+    this.#calls.push(...calls);
+    return calls;
+  }
+
+  /** From here on somebody speaks in this call; perhaps it is recorded already. */
+  #speak(who: SpokenVoice['who'], call: PhoneCall): Speaker {
+    const { seed, pacer } = this.#stage;
+    const { voices, script } = this.diary;
+    const random = randomOf(seed, script.index, 2, voices.length);
+    const voice = new RoughVoice({
+      seed: random.below(2 ** 32),
+      roughness: roughnessOf(random),
+      random,
+      mayReceive: () => call.media.target?.mayReceive === true,
+      send: (packet) => call.media.sendPacket(packet),
+    });
+    const phone = this.#desk[who];
+    const speaker = { who, number: phone.number, voice, rules: new RuleLine(), phone, call };
+    speaker.rules.change(0, 'may');
+    voices.push(speaker);
+    pacer.add(voice);
+    return speaker;
+  }
+
+  async #findCall(): Promise<void> {
+    const { installation } = this.#stage;
+    const path = `/calls?dn=${this.#desk.agent.number}`;
+    const { calls } = await installation.ask<{ calls: { call: string; sessionId: string }[] }>(
+      'grec-sipd',
+      'GET',
+      path,
+    );
+    const [found] = calls;
+    if (found === undefined || calls.length > 1) throw new Error(`${calls.length} calls of ${path}`);
+    this.#callId = found.call;
+    this.diary.sessionId = found.sessionId;
+  }
+
+  get #both(): [Speaker, Speaker] {
+    if (this.#sides === undefined) throw new Error('nobody is there');
+    return this.#sides;
+  }
+
+  async #act(act: Act): Promise<void> {
+    if (act.do === 'talk') await delay(act.ms);
+    else if (act.do === 'hold') await this.#hold(act);
+    else if (act.do === 'pause') await this.#pause(act);
+    else if (act.do === 'blind') await this.#blind(act);
+    else await this.#attended(act);
+  }
+
+  async #hold({ by, hasMusic, acts }: Extract<Act, { do: 'hold' }>): Promise<void> {
+    const holder = this.#both[by];
+    await this.#putOnHold(holder);
+    holder.voice.mute(!hasMusic);
+    for (const act of acts) await this.#act(act);
+    const ended = await asked(async () => this.#expect('retrieve', await holder.call.retrieve(), 200));
+    holder.voice.mute(false);
+    const hold = this.diary.holds.at(-1);
+    if (hold !== undefined) hold.ended = ended;
+  }
+
+  async #putOnHold({ call, number }: Speaker): Promise<void> {
+    const begun = await asked(async () => this.#expect('hold', await call.hold(), 200));
+    this.diary.holds.push({ by: number, begun, ended: undefined });
+  }
+
+  async #pause({ acts }: Extract<Act, { do: 'pause' }>): Promise<void> {
+    const { rules, pauses } = this.diary;
+    const reason = `pause ${pauses.length + 1}`;
+    rules.change(microsNow() - TRANSIT_US, 'may');
+    const begun = await this.#request('pause', reason);
+    rules.change(begun.to, 'never');
+    for (const act of acts) await this.#act(act);
+    rules.change(microsNow(), 'may');
+    const ended = await this.#request('resume', reason);
+    rules.change(ended.to, 'must');
+    pauses.push({ begun, ended, reason });
+  }
+
+  #request(operation: string, reason: string): Promise<Asked> {
+    const body = { operation, reason, by: 'script' };
+    const path = `/calls/${this.#callId}/recording`;
+    return asked(async () => {
+      const { changed } = await this.#stage.installation.ask<{ changed: boolean }>(
+        'grec-sipd',
+        'POST',
+        path,
+        body,
+      );
+      if (!changed) throw new Error(`${operation} changed nothing`);
+    });
+  }
+
+  async #blind({ by, isHeld }: Extract<Act, { do: 'blind' }>): Promise<void> {
+    const [leaving, staying] = [this.#both[by], this.#both[by === 0 ? 1 : 0]];
+    if (isHeld) await this.#putOnHold(leaving);
+    const { expert } = this.#desk;
+    this.#unsettle([leaving, staying]);
+    const { status, outcome } = await leaving.call.refer(`sip:${expert.number}@127.0.0.1`);
+    this.#expect('REFER', status, 202);
+    const there = await expert.nextCall();
+    this.#calls.push(there);
+    await there.outcome;
+    const coming = this.#speak('expert', there);
+    await this.#replace(by, coming, outcome, [leaving.call]);
+  }
+
+  async #attended({ by, ms }: Extract<Act, { do: 'attended' }>): Promise<void> {
+    const [leaving, staying] = [this.#both[by], this.#both[by === 0 ? 1 : 0]];
+    const { expert, isExpertRecorded } = this.#desk;
+    await this.#putOnHold(leaving);
+    leaving.voice.mute();
+    const [consulting, there] = await this.#connect(leaving.phone, expert);
+    const rule = isExpertRecorded || leaving.who === 'agent' ? 'must' : 'never';
+    const pair = [this.#speak(leaving.who, consulting), this.#speak('expert', there)] as const;
+    for (const { rules } of pair) rules.change(microsNow(), rule);
+    await delay(ms);
+    this.#unsettle([staying, pair[1]]);
+    if (rule === 'must') this.#unsettle([pair[0]]);
+    const { status, outcome } = await leaving.call.refer(`sip:${expert.number}@127.0.0.1`, consulting);
+    this.#expect('REFER', status, 202);
+    await this.#replace(by, pair[1], outcome, [leaving.call, consulting]);
+    this.#stage.pacer.remove(pair[0].voice);
+  }
+
+  /** The new party is there as soon as the switch says so. */
+  async #replace(by: Side, coming: Speaker, outcome: Promise<number>, ending: PhoneCall[]): Promise<void> {
+    this.#expect('the transfer', await outcome, 200);
+    await Promise.all(ending.map(({ ended }) => ended));
+    const [leaving, staying] = [this.#both[by], this.#both[by === 0 ? 1 : 0]];
+    this.#stage.pacer.remove(leaving.voice);
+    for (const { rules } of [coming, staying]) rules.change(microsNow(), 'must');
+    this.#sides = by === 0 ? [coming, staying] : [staying, coming];
+  }
+
+  #unsettle(speakers: readonly Speaker[]): void {
+    for (const { rules } of speakers) rules.change(microsNow() - TRANSIT_US, 'may');
+  }
+
+  async #end(): Promise<void> {
+    const { by, whileSpeaking } = this.diary.script.end;
+    const [first, other] = [this.#both[by], this.#both[by === 0 ? 1 : 0]];
+    if (!whileSpeaking) {
+      for (const { voice } of this.#both) this.#stage.pacer.remove(voice);
+      await delay(TRANSIT_US / 1000);
+    } else this.#unsettle(this.#both);
+    await first.call.hangup();
+    await other.call.ended;
+  }
+
+  #expect(what: string, status: number, wanted: number): void {
+    if (status !== wanted) throw new Error(`${what}: ${status} instead of ${wanted}`);
+  }
+}
+
+async function asked(ask: () => Promise<void>): Promise<Asked> {
+  const from = microsNow();
+  await ask();
+  return { from, to: microsNow() };
+}
