@@ -106,11 +106,12 @@ class EpollIo implements UdpIo {
   }
 
   #work(): number {
-    this.clock.tick();
     let all = 0;
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       const count = this.#kernel.epollWait(this.#epoll, this.#events, MOST_EVENTS, 0);
       if (count <= 0) break;
+      // Behind what it tells of: nothing bears a time from before it came.
+      this.clock.tick();
       for (let index = 0; index < count; index += 1) this.#serve(index);
       all += count;
     }
