@@ -64,6 +64,7 @@ function compareChannels(
 ): void {
   const startAt = Date.parse(metadata.startTime) * 1000;
   const spans: [number, number][] = [];
+  const places: string[] = [];
   const channelOf = (number: string) => metadata.parties.find((party) => party.number === number)?.channel;
   for (const voice of diary.voices)
     if (channelOf(voice.number) === undefined) {
@@ -82,6 +83,10 @@ function compareChannels(
     report.passed += compared.passed;
     report.slips += compared.slips;
     if (Math.abs(compared.worstMs) > Math.abs(report.worstMs)) report.worstMs = compared.worstMs;
+    const offsets = [...compared.offsets].map(
+      ([who, [least, most]]) => `${who} ${least.toFixed(1)} to ${most.toFixed(1)} ms`,
+    );
+    places.push(...offsets);
     report.problems.push(...compared.problems.map((problem) => `channel ${channel}: ${problem}`));
   }
   const [first, last] = [Math.min(...spans.map(([from]) => from)), Math.max(...spans.map(([, to]) => to))];
@@ -90,6 +95,7 @@ function compareChannels(
     report.problems.push(`${length} samples, of which ${first} to ${last} hold what was said`);
   if (Math.abs(metadata.duration - length / 8) > 1)
     report.problems.push(`${length} samples, and the metadata says ${metadata.duration} ms`);
+  if (report.problems.length > 0) report.problems.push(`from their times: ${places.join(', ')}`);
 }
 
 function hasFollowed({ quality }: Metadata, channel: number): boolean {

@@ -19,6 +19,8 @@ export interface PlacedSegment {
 /** What one call captured of one party: where it is heard. */
 export interface Lane {
   channel: number;
+  /** Of which switch, see `SegmentEntry`. */
+  source: number;
   /** Of two that are heard at once on a channel the lower one counts. */
   rank: number;
   /** When the party had put the call on hold, so that it spoke elsewhere if at all: microseconds since 1970. */
@@ -163,7 +165,7 @@ function laneIndex(
   if (known >= 0) return known;
   const order = Math.min(lanes.length, FAR_RANK - 1);
   const rank = leg.dn === undefined ? FAR_RANK + order : order;
-  return lanes.push({ key, channel, rank, held: holdsOf(leg, calls) }) - 1;
+  return lanes.push({ key, channel, source: leg.source, rank, held: holdsOf(leg, calls) }) - 1;
 }
 
 /** Where a lane stands at that time. @param at microseconds since 1970 */

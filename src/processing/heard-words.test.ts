@@ -55,7 +55,7 @@ t.test('a key that two switches captured is one', async (t) => {
     { lane: 0, at: 1_400_000, key: '1' },
     { lane: 1, at: 1_000_000, key: '1' },
   ];
-  const lane = (channel: number) => ({ channel, rank: 0, held: [] });
+  const lane = (channel: number) => ({ channel, source: 0, rank: 0, held: [] });
   const binding = { ...bindParties([]), lanes: [lane(0), lane(1), lane(0)] };
   const { dtmf } = describeHeard(binding, { heard: { keys, codecs: [] } } as unknown as Mixdown);
   t.match(dtmf, [{ channel: 0 }, { channel: 1 }, { channel: 0, occurredAt: '1970-01-01T00:00:01.400Z' }]);

@@ -43,6 +43,8 @@ export interface MixdownSegment {
 /** One party's audio in one call. */
 export interface MixdownLane {
   channel: number;
+  /** Of which switch: the clocks of two may differ. */
+  source?: number;
   /** Of two on one channel the lower one is heard, from 0 to 254. @param at microseconds since 1970 */
   rankAt(at: number): number;
 }
@@ -135,7 +137,11 @@ class Mixer {
       return { channel, rankAt: (position: number) => rankAt(origin + position * MICROS_PER_SAMPLE) };
     });
     this.#window = new TimelineWindow((bytes) => this.#write(bytes), plan.sides.length, lanes);
-    this.#timeline = new Timeline((packet) => this.#placed.push(packet));
+    const groups = plan.lanes.map(({ channel, source = 0 }) => source * plan.sides.length + channel);
+    this.#timeline = new Timeline(
+      (packet) => this.#placed.push(packet),
+      (lane) => groups[lane] ?? -1,
+    );
     this.#decoders = new Decoders(this.#window, SAMPLE_RATE, setting, (position) => this.#makeRoom(position));
   }
 

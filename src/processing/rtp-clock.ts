@@ -43,6 +43,8 @@ const LATEST_US = 5_000_000;
 const LOOKAHEAD_PACKETS = 512;
 /** Drift that has summed up to this is corrected in one step, so that placement stays within the mixdown's window. */
 const MOST_DRIFT_US = 15_000_000;
+/** What comes in another call goes on with this one's clock when its timestamp says so within this time. */
+const SAME_RUN_US = 200_000;
 /** An eighth of a millisecond: a sample of the recording. In microseconds. */
 const SLIP_US = 125;
 /** Packets from one such step to the next, at least: 1560 ppm at 20 ms, and the pitch of nothing is heard to change. */
@@ -67,6 +69,7 @@ export class RtpClock {
   #head = 0;
   #rtp = 0;
   #lastTimestamp: number | undefined;
+  #lastOffset = 0;
   /** Offset of the run, in ticks; undefined before the first run. */
   #anchor: number | undefined;
   #baseline = { least: 0, before: 0, since: 0 };
@@ -91,7 +94,18 @@ export class RtpClock {
   add(packet: AudioPacket): void {
     this.#rtp += this.#lastTimestamp === undefined ? 0 : (packet.timestamp - this.#lastTimestamp) | 0;
     this.#lastTimestamp = packet.timestamp;
-    this.#queue.push({ packet, rtp: this.#rtp, offset: packet.at - this.#rtp * this.#microsPerTick });
+    this.#lastOffset = packet.at - this.#rtp * this.#microsPerTick;
+    this.#queue.push({ packet, rtp: this.#rtp, offset: this.#lastOffset });
+  }
+
+  /**
+   * Whether a packet that comes now with this timestamp is of the run of those before: the stream of a party that a transfer has
+   * taken from one call into another.
+   */
+  isContinuedBy(at: number, timestamp: number): boolean {
+    if (this.#lastTimestamp === undefined) return false;
+    const rtp = this.#rtp + ((timestamp - this.#lastTimestamp) | 0);
+    return Math.abs(at - rtp * this.#microsPerTick - this.#lastOffset) <= SAME_RUN_US;
   }
 
   /** Takes the times of a sender report, when packets have come: the sender's own clock, in microseconds, and the timestamp. */

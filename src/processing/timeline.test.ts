@@ -33,13 +33,16 @@ function packetOf({ index, at, timestamp, sequenceNumber, ssrc = 1, channel = 0 
 }
 
 /** Where each packet was placed: by channel and index, in samples. */
-function place(sent: Sent[]): { placed: Map<number, number>; times: number; timeline: Timeline } {
+function place(
+  sent: Sent[],
+  groupOf?: (lane: number) => number,
+): { placed: Map<number, number>; times: number; timeline: Timeline } {
   const placed = new Map<number, number>();
   let times = 0;
   const timeline = new Timeline(({ payload, position, channel }: AudioPacket) => {
     times += 1;
     placed.set(new DataView(payload.buffer).getUint32(0) + channel * 1e6, position);
-  });
+  }, groupOf);
   for (const packet of sent.toSorted((one, other) => one.at - other.at)) timeline.add(packetOf(packet));
   timeline.end();
   return { placed, times, timeline };
@@ -204,6 +207,33 @@ t.test('channels are aligned by arrival, whatever their timestamps are', async (
   const { placed } = place([...left, ...right]);
   t.equal((placed.get(1e6) ?? 0) - (placed.get(0) ?? 0), 2000);
 });
+
+t.test(
+  'rule 3, report 6: a stream that goes on in another call of the party is placed without a seam',
+  async (t) => {
+    const first = steady(100);
+    // Less delayed than all before: by itself it would begin 10 ms earlier.
+    const then = steady(100, { channel: 1 }, 100).map((packet) => ({ ...packet, at: packet.at - 10_000 }));
+    const together = place([...first, ...then], () => 0);
+    const seam = ({ placed }: ReturnType<typeof place>) =>
+      (placed.get(1e6 + 100) ?? 0) - (placed.get(99) ?? 0);
+    t.equal(seam(together), 160);
+    t.match(
+      [0, 1].map((lane) => together.timeline.counts(lane)),
+      [
+        { packets: 100, lost: 0 },
+        { packets: 100, lost: 0 },
+      ],
+    );
+    t.equal(
+      seam(place([...first, ...then])),
+      80,
+      'calls of two switches have nothing to do with one another',
+    );
+    const other = then.map((packet) => ({ ...packet, timestamp: packet.timestamp + 80_000 }));
+    t.equal(seam(place([...first, ...other], () => 0)), 80, 'nor has a stream with the same SSRC by chance');
+  },
+);
 
 t.test('report 4: digits, comfort noise and foreign codecs are counted and leave silence', async (t) => {
   const timeline = new Timeline(() => t.fail('nothing is to be placed'));

@@ -44,6 +44,8 @@ const MOST_ENCODINGS = 8;
 interface Source {
   /** By clock rate: a source that changes its codec may change its clock (RFC 7160). */
   clocks: Map<number, RtpClock>;
+  /** Those that have begun in another lane. */
+  joined: Set<RtpClock>;
   sequence: SequenceCounter;
 }
 
@@ -68,10 +70,13 @@ class Channel {
 export class Timeline {
   readonly #channels: Channel[] = [];
   readonly #place: (packet: AudioPacket) => void;
+  readonly #groupOf: (lane: number) => number;
   #now = Number.NEGATIVE_INFINITY;
 
-  constructor(place: (packet: AudioPacket) => void) {
+  /** @param groupOf lanes of one group may be of the same party at the same switch, so that a stream goes on from one in another */
+  constructor(place: (packet: AudioPacket) => void, groupOf = (lane: number) => lane) {
     this.#place = place;
+    this.#groupOf = groupOf;
   }
 
   add(packet: PartyPacket): void {
@@ -91,23 +96,39 @@ export class Timeline {
     if (kind.kind !== 'audio' && kind.kind !== 'coded') return;
     count(counts.decoded, kind.encoding);
     const [table, codec] = kind.kind === 'audio' ? [kind.table] : [undefined, kind.codec];
-    const clock = this.#clockOf(source, kind.clockRate, counts);
+    const clock = this.#clockOf(source, packet, kind.clockRate, counts);
     clock.add({ at: this.#now, timestamp, payload, table, codec, channel, position: 0 });
   }
 
-  #clockOf({ clocks }: Source, clockRate: number, counts: ChannelCounts): RtpClock {
+  #clockOf(source: Source, packet: PartyPacket, clockRate: number, counts: ChannelCounts): RtpClock {
+    const { clocks } = source;
     const known = clocks.get(clockRate);
     if (known !== undefined) return known;
     const [oldest] = clocks.keys();
     if (oldest !== undefined && clocks.size >= MOST_CLOCKS) {
-      endClock(clocks.get(oldest), counts);
+      endClock(source, clocks.get(oldest), counts);
       clocks.delete(oldest);
     }
-    const clock = new RtpClock(clockRate, this.#place, () => {
-      counts.late += 1;
-    });
+    const going = this.#goingOn(packet, clockRate);
+    if (going !== undefined) source.joined.add(going);
+    const clock =
+      going ??
+      new RtpClock(clockRate, this.#place, () => {
+        counts.late += 1;
+      });
     clocks.set(clockRate, clock);
     return clock;
+  }
+
+  /** The clock by which the same stream was placed in another call: another one would be a few milliseconds off, and hide as many. */
+  #goingOn({ channel, ssrc, timestamp }: PartyPacket, clockRate: number): RtpClock | undefined {
+    const group = this.#groupOf(channel);
+    for (const [lane, other] of this.#channels.entries()) {
+      if (lane === channel || this.#groupOf(lane) !== group) continue;
+      const clock = other?.sources.get(ssrc)?.clocks.get(clockRate);
+      if (clock?.isContinuedBy(this.#now, timestamp) === true) return clock;
+    }
+    return undefined;
   }
 
   /** What a sender says of its clock (RFC 3550 section 6.4.1). One that has several clocks does not say of which. */
@@ -149,7 +170,7 @@ export class Timeline {
     if (known !== undefined) return known;
     const [oldest] = channel.sources.keys();
     if (oldest !== undefined && channel.sources.size >= MOST_SOURCES) this.#forget(channel, oldest);
-    const source = { clocks: new Map<number, RtpClock>(), sequence: createSequenceCounter() };
+    const source: Source = { clocks: new Map(), joined: new Set(), sequence: createSequenceCounter() };
     channel.sources.set(ssrc, source);
     return source;
   }
@@ -157,14 +178,15 @@ export class Timeline {
   #forget(channel: Channel, ssrc: number): void {
     const source = channel.sources.get(ssrc);
     channel.sources.delete(ssrc);
-    for (const clock of source?.clocks.values() ?? []) endClock(clock, channel.counts);
-    channel.counts.lost += source?.sequence.lost() ?? 0;
+    if (source === undefined) return;
+    for (const clock of source.clocks.values()) endClock(source, clock, channel.counts);
+    channel.counts.lost += source.sequence.lost();
   }
 }
 
-/** Places what waits, and notes what its clock was like. */
-function endClock(clock: RtpClock | undefined, counts: ChannelCounts): void {
-  if (clock === undefined) return;
+/** Places what waits, and notes what its clock was like: once, where it has begun. */
+function endClock({ joined }: Source, clock: RtpClock | undefined, counts: ChannelCounts): void {
+  if (clock === undefined || joined.has(clock)) return;
   clock.release(Number.POSITIVE_INFINITY);
   const { ppm, slips } = clock.drift;
   counts.driftPpm = ppm ?? counts.driftPpm;

@@ -26,6 +26,8 @@ export interface SpeechReport {
   span: [from: number, to: number] | undefined;
   /** By voice: the numbers of the packets found, in order. */
   heard: Map<string, number[]>;
+  /** By voice: the least and the largest distance of a packet from its time, in milliseconds. */
+  offsets: Map<string, [least: number, most: number]>;
   /** What is wrong, in words. */
   problems: string[];
 }
@@ -35,6 +37,8 @@ const SAMPLES_PER_MS = 8;
 const NEAR = 640;
 /** Problems that are told in words; of more there is only the number. */
 const MOST_WORDS = 6;
+/** So many samples tell whose they are. */
+const MARK = 8;
 
 /**
  * Compares a channel with all that was said on it.
@@ -66,9 +70,11 @@ class Comparison {
     slips: 0,
     span: undefined,
     heard: new Map(),
+    offsets: new Map(),
     problems: [],
   };
   #untold = 0;
+  readonly #said: Utterance[] = [];
   /** By voice, where the packet before was: from its time, in samples. */
   readonly #offsets = new Map<string, number>();
 
@@ -81,6 +87,7 @@ class Comparison {
   }
 
   take(utterance: Utterance): void {
+    this.#said.push(utterance);
     const { who, at, rule } = utterance;
     const due = Math.round(((at - this.#startAt) / 1000) * SAMPLES_PER_MS);
     const place = this.#find(utterance, due);
@@ -93,6 +100,8 @@ class Comparison {
     this.#note(utterance, place);
     const lateMs = ((place * 1000) / SAMPLES_PER_MS - (at - this.#startAt)) / 1000;
     if (Math.abs(lateMs) > Math.abs(this.#report.worstMs)) this.#report.worstMs = lateMs;
+    const [least, most] = this.#report.offsets.get(who) ?? [lateMs, lateMs];
+    this.#report.offsets.set(who, [Math.min(least, lateMs), Math.max(most, lateMs)]);
     if (rule === 'never') this.#tell(utterance, 'is heard, and must not be');
     else if (Math.abs(lateMs) > this.#toleranceMs)
       this.#tell(utterance, `stands ${lateMs.toFixed(1)} ms from its time`);
@@ -166,8 +175,21 @@ class Comparison {
       while (end < this.#channel.length && this.#explained[end] === 0) end += 1;
       const isStep = this.#mayFollow && end === at + 1 && this.#explained[at - 1] === 1;
       if (isStep) this.#report.slips += 1;
-      else this.#add(`${end - at} samples of sound at ${(at / 8000).toFixed(3)} s that nobody said there`);
+      else
+        this.#add(
+          `${end - at} samples of sound at ${(at / 8000).toFixed(3)} s that nobody said there${this.#origin(at, end)}`,
+        );
       at = end;
     }
+  }
+
+  /** Whose words they are. */
+  #origin(from: number, to: number): string {
+    const mark = this.#channel.subarray(from, Math.min(to, from + PACKET_SAMPLES)).subarray(-MARK).join();
+    for (const { who, number, at, samples, rule } of this.#said)
+      for (let index = 0; index + MARK <= samples.length; index += 1)
+        if (samples.subarray(index, index + MARK).join() === mark)
+          return `: packet ${number} of ${who}, spoken at ${((at - this.#startAt) / 1e6).toFixed(3)} s (${rule})`;
+    return '';
   }
 }
