@@ -95,7 +95,12 @@ function compareChannels(
     report.problems.push(`${length} samples, of which ${first} to ${last} hold what was said`);
   if (Math.abs(metadata.duration - length / 8) > 1)
     report.problems.push(`${length} samples, and the metadata says ${metadata.duration} ms`);
-  if (report.problems.length > 0) report.problems.push(`from their times: ${places.join(', ')}`);
+  if (report.problems.length === 0) return;
+  const seconds = (at: number) => ((at - startAt) / 1e6).toFixed(4);
+  const pauses = diary.pauses.map(({ begun, ended }) =>
+    [begun.from, begun.to, ended.from, ended.to].map(seconds).join(' '),
+  );
+  report.problems.push(`from their times: ${places.join(', ')}; pauses: ${pauses.join(', ')}`);
 }
 
 function hasFollowed({ quality }: Metadata, channel: number): boolean {

@@ -12,6 +12,9 @@ const TICK_MS = 4;
 /** What has left a phone may wait for so long, on a machine with little time, until the media server looks at it: microseconds. */
 const TRANSIT_US = 100_000;
 
+/** What left within the last packet's time before a pause ends may be on its way still when it has ended: microseconds. */
+const LAST_PACKET_US = 20_000;
+
 /** Three phones that have one conversation after the other. The agent's DN is recorded. */
 export interface Desk {
   customer: Phone;
@@ -187,7 +190,7 @@ class Play {
     const begun = await this.#request('pause', reason);
     rules.change(begun.to, 'never');
     for (const act of acts) await this.#act(act);
-    rules.change(microsNow(), 'may');
+    rules.change(microsNow() - LAST_PACKET_US, 'may');
     const ended = await this.#request('resume', reason);
     rules.change(ended.to, 'must');
     pauses.push({ begun, ended, reason });

@@ -151,7 +151,7 @@ class Comparison {
   }
 
   #tell({ who, number, at }: Utterance, what: string): void {
-    const seconds = ((at - this.#startAt) / 1e6).toFixed(3);
+    const seconds = ((at - this.#startAt) / 1e6).toFixed(4);
     this.#add(`packet ${number} of ${who}, spoken at ${seconds} s, ${what}`);
   }
 
