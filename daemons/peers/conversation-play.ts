@@ -15,6 +15,9 @@ const TRANSIT_US = 100_000;
 /** What left within the last packet's time before a pause ends may be on its way still when it has ended: microseconds. */
 const LAST_PACKET_US = 20_000;
 
+/** From the last word in one call to the first one in another. */
+const BREATH_MS = 50;
+
 /** Three phones that have one conversation after the other. The agent's DN is recorded. */
 export interface Desk {
   customer: Phone;
@@ -229,6 +232,8 @@ class Play {
     const { expert, isExpertRecorded } = this.#desk;
     await this.#putOnHold(leaving);
     leaving.voice.mute();
+    // One mouth: what it says in two calls never overlaps, not by what the places of two streams may differ by either.
+    await delay(BREATH_MS);
     const [consulting, there] = await this.#connect(leaving.phone, expert);
     const rule = isExpertRecorded || leaving.who === 'agent' ? 'must' : 'never';
     const pair = [this.#speak(leaving.who, consulting), this.#speak('expert', there)] as const;

@@ -172,7 +172,8 @@ class Comparison {
     for (let at = 0; at < this.#channel.length; at += 1) {
       if (!isSound(at)) continue;
       let end = at + 1;
-      while (end < this.#channel.length && this.#explained[end] === 0) end += 1;
+      for (let next = end; next < this.#channel.length && this.#explained[next] === 0; next += 1)
+        if (this.#channel[next] !== 0) end = next + 1;
       const isStep = this.#mayFollow && end === at + 1 && this.#explained[at - 1] === 1;
       if (isStep) this.#report.slips += 1;
       else
@@ -185,7 +186,10 @@ class Comparison {
 
   /** Whose words they are. */
   #origin(from: number, to: number): string {
-    const mark = this.#channel.subarray(from, Math.min(to, from + PACKET_SAMPLES)).subarray(-MARK).join();
+    const mark = this.#channel
+      .subarray(from, Math.min(to, from + PACKET_SAMPLES))
+      .subarray(-MARK)
+      .join();
     for (const { who, number, at, samples, rule } of this.#said)
       for (let index = 0; index + MARK <= samples.length; index += 1)
         if (samples.subarray(index, index + MARK).join() === mark)
