@@ -50,6 +50,25 @@ t.test(
   },
 );
 
+t.test(
+  'rule 4: one who was transferred away and comes back on the other side has the old channel',
+  async (t) => {
+    const segments = [
+      segmentOf('c', [0, 1], near('7001'), near('7002')),
+      segmentOf('c', [1, 2], near('7003'), near('7002')),
+      segmentOf('c', [2, 3], near('7003'), near('7001')),
+    ];
+    t.same(channels(segments), ['0 1', '2 1', '2 0']);
+    const customers = [
+      segmentOf('c', [0, 1], far('+49301234567'), near('7002')),
+      segmentOf('c', [1, 2], near('7003'), near('7002')),
+      segmentOf('c', [2, 3], near('7003'), far('+49301234567')),
+    ];
+    t.same(channels(customers), ['1 0', '2 0', '2 1']);
+    t.same(channels([segmentOf('c', [0, 1], near('7001'), near('7001'))]), ['0 1'], 'a call to oneself');
+  },
+);
+
 t.test('a phone in two calls is one party; two phones of one DN at once are two', async (t) => {
   const first = segmentOf('c', [0, 4], far('+49301234567'), near('7001'));
   t.same(channels([first, segmentOf('d', [1, 2], near('7001'), near('7002'))]), ['1 0', '0 2']);
@@ -107,6 +126,33 @@ t.test('while a party holds a call, its other one is heard first', async (t) => 
   const [before, during, after] = [0, 3, 5].map((at) => rankAt(lane, T0 + at));
   t.ok(before === after && (during ?? 0) > (before ?? 0));
   t.ok((during ?? 255) < 255, 'within what the window takes');
+});
+
+t.test('who comes back on the other side has held the call on the first one alone', async (t) => {
+  const second = 1e6;
+  const event = (at: number, type: 'call.held' | 'call.retrieved', label: 'a' | 'b'): JournalEvent => ({
+    ...{ seq: at, at: T0 + at * second, daemon: 'grec-sipd', type, call: 'c', label },
+  });
+  // 7001 holds as a, 7003 in its place as a, and 7001 again as b.
+  const events = [
+    ...[event(0.2, 'call.held', 'a'), event(0.4, 'call.retrieved', 'a')],
+    ...[event(1.2, 'call.held', 'a'), event(2.4, 'call.retrieved', 'a')],
+    ...[event(2.6, 'call.held', 'b'), event(2.8, 'call.retrieved', 'b')],
+  ];
+  const segments = [
+    segmentOf('c', [0, 1], near('7001'), near('7002')),
+    segmentOf('c', [1, 2], near('7003'), near('7002')),
+    segmentOf('c', [2, 3], near('7003'), near('7001')),
+  ];
+  const { lanes } = bindParties(segments, [{ id: 'c', events }]);
+  const held = lanes.find(({ channel }) => channel === 0)?.held ?? [];
+  t.same(
+    held.map((span) => span.map((at) => Math.round((at - T0) / 1e5) / 10)),
+    [
+      [0.2, 0.4],
+      [2.6, 2.8],
+    ],
+  );
 });
 
 t.test('numbers with and without a prefix', async (t) => {

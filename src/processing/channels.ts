@@ -161,11 +161,13 @@ function laneIndex(
   calls: readonly PendingCall[],
 ): number {
   const key = `${channel} ${leg.call}`;
+  const held = holdsOf(leg, calls);
   const known = lanes.findIndex((lane) => lane.key === key);
+  lanes[known]?.held.push(...held);
   if (known >= 0) return known;
   const order = Math.min(lanes.length, FAR_RANK - 1);
   const rank = leg.dn === undefined ? FAR_RANK + order : order;
-  return lanes.push({ key, channel, source: leg.source, rank, held: holdsOf(leg, calls) }) - 1;
+  return lanes.push({ key, channel, source: leg.source, rank, held }) - 1;
 }
 
 /** Where a lane stands at that time. @param at microseconds since 1970 */
@@ -173,7 +175,8 @@ export function rankAt({ rank, held }: Lane, at: number): number {
   return held.some(([from, to]) => at >= from && at < to) ? rank + HELD_RANK : rank;
 }
 
-function holdsOf({ call, label }: Leg, calls: readonly PendingCall[]): [number, number][] {
+/** As long as the party is there: then the side is another one's. */
+function holdsOf({ call, label, from, to }: Leg, calls: readonly PendingCall[]): [number, number][] {
   const found = calls.find((one) => callKey(one) === call);
   const spans: [number, number][] = [];
   for (const event of found?.events ?? []) {
@@ -181,7 +184,10 @@ function holdsOf({ call, label }: Leg, calls: readonly PendingCall[]): [number, 
     const last = spans.at(-1);
     if (event.type === 'call.retrieved' && event.label === label && last !== undefined) last[1] = event.at;
   }
-  return spans;
+  return spans.flatMap(([begin, end]): [number, number][] => {
+    const span: [number, number] = [Math.max(begin, from), Math.min(end, to)];
+    return span[0] < span[1] ? [span] : [];
+  });
 }
 
 /** The first two are the agent and the customer of the first segment. */

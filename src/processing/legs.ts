@@ -31,7 +31,9 @@ export function isSameParty(one: Leg, other: Leg): boolean {
   if (isMirrorOf(one, other) || isMirrorOf(other, one)) return true;
   if (one.segment === other.segment) return one.label === other.label && one.mirror === other.mirror;
   const [isNear, isOtherNear] = [one.dn !== undefined, other.dn !== undefined];
-  if (one.call === other.call) return one.label === other.label && keyOf(one) === keyOf(other);
+  // A party that was transferred away may come back on the other side; at one time each side is somebody else.
+  if (one.call === other.call && (one.label === other.label || overlap(one, other)))
+    return one.label === other.label && keyOf(one) === keyOf(other);
   // Two switches may each have an extension of that number; and of what overlaps a trunk between them tells.
   if (one.source !== other.source && (overlap(one, other) || (isNear && isOtherNear))) return false;
   if (isNear && isOtherNear)
