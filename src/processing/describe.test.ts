@@ -1,7 +1,7 @@
 // The metadata of a recording of a call that no switch of ours controlled: what its controller told stands in it.
 import t from 'tap';
 import { bindParties } from './channels.ts';
-import { describeRecording } from './describe.ts';
+import { channelRemarks, describeRecording } from './describe.ts';
 import { factsOf, metadataOf, T0 } from './fixtures/segments.ts';
 import type { Mixdown } from './mixdown.ts';
 import { QualityMeter } from './quality.ts';
@@ -15,6 +15,7 @@ const channel = () => ({
   undecodable: new Map<string, number>(),
   driftPpm: undefined,
   slips: 0,
+  masked: 0,
   audioMs: 20,
   quality: new QualityMeter().result(0),
 });
@@ -72,4 +73,13 @@ t.test('a call of our own switch is known by its own names', async (t) => {
   const { segments, parties } = described(factsOf('s', { metadata: metadataOf('r', 'c') }));
   t.equal(segments[0]?.ngCallId, undefined);
   t.match(parties, [{ number: '7001' }, { number: '7002' }]);
+});
+
+t.test('a party of whom nothing came is told of, but not one who was not to be heard', async (t) => {
+  const binding = bindParties([{ facts: factsOf('s', { metadata: metadataOf('r', 'c') }), source: 0 }]);
+  const silent = { ...channel(), packets: 0 };
+  t.same(channelRemarks({ ...mixdown, channels: [channel(), silent] }, binding), [
+    'left channel: no media came from this party',
+  ]);
+  t.same(channelRemarks({ ...mixdown, channels: [channel(), { ...silent, masked: 5 }] }, binding), []);
 });

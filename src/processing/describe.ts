@@ -189,8 +189,11 @@ function describeDrift({
 
 /** What an operator should know of the channels. */
 export function channelRemarks(mixdown: Mixdown, { sides, lanes }: Binding): string[] {
-  const isHeard = sides.map((_, channel) =>
-    lanes.some((lane, index) => lane.channel === channel && (mixdown.channels[index]?.packets ?? 0) > 0),
+  const hasCome = sides.map((_, channel) =>
+    lanes.some((lane, index) => {
+      const { packets = 0, masked = 0 } = mixdown.channels[index] ?? {};
+      return lane.channel === channel && packets + masked > 0;
+    }),
   );
   const undecodable = lanes.flatMap(({ channel }, index) =>
     [...(mixdown.channels[index]?.undecodable ?? [])].map(([encoding, packets]) => {
@@ -198,7 +201,7 @@ export function channelRemarks(mixdown: Mixdown, { sides, lanes }: Binding): str
     }),
   );
   const silent = sides.flatMap((_, channel) =>
-    isHeard[channel] === true ? [] : [`${channelName(channel)}: no media came from this party`],
+    hasCome[channel] === true ? [] : [`${channelName(channel)}: no media came from this party`],
   );
   return [...undecodable, ...silent];
 }

@@ -16,7 +16,7 @@ import { type Binding, bindParties, rankAt } from './channels.ts';
 import { channelRemarks, describeRecording } from './describe.ts';
 import { mixInFormat } from './mix-in-format.ts';
 import type { Mixdown, MixdownSegment } from './mixdown.ts';
-import { maskOf, pausesOf } from './pauses.ts';
+import { maskOf, type Pause, pausesOf, silencesOf } from './pauses.ts';
 import { eventOf, type PendingCall } from './situation.ts';
 import type { SegmentEntry } from './spool-scan.ts';
 import { UNNAMED } from './stream-map.ts';
@@ -122,7 +122,14 @@ async function make(task: FinishTask, staging: Staging): Promise<Finished> {
   const binding = bindParties(segments, calls);
   const { sides, lanes } = binding;
   const plan = { sides, lanes: lanes.map((lane) => ({ ...lane, rankAt: (at: number) => rankAt(lane, at) })) };
-  const parts = segments.map((segment, index) => partOf(segment, binding.laneOf[index], calls));
+  const pauses = pausesOf(calls);
+  const silences = silencesOf(
+    pauses,
+    segments.map(({ facts }) => facts),
+  );
+  const parts = segments.map((segment, index) => {
+    return { ...partOf(segment, binding.laneOf[index], pauses), silences };
+  });
   const made = await mixInFormat(parts, staging.directory, task.audio ?? {}, plan);
   const { mixdown } = made;
   if (mixdown.startAt === undefined) {
@@ -161,10 +168,10 @@ async function seal(
 function partOf(
   { facts, captureFile }: FinishableSegment,
   laneOf: Binding['laneOf'][number] = { a: [], b: [] },
-  calls: readonly PendingCall[],
+  pauses: readonly Pause[],
 ): MixdownSegment {
   const { recording } = facts.opened.metadata ?? {};
-  const masked = maskOf(recording && recordingIdOf(recording), pausesOf(calls));
+  const masked = maskOf(recording && recordingIdOf(recording), pauses);
   const [[a, ...laterA], [b, ...laterB]] = [laneOf.a, laneOf.b];
   const lanes = { a: a?.lane ?? 0, b: b?.lane ?? 1 };
   return { facts, captureFile, lanes, later: { a: laterA, b: laterB }, masked };

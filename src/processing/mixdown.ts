@@ -38,6 +38,8 @@ export interface MixdownSegment {
   later?: Record<Label, readonly { from: number; lane: number }[]>;
   /** When nothing of it may be heard, because the recording of another call of the conversation was paused: microseconds since 1970. */
   masked?: readonly (readonly [from: number, to: number])[];
+  /** When nothing that was said may be heard, whenever it came. */
+  silences?: readonly (readonly [from: number, to: number])[];
 }
 
 /** One party's audio in one call. */
@@ -61,6 +63,8 @@ const PLAIN: MixdownPlan = { sides: [0, 1], lanes: [0, 1].map((channel) => ({ ch
 export interface MixdownChannel extends ChannelCounts {
   /** Milliseconds of audio, without gaps. */
   audioMs: number;
+  /** Packets that came while nothing was to be heard. */
+  masked: number;
   quality: MeasuredQuality;
 }
 
@@ -126,6 +130,7 @@ class Mixer {
   #sliceEnd = 0;
   readonly #late: number[] = [];
   readonly #leftOut: number[] = [];
+  readonly #masked: number[] = [];
   /** Where a segment that lost packets ended: nobody knows what was its last one. */
   #lostUntil = Number.NEGATIVE_INFINITY;
 
@@ -177,18 +182,22 @@ class Mixer {
   /** What puts one datagram of the segment on the timeline. */
   #taker(segment: MixdownSegment): CaptureReader['take'] {
     const { facts, masked = [] } = segment;
+    const silences = segment.silences?.map(([from, to]) => [from - this.#origin, to - this.#origin] as const);
     const streams = new StreamMap(facts);
     let isBegun = false;
     const earliestAt = facts.opened.at - TOLERANCE_US;
     const latestAt = (facts.closed?.at ?? Number.POSITIVE_INFINITY) + TOLERANCE_US;
     return ({ at, destination: { port }, payload }) => {
       if (at < earliestAt || at > latestAt) return;
-      if (masked.length > 0 && masked.some(([from, to]) => at >= from && at < to)) return;
       const label = streams.labelOf(port, at) ?? streams.controlLabelOf(port);
       if (label === undefined) return;
+      const channel = laneAt(segment, label, at);
+      if (masked.length > 0 && masked.some(([from, to]) => at >= from && at < to)) {
+        this.#masked[channel] = (this.#masked[channel] ?? 0) + 1;
+        return;
+      }
       if (!isBegun) this.#quality.beginSegment(lanesOf(segment));
       isBegun = true;
-      const channel = laneAt(segment, label, at);
       const rtp = readRtp(payload);
       if (rtp === undefined) {
         const heard = laneAt(segment, label === 'a' ? 'b' : 'a', at);
@@ -197,7 +206,7 @@ class Mixer {
       const kind = streams.kindOf(label, rtp.payloadType);
       this.#quality.add({ ...rtp, at, channel, kind });
       this.#heard.add({ ...rtp, at, channel, kind });
-      this.#timeline.add({ ...rtp, at: at - this.#origin, channel, kind });
+      this.#timeline.add({ ...rtp, at: at - this.#origin, channel, kind, silences });
     };
   }
 
@@ -254,7 +263,7 @@ class Mixer {
     const audioMs = ((this.#window.present[lane] ?? 0) * 1000) / SAMPLE_RATE;
     const quality = this.#quality.result(lane, this.#leftOut[lane] ?? 0);
     const late = counts.late + (this.#late[lane] ?? 0) + (this.#decoders.late[lane] ?? 0);
-    return { ...counts, late, audioMs, quality };
+    return { ...counts, late, audioMs, masked: this.#masked[lane] ?? 0, quality };
   }
 
   async #write(bytes: Buffer): Promise<void> {

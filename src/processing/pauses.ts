@@ -1,6 +1,10 @@
 // When recordings were paused: what nobody was to hear then is not heard in any other recording of the conversation. Pure.
 import { recordingIdOf } from '../archive/ids.ts';
+import type { SegmentFacts } from '../spool/segment.ts';
 import type { PendingCall } from './situation.ts';
+
+/** What a pause cuts in two, and what is under way when it ends, is a packet: 20 ms, in microseconds. */
+const PACKET_US = 20_000;
 
 export interface Pause {
   recording: string;
@@ -46,4 +50,28 @@ function pausesOfCall({ events }: PendingCall): Pause[] {
 /** What is not to be heard of a recording besides its own pauses, of which there is no capture. */
 export function maskOf(recording: string | undefined, pauses: readonly Pause[]): [number, number][] {
   return pauses.filter((pause) => pause.recording !== recording).map(({ from, to }) => [from, to]);
+}
+
+/**
+ * When whatever was said is not to be heard, though it comes, held up by the network, when the pause is over: the insides of all pauses.
+ * @param segments all of the conversation: one begins where a pause ends, a moment before the switch says so
+ */
+export function silencesOf(pauses: readonly Pause[], segments: readonly SegmentFacts[]): [number, number][] {
+  const asked = pauses.map(({ recording, from, to }): [number, number] => {
+    const resumed = segments.flatMap(({ opened: { at, metadata } }) =>
+      at > from && metadata !== undefined && recordingIdOf(metadata.recording) === recording ? [at] : [],
+    );
+    return [from, Math.min(to, ...resumed)];
+  });
+  return [...asked, ...segments.flatMap(pausedWithin)]
+    .map(([from, to]): [number, number] => [from + PACKET_US, to - PACKET_US])
+    .filter(([from, to]) => from < to);
+}
+
+/** As a foreign switch has it: within one segment. */
+function pausedWithin({ pauses }: SegmentFacts): [number, number][] {
+  return pauses.flatMap(({ type, at }, index): [number, number][] => {
+    const end = pauses.slice(index).find((fact) => fact.type === 'resumed');
+    return type === 'paused' ? [[at, end?.at ?? Number.POSITIVE_INFINITY]] : [];
+  });
 }

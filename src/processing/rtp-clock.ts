@@ -26,6 +26,8 @@ export interface AudioPacket {
   channel: number;
   /** Filled in by the clock: its ticks since the timeline's origin. Of what has a table, a tick is a sample. */
   position: number;
+  /** When nothing may be heard: microseconds since the timeline's origin. What was said then is not placed. */
+  silences?: readonly (readonly [from: number, to: number])[] | undefined;
 }
 
 /**
@@ -142,8 +144,16 @@ export class RtpClock {
       return;
     }
     this.#follow(waiting);
-    waiting.packet.position = waiting.rtp + (this.#anchor ?? 0);
-    this.#place(waiting.packet);
+    const { packet } = waiting;
+    packet.position = waiting.rtp + (this.#anchor ?? 0);
+    if (!this.#isSilenced(packet)) this.#place(packet);
+  }
+
+  /** It comes from a time of which nothing is to be heard, and the network held it up until that was over. */
+  #isSilenced({ position, silences }: AudioPacket): boolean {
+    if (silences === undefined || silences.length === 0) return false;
+    const at = position * this.#microsPerTick;
+    return silences.some(([from, to]) => at >= from && at < to);
   }
 
   /** @returns false when the packet is an outlier, whose timestamp says nothing */

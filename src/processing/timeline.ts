@@ -16,6 +16,7 @@ export interface PartyPacket {
   timestamp: number;
   kind: PayloadKind;
   payload: Uint8Array;
+  silences?: AudioPacket['silences'];
 }
 
 /** What one channel's packets were like. */
@@ -91,13 +92,13 @@ export class Timeline {
   }
 
   #take(counts: ChannelCounts, source: Source, packet: PartyPacket): void {
-    const { kind, timestamp, payload, channel } = packet;
+    const { kind, timestamp, payload, channel, silences } = packet;
     if (kind.kind === 'undecodable') count(counts.undecodable, kind.encoding);
     if (kind.kind !== 'audio' && kind.kind !== 'coded') return;
     count(counts.decoded, kind.encoding);
     const [table, codec] = kind.kind === 'audio' ? [kind.table] : [undefined, kind.codec];
     const clock = this.#clockOf(source, packet, kind.clockRate, counts);
-    clock.add({ at: this.#now, timestamp, payload, table, codec, channel, position: 0 });
+    clock.add({ at: this.#now, timestamp, payload, table, codec, channel, position: 0, silences });
   }
 
   #clockOf(source: Source, packet: PartyPacket, clockRate: number, counts: ChannelCounts): RtpClock {
