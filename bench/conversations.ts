@@ -1,6 +1,6 @@
 // Hundreds of conversations over bad networks, each of which becomes what a seed says, while grec-procd is killed and the archive's disk is full.
 //
-//   node bench/conversations.ts [--seed N] [--calls 500] [--kills 50] [--full 2] [--desks 24] [--only N]
+//   node bench/conversations.ts [--seed N] [--calls 500] [--kills 50] [--full 2] [--desks 24] [--long 5] [--only N]
 import { parseArgs } from 'node:util';
 import { isClean, playMany } from '../daemons/peers/many-conversations.ts';
 import { anySeed } from '../daemons/peers/outages.ts';
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '50' },
     full: { type: 'string', default: '2' },
     desks: { type: 'string', default: '24' },
+    long: { type: 'string', default: '5' },
     only: { type: 'string' },
   },
 });
@@ -23,6 +24,7 @@ const report = await playMany({
   kills: Number(values.kills),
   full,
   desks: Number(values.desks),
+  long: Number(values.long),
   only: values.only === undefined ? undefined : Number(values.only),
   ...(full === 0 ? {} : { disk: '600m' }),
   say: (line) => process.stderr.write(`${line}\n`),

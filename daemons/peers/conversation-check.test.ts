@@ -22,7 +22,7 @@ function voiceOf(who: 'customer' | 'agent', seed: number): SpokenVoice {
     seed,
     roughness: {
       ...{ ppm: 0, lossPercent: 0, reorderPercent: 0, duplicatePercent: 0 },
-      ...{ silencePercent: 0, codecPercent: 0, sourcePercent: 0, payloadTypes: [0] },
+      ...{ stallPercent: 0, silencePercent: 0, codecPercent: 0, sourcePercent: 0, payloadTypes: [0] },
     },
     random: new Random(seed),
     mayReceive: () => true,

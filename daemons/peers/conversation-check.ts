@@ -98,7 +98,7 @@ function compareChannels(
   if (report.problems.length === 0) return;
   const seconds = (at: number) => ((at - startAt) / 1e6).toFixed(4);
   const pauses = diary.pauses.map(({ begun, ended }) =>
-    [begun.from, begun.to, ended.from, ended.to].map(seconds).join(' '),
+    [begun.from, begun.to, ended?.from ?? NaN, ended?.to ?? NaN].map(seconds).join(' '),
   );
   report.problems.push(`from their times: ${places.join(', ')}; pauses: ${pauses.join(', ')}`);
 }

@@ -46,7 +46,7 @@ export interface Diary {
   voices: SpokenVoice[];
   /** Pauses and transfers concern all that is said. */
   rules: RuleLine;
-  pauses: { begun: Asked; ended: Asked; reason: string }[];
+  pauses: { begun: Asked; ended: Asked | undefined; reason: string }[];
   holds: { by: string; begun: Asked; ended: Asked | undefined }[];
   /** What went otherwise than it should while it was played. */
   problems: string[];
@@ -58,10 +58,14 @@ function stricter(...rules: Rule[]): Rule {
   return rules.reduce((one, other) => (STRICTER[other] > STRICTER[one] ? other : one));
 }
 
-/** What is to become of a packet. One that the network held up over a change may go either way. */
+/**
+ * What is to become of a packet. One that the network held up over a change may go either way, but for what was said in a pause: that is
+ * not to be heard, whenever it comes.
+ */
 export function ruleOf(diary: Diary, { rules }: SpokenVoice, { at, sentAt, lost }: SaidPacket): Rule {
   if (lost || sentAt === undefined) return 'never';
   const arrived = stricter(rules.at(sentAt), diary.rules.at(sentAt));
   const spoken = stricter(rules.at(at), diary.rules.at(at));
+  if (diary.rules.at(at) === 'never') return 'never';
   return arrived === 'must' && spoken !== 'must' ? 'may' : arrived;
 }

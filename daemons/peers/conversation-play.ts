@@ -12,8 +12,8 @@ const TICK_MS = 4;
 /** What has left a phone may wait for so long, on a machine with little time, until the media server looks at it: microseconds. */
 const TRANSIT_US = 100_000;
 
-/** What left within the last packet's time before a pause ends may be on its way still when it has ended: microseconds. */
-const LAST_PACKET_US = 20_000;
+/** What was said so shortly before a pause ended, a packet and as much again, may count as said after it: microseconds. */
+const LAST_PACKET_US = 40_000;
 
 /** From the last word in one call to the first one in another. */
 const BREATH_MS = 50;
@@ -79,6 +79,7 @@ class Play {
   readonly #desk: Desk;
   readonly #calls: PhoneCall[] = [];
   #callId = '';
+  #isHungUp = false;
   #sides: [Speaker, Speaker] | undefined;
 
   constructor(stage: Stage, desk: Desk, script: Script) {
@@ -104,7 +105,7 @@ class Play {
     this.#sides = [this.#speak(order[0], out), this.#speak(order[1], into)];
     await this.#findCall();
     for (const { rules } of this.#sides) rules.change(microsNow(), 'must');
-    for (const act of script.acts) await this.#act(act);
+    await this.#acts(script.acts);
     await this.#end();
   }
 
@@ -162,41 +163,71 @@ class Play {
     return this.#sides;
   }
 
+  async #acts(acts: readonly Act[]): Promise<void> {
+    for (const act of acts) if (!this.#isHungUp) await this.#act(act);
+  }
+
   async #act(act: Act): Promise<void> {
-    if (act.do === 'talk') await delay(act.ms);
+    if (act.do === 'hang up') this.#isHungUp = true;
+    else if (act.do === 'talk') await delay(act.ms);
     else if (act.do === 'hold') await this.#hold(act);
     else if (act.do === 'pause') await this.#pause(act);
+    else if (act.do === 'stop') await this.#stop(act);
     else if (act.do === 'blind') await this.#blind(act);
     else await this.#attended(act);
   }
 
-  async #hold({ by, hasMusic, acts }: Extract<Act, { do: 'hold' }>): Promise<void> {
+  async #hold({ by, hasMusic, how, acts }: Extract<Act, { do: 'hold' }>): Promise<void> {
     const holder = this.#both[by];
-    await this.#putOnHold(holder);
+    const hold = await this.#putOnHold(holder, how);
     holder.voice.mute(!hasMusic);
-    for (const act of acts) await this.#act(act);
-    const ended = await asked(async () => this.#expect('retrieve', await holder.call.retrieve(), 200));
+    await this.#acts(acts);
+    if (this.#isHungUp) return;
+    const { call } = holder;
+    const retrieve = how === 'UPDATE' ? () => call.update('sendrecv') : () => call.retrieve();
+    hold.ended = await asked(async () => this.#expect('retrieve', await retrieve(), 200));
     holder.voice.mute(false);
-    const hold = this.diary.holds.at(-1);
-    if (hold !== undefined) hold.ended = ended;
   }
 
-  async #putOnHold({ call, number }: Speaker): Promise<void> {
-    const begun = await asked(async () => this.#expect('hold', await call.hold(), 200));
-    this.diary.holds.push({ by: number, begun, ended: undefined });
+  async #putOnHold(
+    { call, number }: Speaker,
+    how: 'INVITE' | 'UPDATE' = 'INVITE',
+  ): Promise<Diary['holds'][number]> {
+    const ask = how === 'UPDATE' ? () => call.update('sendonly') : () => call.hold();
+    const begun = await asked(async () => this.#expect('hold', await ask(), 200));
+    const hold: Diary['holds'][number] = { by: number, begun, ended: undefined };
+    this.diary.holds.push(hold);
+    return hold;
   }
 
   async #pause({ acts }: Extract<Act, { do: 'pause' }>): Promise<void> {
     const { rules, pauses } = this.diary;
     const reason = `pause ${pauses.length + 1}`;
     rules.change(microsNow() - TRANSIT_US, 'may');
-    const begun = await this.#request('pause', reason);
-    rules.change(begun.to, 'never');
-    for (const act of acts) await this.#act(act);
+    const pause: Diary['pauses'][number] = {
+      begun: await this.#request('pause', reason),
+      ended: undefined,
+      reason,
+    };
+    pauses.push(pause);
+    rules.change(pause.begun.to, 'never');
+    await this.#acts(acts);
+    if (this.#isHungUp) return;
     rules.change(microsNow() - LAST_PACKET_US, 'may');
-    const ended = await this.#request('resume', reason);
-    rules.change(ended.to, 'must');
-    pauses.push({ begun, ended, reason });
+    pause.ended = await this.#request('resume', reason);
+    rules.change(pause.ended.to, 'must');
+  }
+
+  /** What is said while nobody records may come late, and be recorded then: nobody minds. */
+  async #stop({ acts }: Extract<Act, { do: 'stop' }>): Promise<void> {
+    this.#unsettle(this.#both);
+    const { to } = await this.#request('stop', 'enough');
+    for (const { rules } of this.#both) rules.change(to, 'never');
+    await this.#acts(acts);
+    if (this.#isHungUp) return;
+    for (const { rules } of this.#both) rules.change(microsNow(), 'may');
+    const begun = await this.#request('start', 'again');
+    for (const { rules } of this.#both) rules.change(begun.to, 'must');
   }
 
   #request(operation: string, reason: string): Promise<Asked> {
@@ -216,35 +247,49 @@ class Play {
   async #blind({ by, isHeld }: Extract<Act, { do: 'blind' }>): Promise<void> {
     const [leaving, staying] = [this.#both[by], this.#both[by === 0 ? 1 : 0]];
     if (isHeld) await this.#putOnHold(leaving);
-    const { expert } = this.#desk;
+    const third = this.#third();
+    const { number } = this.#desk[third];
     this.#unsettle([leaving, staying]);
-    const { status, outcome } = await leaving.call.refer(`sip:${expert.number}@127.0.0.1`);
+    const { status, outcome } = await leaving.call.refer(`sip:${number}@127.0.0.1`);
     this.#expect('REFER', status, 202);
-    const there = await expert.nextCall();
+    const there = await this.#desk[third].nextCall();
     this.#calls.push(there);
     await there.outcome;
-    const coming = this.#speak('expert', there);
+    const coming = this.#speak(third, there);
     await this.#replace(by, coming, outcome, [leaving.call]);
   }
 
   async #attended({ by, ms }: Extract<Act, { do: 'attended' }>): Promise<void> {
     const [leaving, staying] = [this.#both[by], this.#both[by === 0 ? 1 : 0]];
-    const { expert, isExpertRecorded } = this.#desk;
+    const third = this.#third();
     await this.#putOnHold(leaving);
     leaving.voice.mute();
     // One mouth: what it says in two calls never overlaps, not by what the places of two streams may differ by either.
     await delay(BREATH_MS);
-    const [consulting, there] = await this.#connect(leaving.phone, expert);
-    const rule = isExpertRecorded || leaving.who === 'agent' ? 'must' : 'never';
-    const pair = [this.#speak(leaving.who, consulting), this.#speak('expert', there)] as const;
+    const [consulting, there] = await this.#connect(leaving.phone, this.#desk[third]);
+    const rule = this.#isRecorded(third) || this.#isRecorded(leaving.who) ? 'must' : 'never';
+    const pair = [this.#speak(leaving.who, consulting), this.#speak(third, there)] as const;
     for (const { rules } of pair) rules.change(microsNow(), rule);
     await delay(ms);
     this.#unsettle([staying, pair[1]]);
     if (rule === 'must') this.#unsettle([pair[0]]);
-    const { status, outcome } = await leaving.call.refer(`sip:${expert.number}@127.0.0.1`, consulting);
+    const { status, outcome } = await leaving.call.refer(
+      `sip:${this.#desk[third].number}@127.0.0.1`,
+      consulting,
+    );
     this.#expect('REFER', status, 202);
     await this.#replace(by, pair[1], outcome, [leaving.call, consulting]);
     this.#stage.pacer.remove(pair[0].voice);
+  }
+
+  /** Who is not in the call. */
+  #third(): SpokenVoice['who'] {
+    const there = this.#both.map(({ who }) => who);
+    return (['customer', 'agent', 'expert'] as const).find((who) => !there.includes(who)) ?? 'expert';
+  }
+
+  #isRecorded(who: SpokenVoice['who']): boolean {
+    return who === 'agent' || (who === 'expert' && this.#desk.isExpertRecorded);
   }
 
   /** The new party is there as soon as the switch says so. */

@@ -5,13 +5,17 @@ import type { Roughness } from '../../src/testing/rough-voice.ts';
 /** One of the two who are in the call: 0 the caller, 1 the callee, or who took their place. */
 export type Side = 0 | 1;
 
-/** What happens in it, in order. `acts` happen before the hold or the pause ends. */
+/** What happens in it, in order. `acts` happen before the hold, the pause or the time without a recording ends. */
 export type Act =
   | { do: 'talk'; ms: number }
-  | { do: 'hold'; by: Side; hasMusic: boolean; acts: Act[] }
+  | { do: 'hold'; by: Side; hasMusic: boolean; how: 'INVITE' | 'UPDATE'; acts: Act[] }
   | { do: 'pause'; acts: Act[] }
+  | { do: 'stop'; acts: Act[] }
+  /** To the one of the three who is not there. */
   | { do: 'blind'; by: Side; isHeld: boolean }
-  | { do: 'attended'; by: Side; ms: number };
+  | { do: 'attended'; by: Side; ms: number }
+  /** Everything else is not done any more. */
+  | { do: 'hang up' };
 
 export interface Script {
   index: number;
@@ -26,23 +30,29 @@ export function randomOf(seed: number, ...words: number[]): Random {
   return new Random(words.reduce((mixed, word) => new Random(mixed ^ word).below(2 ** 32), seed >>> 0));
 }
 
-export function writeScript(seed: number, index: number): Script {
+/** Of a conversation so long that drifting clocks are followed: milliseconds. */
+const LONG_MS = 80_000;
+
+/** @param isLong it has time for clocks to drift */
+export function writeScript(seed: number, index: number, isLong = false): Script {
   const random = randomOf(seed, index, 1);
   const writer = new Writer(random);
+  const acts = [writer.talk(500, 1500), ...writer.acts(1 + random.below(3)), writer.talk(500, 1500)];
   return {
     index,
     agentCalls: random.chance(30),
-    acts: [writer.talk(500, 1500), ...writer.acts(1 + random.below(3)), writer.talk(500, 1500)],
+    acts: isLong ? [{ do: 'talk', ms: LONG_MS }, ...acts] : acts,
     end: { by: random.chance(50) ? 0 : 1, whileSpeaking: random.chance(50) },
   };
 }
 
 class Writer {
   readonly #random: Random;
-  /** There is one third party. */
-  #mayTransfer = true;
-  #holds = 0;
-  #pauses = 0;
+  #transfers = 0;
+  /** Who has put the call on hold. */
+  readonly #holds = new Set<Side>();
+  #isPaused = false;
+  #isStopped = false;
 
   constructor(random: Random) {
     this.#random = random;
@@ -59,28 +69,44 @@ class Writer {
   #act(): Act {
     const by = this.#random.chance(50) ? 0 : 1;
     const choice = this.#random.below(100);
-    if (choice < 30 && this.#holds === 0) return this.#hold(by);
-    if (choice < 60 && this.#pauses === 0) return this.#pause();
-    if (choice < 90 && this.#mayTransfer && this.#holds === 0) return this.#transfer(by);
+    if (choice < 30 && !this.#holds.has(by)) return this.#hold(by);
+    if (choice < 55 && !this.#isPaused && !this.#isStopped) return this.#pause();
+    if (choice < 62 && !this.#isPaused && !this.#isStopped) return this.#stop();
+    if (choice < 90 && this.#transfers < 2 && this.#holds.size === 0 && !this.#isStopped)
+      return this.#transfer(by);
     return this.talk(300, 900);
   }
 
   #hold(by: Side): Act {
-    this.#holds += 1;
-    const acts = [this.talk(300, 900), ...this.acts(this.#random.chance(30) ? 1 : 0)];
-    this.#holds -= 1;
-    return { do: 'hold', by, hasMusic: this.#random.chance(50), acts };
+    this.#holds.add(by);
+    const acts = this.#within(30);
+    this.#holds.delete(by);
+    const how = this.#random.chance(25) ? 'UPDATE' : 'INVITE';
+    return { do: 'hold', by, hasMusic: this.#random.chance(50), how, acts };
   }
 
   #pause(): Act {
-    this.#pauses += 1;
-    const acts = [this.talk(300, 1000), ...this.acts(this.#random.chance(40) ? 1 : 0)];
-    this.#pauses -= 1;
+    this.#isPaused = true;
+    const acts = this.#within(40);
+    this.#isPaused = false;
     return { do: 'pause', acts };
   }
 
+  #stop(): Act {
+    this.#isStopped = true;
+    const acts = this.#within(30);
+    this.#isStopped = false;
+    return { do: 'stop', acts };
+  }
+
+  /** @param percent how often something happens besides that time passes */
+  #within(percent: number): Act[] {
+    const acts = [this.talk(300, 1000), ...this.acts(this.#random.chance(percent) ? 1 : 0)];
+    return this.#random.chance(8) ? [...acts, { do: 'hang up' }] : acts;
+  }
+
   #transfer(by: Side): Act {
-    this.#mayTransfer = false;
+    this.#transfers += 1;
     if (this.#random.chance(50)) return { do: 'blind', by, isHeld: this.#random.chance(50) };
     return { do: 'attended', by, ms: 600 + this.#random.below(1200) };
   }
@@ -94,6 +120,7 @@ export function roughnessOf(random: Random): Roughness {
     lossPercent: some(60, 3),
     reorderPercent: some(50, 4),
     duplicatePercent: some(40, 4),
+    stallPercent: some(30, 0.6),
     silencePercent: some(40, 1),
     codecPercent: some(40, 1),
     sourcePercent: some(20, 0.5),

@@ -38,6 +38,8 @@ export interface ManyOptions {
   full: number;
   /** Conversations at once. */
   desks: number;
+  /** How many are so long that drifting clocks are followed. */
+  long?: number;
   /** Of the archive's disk, as mount(8) has it; its own directory when left out, which needs full to be 0. */
   disk?: string;
   /** This conversation alone. */
@@ -157,6 +159,7 @@ class ManyConversations {
     await Promise.all([...working, killing, filling]);
     this.#say('all conversations are over');
     await this.#untilSettled(total);
+    this.#say('all recordings are there');
     return this.#report(total);
   }
 
@@ -177,9 +180,10 @@ class ManyConversations {
 
   /** One conversation after the other, beginning apart from those of other desks. */
   async #work(stage: Stage, desk: Desk, waiting: number[], place: number): Promise<void> {
+    const { long = 0 } = this.#options;
     await delay(place * 150);
     for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
-      const diary = await playConversation(stage, desk, writeScript(stage.seed, index));
+      const diary = await playConversation(stage, desk, writeScript(stage.seed, index, index < long));
       this.#diaries.push(diary);
       if (diary.problems.length > 0) this.#say(`conversation ${index}: ${diary.problems.join('; ')}`);
     }

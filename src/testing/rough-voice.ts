@@ -6,6 +6,8 @@ import { buildRtpPacket } from './packets.ts';
 /** Samples of one packet: 20 ms of G.711. */
 export const PACKET_SAMPLES = 160;
 const PACKET_US = 20_000;
+/** Packets: 600 ms. */
+const MOST_STALLED = 30;
 
 /** What is wrong with it. */
 export interface Roughness {
@@ -15,6 +17,8 @@ export interface Roughness {
   lossPercent: number;
   reorderPercent: number;
   duplicatePercent: number;
+  /** How many begin a stall of the network, which lets nothing through for a while, and then all at once. */
+  stallPercent: number;
   /** The same of those with which it falls silent, changes its codec, or goes on as another source. */
   silencePercent: number;
   codecPercent: number;
@@ -67,6 +71,8 @@ export class RoughVoice {
   #delayed: Delayed[] = [];
   #losing = 0;
   #silent = 0;
+  /** The network lets nothing through before this packet. */
+  #stalledUntil = 0;
   #isMuted = false;
 
   constructor(options: RoughVoiceOptions) {
@@ -108,13 +114,14 @@ export class RoughVoice {
   #speak(at: number, now: number): void {
     const { random, roughness, mayReceive } = this.#options;
     // The same draws for each packet, whatever becomes of it: the seed tells the fate of packet N.
-    const [falls, changes, moves, loses, waits, doubles] = [
+    const [falls, changes, moves, loses, waits, doubles, stalls] = [
       draw(random, roughness.silencePercent),
       draw(random, roughness.codecPercent),
       draw(random, roughness.sourcePercent),
       draw(random, roughness.lossPercent),
       draw(random, roughness.reorderPercent),
       draw(random, roughness.duplicatePercent),
+      draw(random, roughness.stallPercent),
     ];
     const [length, row, lateness, pick] = [
       5 + random.below(45),
@@ -127,6 +134,8 @@ export class RoughVoice {
     if (this.#silent > 0) this.#silent -= 1;
     else if (falls) this.#silent = length;
     // Two sources never speak at once: a step of the clock between them would hide samples.
+    if (stalls)
+      this.#stalledUntil = Math.max(this.#stalledUntil, this.#next + Math.min(length, MOST_STALLED));
     if (moves) [this.#source, this.#silent] = [this.#newSource(), Math.max(this.#silent, 5)];
     if (!this.#isMuted && this.#silent === 0 && mayReceive())
       this.#put(at, now, { lost: this.#loses(loses, row), lateness: waits ? lateness : 0, isTwice: doubles });
@@ -147,9 +156,10 @@ export class RoughVoice {
     this.said.push(said);
     const packet = this.#build(number);
     if (lost) return;
-    if (lateness > 0) this.#delayed.push({ packet, until: number + lateness, said });
+    const until = Math.max(number, this.#stalledUntil) + lateness;
+    if (until > number) this.#delayed.push({ packet, until, said });
     else this.#send(packet, said, now);
-    if (isTwice) this.#delayed.push({ packet, until: number + lateness + 1, said: undefined });
+    if (isTwice) this.#delayed.push({ packet, until: until + 1, said: undefined });
   }
 
   #build(number: number): Buffer {
