@@ -77,6 +77,27 @@ t.test('a session refresh that changes nothing is answered here', async (t) => {
   t.same(userAgent.dialog.sent, []);
 });
 
+t.test('a hold ends with its retrieval, though the party has answered both ways meanwhile', async (t) => {
+  const { userAgent, invite, types } = await answered();
+  const audio = (direction: string, version: number) =>
+    `v=0\r\no=- 1 ${version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=${direction}\r\n`;
+  const [holding, both] = [audio('sendonly', 2), audio('sendrecv', 3)];
+  invite.dialog.localDescription = { type: 'application/sdp', bytes: 'as before' };
+  invite.dialog.onReinvite?.(new FakeIncoming(fakeRequest('INVITE', holding)));
+  await settle();
+  t.equal(types().at(-1), 'call.held');
+  // The other party re-INVITEs.
+  invite.dialog.answerTo = () => fakeResponse(200, both);
+  userAgent.dialog.onReinvite?.(new FakeIncoming(fakeRequest('INVITE', audio('sendrecv', 9))));
+  await settle();
+  t.equal(types().at(-1), 'call.held', 'it has not said that it holds no more');
+  const back = new FakeIncoming(fakeRequest('INVITE', both));
+  invite.dialog.onReinvite?.(back);
+  await settle();
+  t.same(back.sent, ['200 as before']);
+  t.equal(types().at(-1), 'call.retrieved');
+});
+
 t.test('each party is told the other’s UUID and its own', async (t) => {
   const callee = 'b'.repeat(32);
   const { call, userAgent, invite } = await answered();

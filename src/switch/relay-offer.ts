@@ -51,7 +51,11 @@ async function inTurn(
 ): Promise<void> {
   if (hasForeignBody(request.message))
     return request.respond(415, { headers: { accept: 'application/sdp' } });
-  if (isRefresh(near, request)) return answerRefresh(call, near, request);
+  if (isRefresh(near, request)) {
+    answerRefresh(call, near, request);
+    // What is agreed already may be the answer to an offer of the other party, given meanwhile: this party holds no longer now.
+    return journalHold(call, near.leg, sdpOf(request.message) ?? Buffer.alloc(0));
+  }
   if (call.exchange.isBusy) return request.respond(491);
   await call.exchange.run(() => relay().catch((thrown: unknown) => refuse(call, near, request, thrown)));
 }
