@@ -103,6 +103,8 @@ export class TestCall implements PhoneCall {
   /** What became of the last REFER. */
   #referred = Promise.withResolvers<number>();
   #ours: SessionDescription | undefined;
+  /** As it asked for last: one that holds goes on holding, whatever it is offered. */
+  #direction: Direction = 'sendrecv';
 
   constructor(parts: CallParts) {
     this.direction = parts.direction;
@@ -145,7 +147,9 @@ export class TestCall implements PhoneCall {
   async update(direction: Direction): Promise<number> {
     if (this.#dialog === undefined) return 481;
     const response = await this.#dialog.update({ body: this.offer(direction) });
-    if (response.status < 300) this.takeDescription(response);
+    if (response.status >= 300) return response.status;
+    this.#direction = direction;
+    this.takeDescription(response);
     return response.status;
   }
 
@@ -214,7 +218,7 @@ export class TestCall implements PhoneCall {
   }
 
   /** An offer of ours, with the next session version when it differs from the last description. */
-  offer(direction: Direction = 'sendrecv'): Body {
+  offer(direction: Direction = this.#direction): Body {
     return this.#describe(createOffer({ ...this.#local(), direction }));
   }
 
@@ -241,6 +245,7 @@ export class TestCall implements PhoneCall {
       port: this.media.rtpPort,
       encodings: this.#encodings,
       telephoneEvent: true,
+      direction: this.#direction,
     };
   }
 
@@ -278,6 +283,7 @@ export class TestCall implements PhoneCall {
     if (this.#dialog === undefined) return 481;
     const { response, ack } = await this.#dialog.reinvite({ body: this.offer(direction) });
     if (response.status >= 300) return response.status;
+    this.#direction = direction;
     this.takeDescription(response);
     ack();
     return response.status;
