@@ -153,16 +153,25 @@ function describedWrongly(diary: Diary, metadata: Metadata): string[] {
 }
 
 /** The agent left, the customer right, the third one, if there was one, on a channel of its own. */
-function partiesWrong({ voices, numbers }: Diary, { parties }: Metadata): string[] {
+function partiesWrong(diary: Diary, { parties }: Metadata): string[] {
+  const { numbers } = diary;
   const wanted = new Map([
     [numbers.agent, 0],
     [numbers.customer, 1],
   ]);
-  if (voices.some(({ who }) => who === 'expert')) wanted.set(numbers.expert, 2);
+  // One who came and went in a pause was never captured.
+  const isThere = parties.some(({ number }) => number === numbers.expert);
+  if (isThere || hasDue(diary, 'expert')) wanted.set(numbers.expert, 2);
   const found = new Map(parties.map(({ number, channel }) => [number, channel]));
   return JSON.stringify([...wanted].sort()) === JSON.stringify([...found].sort())
     ? []
     : [`parties and channels: ${JSON.stringify([...found])} instead of ${JSON.stringify([...wanted])}`];
+}
+
+function hasDue(diary: Diary, who: SpokenVoice['who']): boolean {
+  return diary.voices.some(
+    (voice) => voice.who === who && voice.voice.said.some((said) => ruleOf(diary, voice, said) === 'must'),
+  );
 }
 
 interface Span {

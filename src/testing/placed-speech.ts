@@ -127,12 +127,17 @@ class Comparison {
   }
 
   #isAt(samples: Int16Array, place: number): boolean {
-    if (place < 0 || place + samples.length > this.#channel.length) return false;
-    for (let index = 1; index < samples.length; index += 1)
+    const end = place + samples.length - 1;
+    if (place < 0 || end >= this.#channel.length) return false;
+    for (let index = 1; index < samples.length - 1; index += 1)
       if (this.#channel[place + index] !== samples[index]) return false;
-    if (this.#channel[place] === samples[0]) return true;
-    // The first sample of a packet is what a step of a fast clock leaves out.
-    if (!this.#mayFollow || this.#explained[place] !== 1) return false;
+    const [isFirst, isLast] = [
+      this.#channel[place] === samples[0],
+      this.#channel[end] === samples[samples.length - 1],
+    ];
+    if (isFirst && isLast) return true;
+    // What a step of a fast clock leaves out is the first sample of a packet, or the last one when a later packet came first.
+    if (!this.#mayFollow || isFirst === isLast || this.#explained[isFirst ? end : place] !== 1) return false;
     this.#report.slips += 1;
     return true;
   }
