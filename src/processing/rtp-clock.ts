@@ -53,6 +53,8 @@ const SLIP_US = 125;
 const PACKETS_PER_SLIP = 4;
 /** What was silent before this packet, by its timestamp, has room for any number of steps at once. In microseconds. */
 const SILENCE_US = 100_000;
+/** Steps that are remembered, for packets that were spoken before them and come later: five seconds of them at least. */
+const MOST_STEPS = 64;
 
 interface Waiting {
   packet: AudioPacket;
@@ -60,6 +62,14 @@ interface Waiting {
   rtp: number;
   /** Arrival minus RTP time, in microseconds. */
   offset: number;
+}
+
+/** Packets whose offsets follow on one another. */
+interface Chain {
+  length: number;
+  least: number;
+  /** They came faster than they were spoken, as what a network has held up does; so does a single one, perhaps. */
+  isBurst: boolean;
 }
 
 /** The clock of one SSRC. */
@@ -78,8 +88,10 @@ export class RtpClock {
   #drift = new DriftMeter();
   #sinceSlip = 0;
   #slips = 0;
-  /** The timestamp of the packet placed before, with its cycles. */
+  /** The highest timestamp of those placed before, with its cycles. */
   #placedRtp = 0;
+  /** The last steps, each in ticks from a timestamp on. */
+  #steps: { rtp: number; ticks: number }[] = [];
 
   /**
    * @param clockRate ticks a second
@@ -145,8 +157,15 @@ export class RtpClock {
     }
     this.#follow(waiting);
     const { packet } = waiting;
-    packet.position = waiting.rtp + (this.#anchor ?? 0);
+    packet.position = waiting.rtp + this.#anchorAt(waiting.rtp);
     if (!this.#isSilenced(packet)) this.#place(packet);
+  }
+
+  /** What the network held up over a step stands where it would have stood. */
+  #anchorAt(rtp: number): number {
+    let anchor = this.#anchor ?? 0;
+    for (const step of this.#steps) if (step.rtp > rtp) anchor -= step.ticks;
+    return anchor;
   }
 
   /** It comes from a time of which nothing is to be heard, and the network held it up until that was over. */
@@ -159,10 +178,11 @@ export class RtpClock {
   /** @returns false when the packet is an outlier, whose timestamp says nothing */
   #explain(waiting: Waiting): boolean {
     const recent = this.#recent();
-    const { length, least } = this.#chain(waiting);
+    const { length, least, isBurst } = this.#chain(waiting);
     const isLate = waiting.offset > recent;
     if (isLate && least <= recent + DISAGREEMENT_US) return true;
-    if (length > this.#returning(recent)) {
+    const isHeldUp = isLate && isBurst && waiting.offset - recent < LATEST_US;
+    if (length > this.#returning(recent) && !isHeldUp) {
       this.#begin(waiting);
       return true;
     }
@@ -171,23 +191,37 @@ export class RtpClock {
 
   /** A new run: the stream's clock is anchored to the arrivals. */
   #begin(waiting: Waiting): void {
-    const { least } = this.#chain(waiting);
+    const { least } = this.#firstChain(waiting);
     this.#anchor = Math.round(least / this.#microsPerTick);
     this.#baseline = { least, before: least, since: waiting.packet.at };
     this.#drift = new DriftMeter();
+    this.#steps = [];
+    this.#placedRtp = waiting.rtp;
   }
 
-  /** The packets waiting from this one on whose offsets follow on one another, and the least offset of them. */
-  #chain(waiting: Waiting): { length: number; least: number } {
-    let { offset: last, offset: least } = waiting;
+  /** What the network held up at the beginning belongs to what follows it. */
+  #firstChain(waiting: Waiting): Chain {
+    const chain = this.#chain(waiting);
+    if (!chain.isBurst) return chain;
+    const next = this.#ahead().find(({ offset }) => {
+      return offset < chain.least - DISAGREEMENT_US && offset > waiting.offset - LATEST_US;
+    });
+    return next === undefined ? chain : this.#chain(next);
+  }
+
+  /** The packets waiting from this one on whose offsets follow on one another. */
+  #chain(waiting: Waiting): Chain {
+    let { offset: last, offset: least, rtp: to } = waiting;
     let length = 1;
-    for (const { offset } of this.#ahead()) {
+    for (const { offset, rtp } of this.#ahead()) {
       if (Math.abs(offset - last) > DISAGREEMENT_US) continue;
       last = offset;
       least = Math.min(least, offset);
+      to = Math.max(to, rtp);
       length += 1;
     }
-    return { length, least };
+    const spoken = (to - waiting.rtp) * this.#microsPerTick;
+    return { length, least, isBurst: waiting.offset - least >= spoken / 2 };
   }
 
   /** How many of the packets waiting agree with the run as it was. */
@@ -222,16 +256,27 @@ export class RtpClock {
     const base = (this.#anchor ?? 0) * this.#microsPerTick;
     this.#drift.add(at, offset, base);
     const { drift } = this.#drift;
-    const silence = (rtp - this.#placedRtp) * this.#microsPerTick;
-    this.#placedRtp = rtp;
+    const before = this.#placedRtp;
+    this.#placedRtp = Math.max(before, rtp);
     this.#sinceSlip += 1;
-    if (drift === undefined) return;
+    if (drift === undefined || rtp < before) return;
     const due = Math.trunc((drift.base + drift.slope * at - base) / SLIP_US);
-    const hasRoom = silence > SILENCE_US && Math.abs(due) * SLIP_US < silence / 2;
-    if (due === 0 || (this.#sinceSlip < PACKETS_PER_SLIP && !hasRoom)) return;
+    if (due === 0) return;
+    const silence = (rtp - before) * this.#microsPerTick;
+    const hasRoom =
+      silence > SILENCE_US && Math.abs(due) * SLIP_US < silence / 2 && !this.#isAwaited(before, rtp);
+    if (this.#sinceSlip < PACKETS_PER_SLIP && !hasRoom) return;
     const steps = hasRoom ? due : Math.sign(due);
-    this.#anchor = (this.#anchor ?? 0) + steps * Math.max(1, Math.round(SLIP_US / this.#microsPerTick));
+    const ticks = steps * Math.max(1, Math.round(SLIP_US / this.#microsPerTick));
+    this.#anchor = (this.#anchor ?? 0) + ticks;
+    this.#steps.push({ rtp, ticks });
+    if (this.#steps.length > MOST_STEPS) this.#steps.shift();
     this.#slips += Math.abs(steps);
     this.#sinceSlip = 0;
+  }
+
+  /** Whether what seems silence between these two is only late. */
+  #isAwaited(from: number, to: number): boolean {
+    return this.#ahead().some(({ rtp }) => rtp > from && rtp < to);
   }
 }
