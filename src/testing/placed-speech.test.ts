@@ -87,4 +87,8 @@ t.test('samples that follow a drifting clock are taken where it was followed alo
   for (const { samples, number } of before) fast.set(samples, number * PACKET_SAMPLES);
   t.match(compareSpeech(fast, STARTS_AT, all, strict).problems[0], /packet 20 of a.*is missing/);
   t.match(compareSpeech(fast, STARTS_AT, all, { ...strict, mayFollow: true }), { slips: 1, problems: [] });
+  const late = record(before);
+  for (const { samples, number } of after) late.set(samples, number * PACKET_SAMPLES - 1);
+  t.match(compareSpeech(late, STARTS_AT, all, { ...strict, mayFollow: true }), { slips: 1, problems: [] });
+  t.match(compareSpeech(late, STARTS_AT, all, strict).problems[0], /packet 19 of a.*is missing/);
 });

@@ -137,7 +137,7 @@ class Comparison {
     ];
     if (isFirst && isLast) return true;
     // What a step of a fast clock leaves out is the first sample of a packet, or the last one when a later packet came first.
-    if (!this.#mayFollow || isFirst === isLast || this.#explained[isFirst ? end : place] !== 1) return false;
+    if (!this.#mayFollow || isFirst === isLast || (isLast && this.#explained[place] !== 1)) return false;
     this.#report.slips += 1;
     return true;
   }
