@@ -5,7 +5,7 @@ import type { Metadata } from '../../src/archive/metadata.ts';
 import type { RecordingRow } from '../../src/catalog/rows.ts';
 import { ALAW_TO_LINEAR, MULAW_TO_LINEAR } from '../../src/rtp/g711.ts';
 import { compareSpeech, type SpeechReport, type Utterance } from '../../src/testing/placed-speech.ts';
-import { speechOf } from '../../src/testing/rough-voice.ts';
+import { type SaidPacket, speechOf } from '../../src/testing/rough-voice.ts';
 import { type Asked, type Diary, ruleOf, type SpokenVoice } from './conversation-diary.ts';
 import { readAllChannels } from './installation.ts';
 
@@ -14,6 +14,8 @@ const TOLERANCE_MS = 20;
 /** The same of a clock that drifts and sends no reports: what its drift comes to before it can be told. */
 const DRIFT_TOLERANCE_MS = 60;
 const DRIFTS_AFTER_US = 20_000_000;
+/** Of a source, what comes in so long a time tells where it stands: microseconds. */
+const PLACED_BY_US = 4_000_000;
 /** Times in the metadata are whole milliseconds, of another process: milliseconds. */
 const ROUNDED_MS = 5;
 
@@ -122,12 +124,33 @@ function compareChannel(
 
 function utterancesOf(diary: Diary, spoken: SpokenVoice): Utterance[] {
   const { voice, who } = spoken;
+  const heldUp = heldUpOf(voice.said.filter((said) => ruleOf(diary, spoken, said) !== 'never'));
   const name = `${who} (voice ${diary.voices.indexOf(spoken)})`;
   return voice.said.map((said): Utterance => {
     const table = said.payloadType === 8 ? ALAW_TO_LINEAR : MULAW_TO_LINEAR;
     const samples = Int16Array.from(speechOf(voice.seed, said.number), (byte) => table[byte] ?? 0);
-    return { who: name, number: said.number, samples, at: said.at, rule: ruleOf(diary, spoken, said) };
+    const { number, at, source } = said;
+    return {
+      who: name,
+      number,
+      samples,
+      at,
+      rule: ruleOf(diary, spoken, said),
+      heldUpMs: heldUp.get(source) ?? 0,
+    };
   });
+}
+
+/** By source, how late its least late packet left of those by which it is placed: a machine without time is a bad network too. */
+function heldUpOf(said: readonly SaidPacket[]): Map<number, number> {
+  const heldUp = new Map<number, number>();
+  for (const [source, packets] of Map.groupBy(said, (one) => one.source)) {
+    const sent = packets.flatMap(({ at, sentAt }) => (sentAt === undefined ? [] : [{ at, sentAt }]));
+    const until = Math.min(...sent.map(({ sentAt }) => sentAt)) + PLACED_BY_US;
+    const late = sent.filter(({ sentAt }) => sentAt < until).map(({ at, sentAt }) => sentAt - at);
+    if (late.length > 0) heldUp.set(source, Math.min(...late) / 1000);
+  }
+  return heldUp;
 }
 
 /** What the metadata says otherwise than it was. */

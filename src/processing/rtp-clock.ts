@@ -45,8 +45,6 @@ const LATEST_US = 5_000_000;
 const LOOKAHEAD_PACKETS = 512;
 /** Drift that has summed up to this is corrected in one step, so that placement stays within the mixdown's window. */
 const MOST_DRIFT_US = 15_000_000;
-/** What comes in another call goes on with this one's clock when its timestamp says so within this time. */
-const SAME_RUN_US = 200_000;
 /** An eighth of a millisecond: a sample of the recording. In microseconds. */
 const SLIP_US = 125;
 /** Packets from one such step to the next, at least: 1560 ppm at 20 ms, and the pitch of nothing is heard to change. */
@@ -119,7 +117,7 @@ export class RtpClock {
   isContinuedBy(at: number, timestamp: number): boolean {
     if (this.#lastTimestamp === undefined) return false;
     const rtp = this.#rtp + ((timestamp - this.#lastTimestamp) | 0);
-    return Math.abs(at - rtp * this.#microsPerTick - this.#lastOffset) <= SAME_RUN_US;
+    return Math.abs(at - rtp * this.#microsPerTick - this.#lastOffset) <= DISAGREEMENT_US;
   }
 
   /** Takes the times of a sender report, when packets have come: the sender's own clock, in microseconds, and the timestamp. */

@@ -45,6 +45,12 @@ t.test('a shift of 40 ms', async (t) => {
   t.match(problems.at(-1), /and 44 more/);
 });
 
+t.test('what was held up as a whole may stand as late, and no later', async (t) => {
+  const held = (ms: number) => all.map((one) => ({ ...one, heldUpMs: ms }));
+  t.match(compareSpeech(record(all, 320), STARTS_AT, held(25), strict), { worstMs: 15, problems: [] });
+  t.match(compareSpeech(record(all, 320), STARTS_AT, held(15), strict).problems, [/stands 40.0 ms from/]);
+});
+
 t.test('a shift of a tenth of a second', async (t) => {
   const { problems } = compareSpeech(record(all, 800), STARTS_AT, all, strict);
   t.match(problems, [/stands 100.0 ms from its time/]);

@@ -35,6 +35,8 @@ export interface SaidPacket {
   /** When it left; undefined when it never did. */
   sentAt: number | undefined;
   payloadType: number;
+  /** Each source of the voice has a number. */
+  source: number;
   /** Why it never left. */
   lost: boolean;
   isTwice: boolean;
@@ -67,6 +69,7 @@ export class RoughVoice {
   #beganAt: number | undefined;
   #next = 0;
   #source = { ssrc: 0, sequenceNumber: 0, timestamp: 0 };
+  #sources = 0;
   #payloadType: number;
   #delayed: Delayed[] = [];
   #losing = 0;
@@ -136,7 +139,10 @@ export class RoughVoice {
     // Two sources never speak at once: a step of the clock between them would hide samples.
     if (stalls)
       this.#stalledUntil = Math.max(this.#stalledUntil, this.#next + Math.min(length, MOST_STALLED));
-    if (moves) [this.#source, this.#silent] = [this.#newSource(), Math.max(this.#silent, 5)];
+    if (moves) {
+      [this.#source, this.#silent] = [this.#newSource(), Math.max(this.#silent, 5)];
+      this.#sources += 1;
+    }
     if (!this.#isMuted && this.#silent === 0 && mayReceive())
       this.#put(at, now, { lost: this.#loses(loses, row), lateness: waits ? lateness : 0, isTwice: doubles });
     this.#sendDelayed(now);
@@ -152,7 +158,15 @@ export class RoughVoice {
   #put(at: number, now: number, fate: { lost: boolean; lateness: number; isTwice: boolean }): void {
     const { lost, lateness, isTwice } = fate;
     const number = this.#next;
-    const said: SaidPacket = { number, at, sentAt: undefined, payloadType: this.#payloadType, lost, isTwice };
+    const said: SaidPacket = {
+      number,
+      at,
+      sentAt: undefined,
+      payloadType: this.#payloadType,
+      source: this.#sources,
+      lost,
+      isTwice,
+    };
     this.said.push(said);
     const packet = this.#build(number);
     if (lost) return;
