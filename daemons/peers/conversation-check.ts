@@ -124,7 +124,7 @@ function compareChannel(
 
 function utterancesOf(diary: Diary, spoken: SpokenVoice): Utterance[] {
   const { voice, who } = spoken;
-  const heldUp = heldUpOf(voice.said.filter((said) => ruleOf(diary, spoken, said) !== 'never'));
+  const heldUp = heldUpOf(voice.said.filter((said) => ruleOf(diary, spoken, said) === 'must'));
   const name = `${who} (voice ${diary.voices.indexOf(spoken)})`;
   return voice.said.map((said): Utterance => {
     const table = said.payloadType === 8 ? ALAW_TO_LINEAR : MULAW_TO_LINEAR;
