@@ -2,7 +2,8 @@
 //
 //   node bench/conversations.ts [--seed N] [--calls 500] [--kills 50] [--full 2] [--desks 24] [--long 5] [--only N]
 import { parseArgs } from 'node:util';
-import { isClean, playMany } from '../daemons/peers/many-conversations.ts';
+import { isClean } from '../daemons/peers/conversations-report.ts';
+import { playMany } from '../daemons/peers/many-conversations.ts';
 import { anySeed } from '../daemons/peers/outages.ts';
 
 const { values } = parseArgs({

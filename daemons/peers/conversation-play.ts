@@ -5,10 +5,9 @@ import type { Phone, PhoneCall } from '../../src/testing/phone.ts';
 import { RoughVoice } from '../../src/testing/rough-voice.ts';
 import { type Asked, type Diary, RuleLine, type SpokenVoice } from './conversation-diary.ts';
 import { type Act, randomOf, roughnessOf, type Script, type Side } from './conversation-script.ts';
-import type { Installation } from './installation.ts';
+import type { Desk, Stage } from './conversation-stage.ts';
 import { connect } from './phones.ts';
 
-const TICK_MS = 4;
 /** What has left a phone may wait for so long, on a machine with little time, until the media server looks at it: microseconds. */
 const TRANSIT_US = 100_000;
 
@@ -18,46 +17,9 @@ const LAST_PACKET_US = 40_000;
 /** From the last word in one call to the first one in another. */
 const BREATH_MS = 50;
 
-/** Three phones that have one conversation after the other. The agent's DN is recorded. */
-export interface Desk {
-  customer: Phone;
-  agent: Phone;
-  expert: Phone;
-  isExpertRecorded: boolean;
-}
-
-/** Lets all voices of a process speak when they are due. */
-export class Pacer {
-  readonly #voices = new Set<RoughVoice>();
-  readonly #timer = setInterval(() => {
-    const now = microsNow();
-    for (const voice of this.#voices) voice.tick(now);
-  }, TICK_MS);
-
-  add(voice: RoughVoice): void {
-    this.#voices.add(voice);
-    voice.tick(microsNow());
-  }
-
-  remove(voice: RoughVoice): void {
-    this.#voices.delete(voice);
-    voice.stop();
-  }
-
-  close(): void {
-    clearInterval(this.#timer);
-  }
-}
-
 interface Speaker extends SpokenVoice {
   phone: Phone;
   call: PhoneCall;
-}
-
-export interface Stage {
-  installation: Installation;
-  pacer: Pacer;
-  seed: number;
 }
 
 /** Resolves with the diary when it is over; what goes wrong is in it. */

@@ -14,21 +14,21 @@ import { requireValidDocuments } from '../../src/testing/archived-documents.ts';
 import { mountDisk, unmountDisk } from '../../src/testing/small-disk.ts';
 import { type ConversationReport, checkConversation } from './conversation-check.ts';
 import type { Diary } from './conversation-diary.ts';
-import { type Desk, Pacer, playConversation, type Stage } from './conversation-play.ts';
+import { playConversation } from './conversation-play.ts';
 import { randomOf, writeScript } from './conversation-script.ts';
+import { type Desk, Pacer, type Stage } from './conversation-stage.ts';
+import { type ManyReport, wrongOnes } from './conversations-report.ts';
 import { type Installation, install } from './installation.ts';
 import { lookAround } from './kill-procd.ts';
 import { Outages } from './outages.ts';
 import { newPhone } from './phones.ts';
 
 const GREC = join(import.meta.dirname, '..', '..', 'bin', 'grec.ts');
-/** The longest time from the end of a kill's turn to the kill, in milliseconds. */
+/** A kill comes at a random instant of so long a time after its turn has come, in milliseconds. */
 const LONGEST_LIFE_MS = 1600;
 /** How long a disk stays full after the processor has noticed. */
 const FULL_MS = 3000;
 const SETTLED_MS = 180_000;
-/** Conversations of which the problems are told. */
-const MOST_TOLD = 20;
 
 export interface ManyOptions {
   seed: number;
@@ -45,51 +45,6 @@ export interface ManyOptions {
   /** This conversation alone. */
   only?: number | undefined;
   say?(line: string): void;
-}
-
-export interface ManyReport {
-  seed: number;
-  conversations: number;
-  kills: number;
-  timesFull: number;
-  recordings: number;
-  complete: number;
-  packets: { due: number; found: number; passed: number };
-  /** The largest distance of a sample from its time. */
-  worstMs: number;
-  slips: number;
-  transfers: number;
-  holds: number;
-  pauses: number;
-  /** Each conversation of which something is wrong, and what. */
-  wrong: { conversation: number; problems: string[] }[];
-  /** Recordings that belong to no conversation. */
-  strangers: string[];
-  leftovers: string[];
-  unverified: string[];
-  archived: number;
-  verify: { status: number; said: string };
-  reconcile: { status: number; said: string };
-  /** By name, how often in the logs. */
-  alarms: Record<string, number>;
-  /** Of the catalog, that no full disk explains. */
-  unexpectedAlarms: string[];
-  problems: string[];
-  seconds: number;
-}
-
-/** Nothing is wrong. */
-export function isClean(report: ManyReport): boolean {
-  const { wrong, strangers, leftovers, unverified, unexpectedAlarms, problems } = report;
-  const lists = [wrong, strangers, leftovers, unverified, unexpectedAlarms, problems];
-  const { conversations, recordings, complete, verify, reconcile } = report;
-  return (
-    lists.every((list) => list.length === 0) &&
-    recordings === conversations &&
-    complete === conversations &&
-    verify.status === 0 &&
-    reconcile.status === 0
-  );
 }
 
 export async function playMany(options: ManyOptions): Promise<ManyReport> {
@@ -318,12 +273,4 @@ class ManyConversations {
       }),
     );
   }
-}
-
-function wrongOnes(diaries: readonly Diary[], reports: readonly ConversationReport[]): ManyReport['wrong'] {
-  const wrong = diaries.flatMap(({ script }, index) => {
-    const problems = reports[index]?.problems ?? [];
-    return problems.length === 0 ? [] : [{ conversation: script.index, problems }];
-  });
-  return wrong.slice(0, MOST_TOLD);
 }

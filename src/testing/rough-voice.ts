@@ -37,7 +37,7 @@ export interface SaidPacket {
   payloadType: number;
   /** Each source of the voice has a number. */
   source: number;
-  /** Why it never left. */
+  /** By the network, or because nobody wanted it any more when it was to leave. */
   lost: boolean;
   isTwice: boolean;
 }
