@@ -187,7 +187,7 @@ class Play {
     for (const { rules } of this.#both) rules.change(to, 'never');
     await this.#acts(acts);
     if (this.#isHungUp) return;
-    for (const { rules } of this.#both) rules.change(microsNow(), 'may');
+    this.#unsettle(this.#both);
     const begun = await this.#request('start', 'again');
     for (const { rules } of this.#both) rules.change(begun.to, 'must');
   }

@@ -27,7 +27,8 @@ export interface Script {
 
 /** A source of numbers for one purpose: the same for the same seed and words. */
 export function randomOf(seed: number, ...words: number[]): Random {
-  return new Random(words.reduce((mixed, word) => new Random(mixed ^ word).below(2 ** 32), seed >>> 0));
+  const stirred = new Random(seed).below(2 ** 32);
+  return new Random(words.reduce((mixed, word) => new Random(mixed ^ word).below(2 ** 32), stirred));
 }
 
 /** Of a conversation so long that drifting clocks are followed: milliseconds. */

@@ -139,7 +139,8 @@ export class RoughVoice {
     // Two sources never speak at once: a step of the clock between them would hide samples.
     if (stalls)
       this.#stalledUntil = Math.max(this.#stalledUntil, this.#next + Math.min(length, MOST_STALLED));
-    if (moves) {
+    // Of a source that is held up as a whole nobody can tell when it spoke.
+    if (moves && this.#stalledUntil <= this.#next) {
       [this.#source, this.#silent] = [this.#newSource(), Math.max(this.#silent, 5)];
       this.#sources += 1;
     }
