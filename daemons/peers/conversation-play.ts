@@ -97,6 +97,7 @@ class Play {
       random,
       mayReceive: () => call.media.target?.mayReceive === true,
       send: (packet) => call.media.sendPacket(packet),
+      now: microsNow,
     });
     const phone = this.#desk[who];
     const speaker = { who, number: phone.number, voice, rules: new RuleLine(), phone, call };

@@ -50,6 +50,8 @@ export interface RoughVoiceOptions {
   /** Whether the other side wants to hear it. */
   mayReceive(): boolean;
   send(packet: Buffer): void;
+  /** Microseconds since 1970, for the diary: on a machine without time a packet leaves later than its turn began. */
+  now?(): number;
 }
 
 interface Delayed {
@@ -197,7 +199,7 @@ export class RoughVoice {
     const isWanted = this.#options.mayReceive();
     if (isWanted) this.#options.send(packet);
     if (said === undefined) return;
-    if (isWanted) said.sentAt = now;
+    if (isWanted) said.sentAt = this.#options.now?.() ?? now;
     else said.lost = true;
   }
 }
