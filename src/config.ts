@@ -141,6 +141,8 @@ export interface Paths {
   signingKey: string;
   encryption: EncryptionFiles;
   catalog: string;
+  /** What can be asked beyond the catalog; see src/index. */
+  index: string;
   /** State directories of other switches, whose journals and spools are processed too. */
   others: string[];
   /** What rtpengine records; undefined when it is not the media server. */
@@ -274,6 +276,7 @@ function placePaths(
     signingKey,
     encryption: placeEncryptionFiles(base, values.encryption, env.GREC_PRIVATE_KEY),
     catalog: join(state, 'catalog.db'),
+    index: join(state, 'index.db'),
     others: placeOthers(base, state, values.processing.also),
     recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,
     switchDb: join(state, 'switch.db'),
@@ -307,6 +310,11 @@ export function socketOf(config: Pick<Config, 'paths'>, name: DaemonName): strin
 export function originOf(env: NodeJS.ProcessEnv = process.env): { sudoUser?: string; ssh?: string } {
   const [ssh] = env.SSH_CONNECTION?.split(' ') ?? [];
   return { ...(env.SUDO_USER && { sudoUser: env.SUDO_USER }), ...(ssh && { ssh }) };
+}
+
+/** Where programs are looked for: all of the environment that a child needs which runs them. */
+export function searchPath(env: NodeJS.ProcessEnv = process.env): string {
+  return env.PATH || '/usr/local/bin:/usr/bin:/bin';
 }
 
 /** The name of this machine, as recordings carry it. */

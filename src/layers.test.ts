@@ -70,6 +70,9 @@ const ALLOWED: Record<string, string[]> = {
   /** From the archive into the catalog. */
   indexing: [...BASE, 'spool', 'archive', 'catalog'],
   processing: [...BASE, ...PROCESS, 'audit', 'rtp', 'spool', 'archive', 'catalog', 'storage', 'indexing'],
+  speech: [...BASE, 'archive'],
+  /** A process of its own beside the processor; it knows what is finished, and nothing of its making. */
+  index: [...BASE, ...PROCESS, 'archive', 'catalog', 'speech'],
   /** From captures of others into the spool. */
   importing: [...BASE, 'sip', 'sdp', 'rtp', 'spool', 'capture'],
   testing: [...BASE, ...WIRE],
@@ -79,6 +82,8 @@ const ALLOWED: Record<string, string[]> = {
     'archive',
     'audit',
     'catalog',
+    'index',
+    'speech',
     'testing',
     'spool',
     'rtp',

@@ -55,6 +55,8 @@ t.test('every command of the help has a page of its own', async (t) => {
     'export',
     'import',
     'capture',
+    'report',
+    'index',
     'hold',
     'unhold',
     'label',

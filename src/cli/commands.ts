@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { AlarmsOptions } from './alarms.ts';
 import type { RunAction } from './cli.ts';
 import { addCallCommands } from './commands-calls.ts';
+import { addIndexCommands } from './commands-index.ts';
 import { addLifeCycleCommands } from './commands-life-cycle.ts';
 import { addNumberCommands } from './commands-numbers.ts';
 import { addEvidenceCommands, addRecordingCommands } from './commands-recordings.ts';
@@ -17,6 +18,7 @@ export function addCommands(program: Command, run: RunAction): void {
   addNumberCommands(program, lazily);
   addCallCommands(program, lazily);
   addRecordingCommands(program, lazily);
+  addIndexCommands(program, lazily);
   addLifeCycleCommands(program, lazily);
   addEvidenceCommands(program, lazily);
   addOtherCommands(program, lazily);

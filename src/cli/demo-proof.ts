@@ -1,11 +1,11 @@
 // The proof of `grec demo`: what was recorded, and what each phone heard, against what the phones sent.
 import type { Metadata } from '../archive/metadata.ts';
 import { verifyFiles } from '../archive/read.ts';
+import { readWav } from '../archive/wav-file.ts';
 import type { RecordingRow } from '../catalog/rows.ts';
 import type { Config } from '../config.ts';
 import { type Comparison, findAudio } from '../testing/compare.ts';
 import { AGENT, CUSTOMER, type DemoCall, type DemoSide } from './demo-call.ts';
-import { readWav } from './wav-file.ts';
 
 /** One thing that must be so; `detail` says what was found. */
 export interface Check {

@@ -1,6 +1,6 @@
 // A WAV file with fewer channels than another one: one of them alone, or several mixed.
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { readWav } from './wav-file.ts';
+import { readWav } from '../archive/wav-file.ts';
 
 /** 16-bit PCM without anything else. */
 function wavHeader(sampleRate: number, frames: number, channels: number): Buffer {

@@ -2,8 +2,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readMetadata } from '../archive/read.ts';
+import { wavFormat } from '../archive/wav-file.ts';
 import { messageOf } from '../errors.ts';
-import { wavFormat } from './wav-file.ts';
 
 /** What the metadata rounds. */
 const ROUNDED_MS = 1;

@@ -13,6 +13,7 @@ import { shortId, showRow } from './ls.ts';
 import { filesOf, findRecording, type RecordingFiles } from './recording.ts';
 import { describeCopies, readCopies } from './show-copies.ts';
 import { describeState, readState } from './show-state.ts';
+import { describeTalk, readAnalytics } from './show-talk.ts';
 import { byteSize, clockDuration, localTime, printable, renderPairs } from './table.ts';
 import { renderWaveform } from './waveform.ts';
 
@@ -29,6 +30,7 @@ export async function show(context: CliContext, idOrPart: string): Promise<numbe
   const check = files === undefined ? null : verifyFiles(files.directory);
   const state = readState(context, row);
   const copies = readCopies(context, row);
+  const talk = files === undefined ? {} : readAnalytics(context, row);
   if (context.json) {
     context.printJson({
       recording: showRow(row),
@@ -37,11 +39,13 @@ export async function show(context: CliContext, idOrPart: string): Promise<numbe
       manifest: check,
       state,
       copies: copies.map(({ storage, state: at, reason }) => ({ storage, state: at, reason })),
+      analytics: talk.analytics ?? null,
     });
   } else {
     const waveform = files === undefined ? [] : await drawWaveform(context, files);
     context.print(
       ...describe(context, row, files, found, waveform),
+      ...describeTalk(talk),
       ...describeState(state),
       ...describeCopies(copies),
     );

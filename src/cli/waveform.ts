@@ -1,5 +1,5 @@
 // A recording as a picture in the terminal: one band of blocks for each channel, and the time below.
-import { readWav, type WavFormat } from './wav-file.ts';
+import { readWav, type WavFormat } from '../archive/wav-file.ts';
 
 export interface WaveformOptions {
   /** Width of every line. */

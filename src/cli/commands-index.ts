@@ -1,0 +1,39 @@
+// The subcommands of the index: sums over recordings, and the index itself.
+import { type Command, Option } from 'commander';
+import type { IndexProblemsOptions, IndexRebuildOptions } from './index-command.ts';
+import { type Action, type Lazily, readCount } from './lazy-action.ts';
+import type { ReportOptions } from './report.ts';
+
+export function addIndexCommands(program: Command, lazily: Lazily): void {
+  program.commandsGroup('What was said:');
+  program
+    .command('report')
+    .description('sum up who talked how long, over whom, and how long nobody did')
+    .addOption(
+      new Option('--by <what>', 'one row for each of these').choices(['dn', 'agent', 'day']).default('day'),
+    )
+    .option('--since <time>', 'recordings that began then or later: 2026-01-31, today, 2h, 7d')
+    .option('--until <time>', 'recordings that began before')
+    .option('--csv', 'print comma-separated values')
+    .addOption(new Option('--json', 'print a JSON array').conflicts('csv'))
+    .action(lazily(async (): Promise<Action<[ReportOptions]>> => (await import('./report.ts')).report));
+  const index = program.command('index').description('the index: what it lacks, and making it anew');
+  const indexFile = () => import('./index-command.ts');
+  index
+    .command('status', { isDefault: true })
+    .description('show how much is indexed, and how far the index is behind')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[]>> => (await indexFile()).indexStatus));
+  index
+    .command('problems')
+    .description('list the recordings that could not be indexed, and why')
+    .option('--limit <count>', 'at most so many', readCount, 50)
+    .option('--json', 'print a JSON array')
+    .action(lazily(async (): Promise<Action<[IndexProblemsOptions]>> => (await indexFile()).indexProblems));
+  index
+    .command('rebuild')
+    .description('look into every recording again')
+    .option('--problems', 'those alone that could not be indexed')
+    .option('--json', 'print JSON')
+    .action(lazily(async (): Promise<Action<[IndexRebuildOptions]>> => (await indexFile()).indexRebuild));
+}
