@@ -230,8 +230,8 @@ port = 0
       '10 mediad.address: expected an IP address, such as "192.0.2.10"; found "localhost"',
       '13 trunk[0].host: expected an IP address, such as "192.0.2.10"; found "carrier.example"',
       '14 trunk[0].port: expected a port from 1 to 65535; found 0',
-      '15 webd: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, processing, mediad, archive, alarms, encryption, retention, storage, export',
-      '16 tronk: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, processing, mediad, archive, alarms, encryption, retention, storage, export',
+      '15 webd: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, processing, index, mediad, archive, alarms, encryption, retention, storage, export',
+      '16 tronk: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, processing, index, mediad, archive, alarms, encryption, retention, storage, export',
     ],
   );
 });

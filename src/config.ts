@@ -14,6 +14,7 @@ import {
 } from './config-addresses.ts';
 import { alarmsSection, findAlarmMistakes, placeAlarmSecret } from './config-alarms.ts';
 import { type EncryptionFiles, encryptionSection, placeEncryptionFiles } from './config-encryption.ts';
+import { findIndexMistakes, indexSection, placeModel } from './config-index.ts';
 import { mediaSection } from './config-media.ts';
 import { placeOthers, processingSection } from './config-processing.ts';
 import { findRecordingMistakes, placeToneFile, recordingSection } from './config-recording.ts';
@@ -88,6 +89,7 @@ const written = v.strictObject({
   media: mediaSection,
   recording: recordingSection,
   processing: processingSection,
+  index: indexSection,
   mediad: section({
     ng: v.optional(hostPort, '127.0.0.1:2223'),
     address: v.optional(ipAddress, '127.0.0.1'),
@@ -143,6 +145,10 @@ export interface Paths {
   catalog: string;
   /** What can be asked beyond the catalog; see src/index. */
   index: string;
+  /** What was said in recordings. */
+  transcripts: string;
+  /** The model of the transcriber; undefined when it is the engine's own. */
+  model: string | undefined;
   /** State directories of other switches, whose journals and spools are processed too. */
   others: string[];
   /** What rtpengine records; undefined when it is not the media server. */
@@ -205,6 +211,7 @@ export function checkConfig(toml: string): { values?: ConfigValues; problems: Co
     ...findTrunkMistakes(raw),
     ...findRecordingMistakes(raw),
     ...findAlarmMistakes(raw),
+    ...findIndexMistakes(raw),
     ...findRetentionMistakes(raw),
     ...findStorageMistakes(raw),
   ]);
@@ -277,6 +284,8 @@ function placePaths(
     encryption: placeEncryptionFiles(base, values.encryption, env.GREC_PRIVATE_KEY),
     catalog: join(state, 'catalog.db'),
     index: join(state, 'index.db'),
+    transcripts: join(state, 'transcripts'),
+    model: placeModel(base, values.index),
     others: placeOthers(base, state, values.processing.also),
     recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,
     switchDb: join(state, 'switch.db'),
@@ -312,9 +321,10 @@ export function originOf(env: NodeJS.ProcessEnv = process.env): { sudoUser?: str
   return { ...(env.SUDO_USER && { sudoUser: env.SUDO_USER }), ...(ssh && { ssh }) };
 }
 
-/** Where programs are looked for: all of the environment that a child needs which runs them. */
-export function searchPath(env: NodeJS.ProcessEnv = process.env): string {
-  return env.PATH || '/usr/local/bin:/usr/bin:/bin';
+/** What programs that are run need of the environment, and nothing that may be secret. */
+export function programEnvironment(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const { PATH = '/usr/local/bin:/usr/bin:/bin', HOME, LD_LIBRARY_PATH } = env;
+  return { PATH, LANG: 'C.UTF-8', ...(HOME && { HOME }), ...(LD_LIBRARY_PATH && { LD_LIBRARY_PATH }) };
 }
 
 /** The name of this machine, as recordings carry it. */

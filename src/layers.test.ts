@@ -14,6 +14,7 @@ const BASE = [
   'config-alarms',
   'config-tls',
   'config-encryption',
+  'config-index',
   'config-media',
   'config-processing',
   'config-recording',

@@ -21,6 +21,8 @@ const POLL_MS = 50;
 export interface InstallationOptions {
   /** More TOML: tables other than [state], [sip], [media], [mediad]. */
   toml?: string;
+  /** The keys of [index]; none of its recordings is transcribed when left out. */
+  index?: string;
   /** Where its switch listens; 127.0.0.1 when left out. */
   host?: string;
   /** Its port; a free one when left out. */
@@ -182,6 +184,8 @@ ${options.media ?? `server = "127.0.0.1:${ngPort}"`}
 ng = "127.0.0.1:${ngPort}"
 ports = "${ports}"
 ${options.mediad ?? ''}
+[index]
+${options.index ?? 'transcriber = "none"'}
 ${options.toml ?? ''}`;
 }
 

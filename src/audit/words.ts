@@ -10,6 +10,7 @@ export const AUDITED = [
   'hold',
   'unhold',
   'label',
+  'correct',
   'delete',
   'capture',
   'delete-capture',

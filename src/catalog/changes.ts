@@ -28,6 +28,8 @@ export interface CatalogChanges {
   joinedInto(id: string): string[];
   /** Which were deleted by an act after this one, and the number of the last act that was taken in. */
   deletedAfter(act: number): { ids: string[]; through: number };
+  /** All that were deleted, or have become part of another one. */
+  gone(): string[];
   close(): void;
 }
 
@@ -60,6 +62,7 @@ function changesOf(db: Database.Database, path: string): CatalogChanges {
     ),
     joined: db.prepare<[string], { id: string }>('SELECT id FROM joined WHERE recording = ?'),
     deleted: db.prepare<[number], { id: string }>('SELECT id FROM deleted WHERE act > ?'),
+    gone: db.prepare<[], { id: string }>('SELECT id FROM deleted UNION SELECT id FROM joined'),
     through: db.prepare<[], { through: number }>('SELECT through FROM acts'),
   };
   return {
@@ -73,6 +76,7 @@ function changesOf(db: Database.Database, path: string): CatalogChanges {
         const through = sql.through.get()?.through ?? 0;
         return { ids: through === act ? [] : sql.deleted.all(act).map((row) => row.id), through };
       }),
+    gone: () => guard(() => sql.gone.all().map((row) => row.id)),
     close: () => db.close(),
   };
 }

@@ -56,6 +56,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'import',
     'capture',
     'report',
+    'transcript',
     'index',
     'hold',
     'unhold',

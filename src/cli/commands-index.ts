@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { IndexProblemsOptions, IndexRebuildOptions } from './index-command.ts';
 import { type Action, type Lazily, readCount } from './lazy-action.ts';
 import type { ReportOptions } from './report.ts';
+import type { TranscriptOptions } from './transcript.ts';
 
 export function addIndexCommands(program: Command, lazily: Lazily): void {
   program.commandsGroup('What was said:');
@@ -17,6 +18,23 @@ export function addIndexCommands(program: Command, lazily: Lazily): void {
     .option('--csv', 'print comma-separated values')
     .addOption(new Option('--json', 'print a JSON array').conflicts('csv'))
     .action(lazily(async (): Promise<Action<[ReportOptions]>> => (await import('./report.ts')).report));
+  program
+    .command('transcript <id>')
+    .description('show what was said in a recording; or put a corrected transcript beside it')
+    .addOption(
+      new Option('--format <format>', 'text, WebVTT or JSON')
+        .choices(['text', 'vtt', 'json'])
+        .default('text'),
+    )
+    .option('--original', 'as the engine heard it, whatever was corrected')
+    .option('--correct <file>', 'take this WebVTT file for what was said; - for standard input')
+    .option('--json', 'the same as --format json')
+    .action(
+      lazily(
+        async (): Promise<Action<[string, TranscriptOptions]>> =>
+          (await import('./transcript.ts')).transcript,
+      ),
+    );
   const index = program.command('index').description('the index: what it lacks, and making it anew');
   const indexFile = () => import('./index-command.ts');
   index
@@ -33,7 +51,8 @@ export function addIndexCommands(program: Command, lazily: Lazily): void {
   index
     .command('rebuild')
     .description('look into every recording again')
-    .option('--problems', 'those alone that could not be indexed')
+    .addOption(new Option('--problems', 'those alone that could not be indexed').conflicts('transcripts'))
+    .option('--transcripts', 'and transcribe it again, with the engine that is configured now')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[IndexRebuildOptions]>> => (await indexFile()).indexRebuild));
 }

@@ -24,6 +24,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   RECORDING_UNKNOWN: EXIT.notFound,
   RECORDING_AMBIGUOUS: EXIT.notFound,
   STORAGE_UNKNOWN: EXIT.notFound,
+  TRANSCRIPT_MISSING: EXIT.notFound,
   DAEMON_NOT_RUNNING: EXIT.notRunning,
   CONTROL_TIMEOUT: EXIT.notRunning,
   DN_EXISTS: EXIT.exists,

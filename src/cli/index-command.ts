@@ -15,6 +15,7 @@ export interface IndexProblemsOptions {
 
 export interface IndexRebuildOptions {
   problems?: boolean;
+  transcripts?: boolean;
 }
 
 /** How far the index is behind the catalog. */
@@ -101,10 +102,10 @@ export async function indexProblems(context: CliContext, { limit }: IndexProblem
 /** @throws GrecError DAEMON_NOT_RUNNING, INDEX_UNUSABLE */
 export async function indexRebuild(
   context: CliContext,
-  { problems = false }: IndexRebuildOptions,
+  { problems = false, transcripts = false }: IndexRebuildOptions,
 ): Promise<number> {
   const socket = socketOf(context.config, 'grec-procd');
-  const which = problems ? 'problems' : 'all';
+  const which = problems ? 'problems' : transcripts ? 'transcripts' : 'all';
   const { count } = await askDaemon<{ count: number }>('grec-procd', socket, 'POST', '/index/redo', {
     which,
   });

@@ -27,7 +27,7 @@ function opened(t: Test) {
   const folder = t.testdir();
   const [file, indexFile] = [join(folder, 'catalog.db'), join(folder, 'index.db')];
   const [catalog, index] = [openCatalog(file), openIndex(indexFile)];
-  const follower = followCatalog(file, index, () => NOW, 300);
+  const follower = followCatalog(file, index, { now: () => NOW, pauseMs: 300 });
   t.teardown(() => {
     follower.close();
     index.close();

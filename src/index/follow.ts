@@ -21,13 +21,17 @@ export interface Follower {
   close(): void;
 }
 
-/** @param now milliseconds since 1970. @param pauseMs between looks at the whole catalog, at least */
-export function followCatalog(
-  path: string,
-  index: IndexWriter,
-  now: () => number,
-  pauseMs = SHORTEST_PAUSE_MS,
-): Follower {
+export interface FollowOptions {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Between looks at the whole catalog, at least. */
+  pauseMs?: number | undefined;
+  /** Is told of recordings that were deleted, or are part of another one. */
+  onGone?(id: string): void;
+}
+
+export function followCatalog(path: string, index: IndexWriter, options: FollowOptions): Follower {
+  const { now, pauseMs = SHORTEST_PAUSE_MS, onGone = () => {} } = options;
   let catalog: CatalogChanges | undefined;
   let version = -1;
   let wholeAt = 0;
@@ -47,7 +51,7 @@ export function followCatalog(
       const open = reopen();
       const seen = open.version();
       if (!isCompared) {
-        const changed = compare(open, index, now());
+        const changed = compare(open, index, now(), onGone);
         [isCompared, version] = [true, seen];
         return changed;
       }
@@ -56,7 +60,8 @@ export function followCatalog(
       if (seen === version && !isWhole) return 0;
       version = seen;
       const began = performance.now();
-      const changed = takeNew(open, index, { now: now(), isWhole }) + takeDeletions(open, index);
+      const changed =
+        takeNew(open, index, { now: now(), isWhole, onGone }) + takeDeletions(open, index, onGone);
       if (isWhole) {
         isWholeDue = false;
         const took = performance.now() - began;
@@ -68,15 +73,17 @@ export function followCatalog(
   };
 }
 
+type OnGone = (id: string) => void;
+
 function takeNew(
   catalog: CatalogChanges,
   index: IndexWriter,
-  { now, isWhole }: { now: number; isWhole: boolean },
+  { now, isWhole, onGone }: { now: number; isWhole: boolean; onGone: OnGone },
 ): number {
   const followed = index.followed();
   const rows = catalog.madeSince(followed.finishedAt - SLACK_MS, isWhole ? 0 : now - RECENT_MS);
   return index.transaction(() => {
-    const changed = rows.filter((row) => putWithJoined(catalog, index, row, now)).length;
+    const changed = rows.filter((row) => putWithJoined(catalog, index, row, { now, onGone })).length;
     // Only a look at the whole tells that nothing before is missing.
     const finishedAt = rows.reduce((latest, row) => Math.max(latest, row.finishedAt), followed.finishedAt);
     if (isWhole && finishedAt > followed.finishedAt) index.setFollowed({ ...followed, finishedAt });
@@ -84,24 +91,35 @@ function takeNew(
   });
 }
 
-function putWithJoined(catalog: CatalogChanges, index: IndexWriter, row: MadeRow, now: number): boolean {
+function putWithJoined(
+  catalog: CatalogChanges,
+  index: IndexWriter,
+  row: MadeRow,
+  { now, onGone }: { now: number; onGone: OnGone },
+): boolean {
   const isNew = index.put(row, now);
-  if (isNew) for (const id of catalog.joinedInto(row.id)) index.drop(id);
+  if (isNew) for (const id of catalog.joinedInto(row.id)) forget(index, id, onGone);
   return isNew;
 }
 
-function takeDeletions(catalog: CatalogChanges, index: IndexWriter): number {
+/** Its files first: a crash in between leaves it to be forgotten again. */
+function forget(index: IndexWriter, id: string, onGone: OnGone): boolean {
+  onGone(id);
+  return index.drop(id);
+}
+
+function takeDeletions(catalog: CatalogChanges, index: IndexWriter, onGone: OnGone): number {
   const followed = index.followed();
   const { ids, through } = catalog.deletedAfter(followed.act);
   if (through === followed.act) return 0;
   return index.transaction(() => {
     index.setFollowed({ ...index.followed(), act: through });
-    return ids.filter((id) => index.drop(id)).length;
+    return ids.filter((id) => forget(index, id, onGone)).length;
   });
 }
 
 /** Both as a whole, one piece after the other: what happened while nobody followed. */
-function compare(catalog: CatalogChanges, index: IndexWriter, now: number): number {
+function compare(catalog: CatalogChanges, index: IndexWriter, now: number, onGone: OnGone): number {
   let [changed, finishedAt] = [0, 0];
   for (let from: readonly [number, string] = [-1, '']; ; ) {
     const rows = catalog.after(...from, PIECE);
@@ -112,6 +130,8 @@ function compare(catalog: CatalogChanges, index: IndexWriter, now: number): numb
     if (to === undefined) break;
     from = to;
   }
+  // What the catalog lacks may come again; of what it says is gone nothing stays.
+  for (const id of catalog.gone()) onGone(id);
   index.setFollowed({ finishedAt, act: catalog.deletedAfter(0).through });
   return changed;
 }

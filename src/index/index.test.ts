@@ -45,6 +45,7 @@ const found = (changes: Partial<Analytics> = {}, agent?: string) => ({
   madeOf: 'a',
   agent,
   analytics: analytics(changes),
+  passages: [],
 });
 const never = () => Number.MAX_SAFE_INTEGER;
 const taken = (row: IndexedRow | undefined): IndexedRow => {

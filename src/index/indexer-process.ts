@@ -3,6 +3,7 @@ import { setPriority } from 'node:os';
 import { messageOf } from '../errors.ts';
 import { Indexer } from './indexer.ts';
 import type { IndexerSettings, Order, Told } from './indexer-protocol.ts';
+import type { Redone } from './writer.ts';
 
 const LOWEST_PRIORITY = 19;
 const STATUS_MS = 1_000;
@@ -32,7 +33,7 @@ function tellStatus(): void {
   }
 }
 
-function redo(id: number, which: 'all' | 'problems'): void {
+function redo(id: number, which: Redone): void {
   try {
     tell({ told: 'answer', id, count: indexer?.redo(which) ?? 0 });
   } catch (thrown) {

@@ -1,12 +1,11 @@
 // What grec-procd and the indexer, its child, tell each other over the channel that fork of Node opens.
 import type { IndexerOptions, IndexerStatus } from './indexer.ts';
+import type { Redone } from './writer.ts';
 
 /** The first thing that the indexer is told. */
 export type IndexerSettings = Omit<IndexerOptions, 'onProblem' | 'now'>;
 
-export type Order =
-  | { do: 'start'; settings: IndexerSettings }
-  | { do: 'redo'; id: number; which: 'all' | 'problems' };
+export type Order = { do: 'start'; settings: IndexerSettings } | { do: 'redo'; id: number; which: Redone };
 
 export type Told =
   | { told: 'status'; status: IndexerStatus }

@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openCatalog } from '../catalog/catalog.ts';
-import { archiveSpoken, idOf, START } from './fixtures/recordings.ts';
+import type { TranscriberSettings } from '../speech/choose-transcriber.ts';
+import { readTranscript, transcriptFile } from '../speech/transcript.ts';
+import { archiveSpoken, idOf, NO_TRANSCRIBER, START } from './fixtures/recordings.ts';
 import { openIndex, openIndexReader } from './index.ts';
 import { Indexer } from './indexer.ts';
 
@@ -13,14 +15,16 @@ function installed(t: Test) {
     archive: join(folder, 'archive'),
     catalog: join(folder, 'catalog.db'),
     index: join(folder, 'index.db'),
+    transcripts: join(folder, 'transcripts'),
     folder: join(folder, 'indexing'),
   };
   const catalog = openCatalog(paths.catalog);
   t.teardown(() => catalog.close());
   const problems: string[] = [];
   const onProblem = (problem: string) => problems.push(problem);
-  const start = () => {
-    const indexer = new Indexer({ ...paths, ffmpeg: undefined, onProblem, pollMs: 10, firstRetryMs: 40 });
+  const start = (transcription: TranscriberSettings = NO_TRANSCRIBER) => {
+    const times = { pollMs: 10, firstRetryMs: 40 };
+    const indexer = new Indexer({ ...paths, ffmpeg: undefined, onProblem, transcription, ...times });
     indexer.start();
     return indexer;
   };
@@ -109,4 +113,86 @@ t.test('one that was killed leaves its queue, and nothing in clear', async (t) =
   t.teardown(() => indexer.stop());
   t.notOk(existsSync(folder));
   await until(() => indexer.status().waiting === 0);
+});
+
+/** Writes when each of its files was made, and one cue in the first piece of it. */
+const ENGINE = `
+const { statSync } = require('node:fs');
+const size = statSync(process.argv[1]).size;
+process.stdout.write('WEBVTT\\n\\n00:00:00.500 --> 00:00:01.000\\nI want a REFUND of ' + size + '\\n');
+`;
+const engine = (script: string): TranscriberSettings => ({
+  ...NO_TRANSCRIBER,
+  transcriber: 'command',
+  command: [process.execPath, '-e', script],
+  model: 'test',
+});
+
+t.test('a transcript is kept, heard once, and goes with its recording', async (t) => {
+  const { archive, store, index, transcripts, start } = installed(t);
+  archiveSpoken(archive, store, { id: idOf(1) });
+  let indexer = start(engine(ENGINE));
+  await until(() => indexer.status().recordings === 1 && indexer.status().waiting === 0);
+  t.match(indexer.status(), { problems: 0, engine: { model: 'test', kind: 'transcript' } });
+  await indexer.stop();
+  const first = readTranscript(transcripts, idOf(1), 'original');
+  t.match(first, {
+    recording: idOf(1),
+    madeOf: 'a',
+    engine: { model: 'test' },
+    passages: [
+      { channel: 0, role: 'agent', number: '7001', text: /^I want a REFUND of \d+$/ },
+      { channel: 1, role: 'customer', number: '5551234', text: /REFUND/ },
+    ],
+  });
+  // The first words of each party.
+  t.ok(
+    Math.abs((first?.passages[0]?.from ?? 0) - 300) < 200 &&
+      Math.abs((first?.passages[1]?.from ?? 0) - 3500) < 250,
+  );
+
+  indexer = start(engine('process.exit(1)'));
+  t.equal(indexer.redo('all'), 1);
+  await until(() => indexer.status().waiting === 0);
+  t.match(indexer.status(), { problems: 0 }, 'what was heard is not heard again');
+  t.equal(indexer.redo('transcripts'), 1);
+  await until(() => indexer.status().problems === 1);
+  const reader = openIndex(index);
+  t.teardown(() => reader.close());
+  t.match(reader.problems(), [{ problem: /node failed: it ended with 1/ }]);
+  t.ok(reader.analytics(idOf(1)), 'everything else is known');
+  t.same(readTranscript(transcripts, idOf(1), 'original'), first);
+  await indexer.stop();
+
+  indexer = start(engine(ENGINE.replace('REFUND', 'voucher')));
+  t.teardown(() => indexer.stop());
+  t.equal(indexer.redo('problems'), 1);
+  await until(() => indexer.status().problems === 0 && indexer.status().waiting === 0);
+  t.match(readTranscript(transcripts, idOf(1), 'original')?.passages[0], { text: /voucher/ });
+  store.acts.delete({ id: idOf(1), at: '2026-05-30T00:00:00.000Z', rule: 'asked', act: 1 });
+  store.acts.setThrough(1);
+  await until(() => indexer.status().recordings === 0);
+  t.notOk(existsSync(transcriptFile(transcripts, idOf(1))));
+});
+
+t.test('nothing of a masked span reaches an engine', async (t) => {
+  const { archive, store, transcripts, start } = installed(t);
+  const masked = [{ startTime: new Date(START).toISOString(), recording: 'r', reason: 'card' }];
+  archiveSpoken(archive, store, { id: idOf(1), masked });
+  const indexer = start(engine(ENGINE));
+  t.teardown(() => indexer.stop());
+  await until(() => indexer.status().recordings === 1 && indexer.status().waiting === 0);
+  t.same(readTranscript(transcripts, idOf(1), 'original')?.passages, []);
+});
+
+t.test('an engine that is stopped in the middle is no failure, and heard again', async (t) => {
+  const { archive, store, index, start, folder } = installed(t);
+  archiveSpoken(archive, store, { id: idOf(1) });
+  const indexer = start(engine('setInterval(() => {}, 1000)'));
+  await until(() => existsSync(folder));
+  await indexer.stop();
+  const reader = openIndex(index);
+  t.teardown(() => reader.close());
+  t.match(reader.backlog(), { waiting: 1, problems: 0 });
+  t.ok((reader.state(idOf(1))?.dueAt ?? Infinity) <= Date.now());
 });

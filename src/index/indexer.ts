@@ -2,14 +2,20 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GrecError, messageOf } from '../errors.ts';
+import { chooseTranscriber, type TranscriberSettings } from '../speech/choose-transcriber.ts';
+import type { Engine } from '../speech/transcribe.ts';
+import type { EngineDescription, Transcriber } from '../speech/transcriber.ts';
+import { removeTranscripts } from '../speech/transcript.ts';
 import { type Follower, followCatalog } from './follow.ts';
 import { type IndexWriter, openIndexOrBegin } from './index.ts';
 import { type LookOptions, lookInto } from './look-into.ts';
 import type { Backlog, IndexedRow } from './rows.ts';
+import type { Redone } from './writer.ts';
 
 export interface IndexerOptions extends LookOptions {
   catalog: string;
   index: string;
+  transcription: TranscriberSettings;
   /** What went wrong, in words. */
   onProblem(problem: string, recording?: string): void;
   pollMs?: number;
@@ -23,6 +29,8 @@ export interface IndexerStatus extends Backlog {
   behind: number;
   /** Why it stands still. */
   problem: string | null;
+  /** What transcribes; null when nothing does, or has not had to yet. */
+  engine: EngineDescription | null;
 }
 
 const POLL_MS = 1_000;
@@ -38,6 +46,8 @@ export class Indexer {
   #running: Promise<void> = Promise.resolve();
   #wake = new AbortController();
   #problem: string | undefined;
+  readonly #transcriber: Transcriber | undefined;
+  #engine: Engine | undefined;
 
   /** @throws GrecError INDEX_UNUSABLE */
   constructor(options: IndexerOptions) {
@@ -48,7 +58,13 @@ export class Indexer {
     this.#index = openIndexOrBegin(options.index, (problem) =>
       options.onProblem(`${problem}; it was set aside and is made anew`),
     );
-    this.#follower = followCatalog(options.catalog, this.#index, this.#now, options.pollMs);
+    const onGone = (id: string) => removeTranscripts(options.transcripts, id);
+    this.#follower = followCatalog(options.catalog, this.#index, {
+      now: this.#now,
+      pauseMs: options.pollMs,
+      onGone,
+    });
+    this.#transcriber = chooseTranscriber(options.transcription, this.#stopping.signal);
   }
 
   start(): void {
@@ -59,12 +75,13 @@ export class Indexer {
     this.#stopping.abort();
     this.#wake.abort();
     await this.#running;
+    await this.#transcriber?.close();
     this.#follower.close();
     this.#index.close();
   }
 
   /** Puts recordings into the queue again. @returns how many */
-  redo(which: 'all' | 'problems'): number {
+  redo(which: Redone): number {
     const count = this.#index.redo(which, this.#now());
     this.#wake.abort();
     return count;
@@ -73,7 +90,12 @@ export class Indexer {
   status(): IndexerStatus {
     const backlog = this.#index.backlog();
     const behind = backlog.oldest === null ? 0 : Math.max(0, (this.#now() - backlog.oldest) / 1000);
-    return { ...backlog, behind: Math.round(behind), problem: this.#problem ?? null };
+    return {
+      ...backlog,
+      behind: Math.round(behind),
+      problem: this.#problem ?? null,
+      engine: this.#engine?.description ?? null,
+    };
   }
 
   async #run(): Promise<void> {
@@ -103,20 +125,31 @@ export class Indexer {
 
   async #lookInto(row: IndexedRow): Promise<void> {
     try {
-      const found = await lookInto(row, this.#options);
-      if (found === undefined) this.#index.doneAsBefore(row);
-      else this.#index.done(row, found);
+      const looked = await lookInto(row, this.#options, () => this.#engineOf());
+      if (this.#stopping.signal.aborted) this.#index.putBack(row, this.#now());
+      else if (looked === undefined) this.#index.doneAsBefore(row);
+      else {
+        this.#index.done(row, looked.found);
+        if (looked.problem !== undefined) this.#fail(row, looked.problem);
+      }
     } catch (thrown) {
       if (thrown instanceof GrecError && thrown.code === 'INDEX_UNUSABLE') throw thrown;
-      this.#fail(row, thrown);
+      this.#fail(row, messageOf(thrown), thrown instanceof GrecError && thrown.code === 'RECORDING_SEALED');
     }
   }
 
-  #fail(row: IndexedRow, thrown: unknown): void {
-    const isSealed = thrown instanceof GrecError && thrown.code === 'RECORDING_SEALED';
-    const problem = messageOf(thrown);
-    if (!isSealed && row.attempts === 0) this.#options.onProblem(problem, row.id);
-    this.#index.failed(row, problem, isSealed ? null : this.#retryAt(row.attempts + 1));
+  /** @throws GrecError TRANSCRIBER_UNUSABLE: what waits for it is tried again, until it is there */
+  async #engineOf(): Promise<Engine | undefined> {
+    if (this.#transcriber === undefined || this.#engine !== undefined) return this.#engine;
+    const { folder, transcription } = this.#options;
+    const description = await this.#transcriber.open();
+    this.#engine = { transcriber: this.#transcriber, description, phrases: transcription.phrases, folder };
+    return this.#engine;
+  }
+
+  #fail(row: IndexedRow, problem: string, isForGood = false): void {
+    if (!isForGood && row.attempts === 0) this.#options.onProblem(problem, row.id);
+    this.#index.failed(row, problem, isForGood ? null : this.#retryAt(row.attempts + 1));
   }
 
   #retryAt(attempts: number): number {

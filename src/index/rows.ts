@@ -7,6 +7,8 @@ export interface IndexedRow extends MadeRow {
   key: number;
   agent: string | null;
   madeOf: string | null;
+  /** It is to be transcribed again: 1 or 0. */
+  isAnew: number;
   /** How often it was tried in vain. */
   attempts: number;
 }

@@ -22,6 +22,8 @@ const MIGRATIONS = [
     finished_at INTEGER NOT NULL,
     -- What its metadata said it was made of when it was indexed; null before.
     made_of TEXT,
+    -- It is to be transcribed again, although there is a transcript.
+    is_anew INTEGER NOT NULL DEFAULT 0 CHECK (is_anew IN (0, 1)),
     -- The queue: when it is to be indexed, or to be tried again; null when that is done.
     due_at INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0,
@@ -66,6 +68,24 @@ const MIGRATIONS = [
     first_word INTEGER,
     PRIMARY KEY (recording, place)
   ) STRICT, WITHOUT ROWID;
+
+  -- What was said, passage by passage: the text of a passage is in "words", under the same key.
+  CREATE TABLE passages (
+    -- When it was said, so that newest first is by this; see key.ts.
+    key INTEGER PRIMARY KEY,
+    recording INTEGER NOT NULL,
+    channel INTEGER NOT NULL,
+    role TEXT,
+    -- Milliseconds from the beginning of the recording.
+    from_ms INTEGER NOT NULL,
+    to_ms INTEGER NOT NULL,
+    confidence REAL
+  ) STRICT;
+  CREATE INDEX passages_by_recording ON passages (recording);
+  -- "facets": party, DN and agent as words, so that a question with both is one walk through the index; see facets.ts.
+  CREATE VIRTUAL TABLE words USING fts5(text, facets, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3 4');
+  -- What is deleted is not to be found in the file either.
+  INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
 
   -- How far the catalog has been looked at.
   CREATE TABLE followed (

@@ -5,7 +5,7 @@ import { openCatalog } from '../catalog/catalog.ts';
 import { loadConfig } from '../config.ts';
 import type { ControlRequest } from '../control.ts';
 import { createLogger } from '../log.ts';
-import { archiveSpoken, idOf } from './fixtures/recordings.ts';
+import { archiveSpoken, idOf, NO_TRANSCRIBER } from './fixtures/recordings.ts';
 import { withIndexer } from './supervise.ts';
 
 const SECRET = 'GREC_PRIVATE_KEY';
@@ -26,7 +26,10 @@ t.test('killed, it comes back and goes on; stopped, it is gone', async (t) => {
     };
     return { status: () => ({ recordings: 7 }), stop };
   };
-  const options = { firstRestartMs: 20, settings: { pollMs: 20, firstRetryMs: 20 } };
+  const options = {
+    firstRestartMs: 20,
+    settings: { pollMs: 20, firstRetryMs: 20, transcription: NO_TRANSCRIBER },
+  };
   const daemon = await withIndexer({ config, log }, start, options);
   const indexer = async () =>
     (await daemon.routes?.['GET /index']?.({} as ControlRequest)) as Record<string, unknown>;

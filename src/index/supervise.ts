@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
-import { type Config, searchPath } from '../config.ts';
+import { type Config, programEnvironment } from '../config.ts';
 import type { ControlRequest, ControlRoutes } from '../control.ts';
 import type { DaemonContext, RunningDaemon } from '../daemon.ts';
 import { GrecError } from '../errors.ts';
@@ -20,7 +20,13 @@ const LONGEST_RESTART_MS = 60_000;
 const SILENCE_LIMIT_MS = 600_000;
 const STOP_LIMIT_MS = 5_000;
 
-const redoSchema = v.strictObject({ which: v.picklist(['all', 'problems'], 'expected "all" or "problems"') });
+const WHICH = 'expected "all", "transcripts", "problems" or the id of a recording';
+const redoSchema = v.strictObject({
+  which: v.union(
+    [v.picklist(['all', 'transcripts', 'problems']), v.strictObject({ id: v.pipe(v.string(), v.uuid()) })],
+    WHICH,
+  ),
+});
 
 export interface SupervisorOptions {
   firstRestartMs?: number;
@@ -47,9 +53,11 @@ export async function withIndexer(
 }
 
 function settingsOf(config: Config, changes: Partial<IndexerSettings> = {}): IndexerSettings {
-  const { archive, catalog, index, state } = config.paths;
+  const { archive, catalog, index, transcripts, model, state } = config.paths;
   const folder = join(state, 'indexing');
-  return { archive, catalog, index, folder, ffmpeg: config.export.ffmpeg, ...changes };
+  const transcription = { ...config.index, model };
+  const paths = { archive, catalog, index, transcripts, folder };
+  return { ...paths, ffmpeg: config.export.ffmpeg, transcription, ...changes };
 }
 
 interface Pending {
@@ -90,9 +98,10 @@ class IndexerChild {
 
   /** What `grec status` shows of it. */
   figures(): Record<string, unknown> {
-    const { waiting, behind, problems, problem } = this.#status ?? {};
+    const { waiting, behind, problems, problem, engine } = this.#status ?? {};
     return {
       ...(waiting === undefined ? {} : { indexWaiting: waiting, indexFailed: problems }),
+      ...(engine ? { transcriber: engine.engine } : {}),
       ...(waiting ? { indexBehind: `${behind} s` } : {}),
       ...(typeof problem === 'string' ? { indexProblem: problem } : {}),
     };
@@ -101,7 +110,7 @@ class IndexerChild {
   #begin(): void {
     // It needs nothing of the environment but where programs are; nothing of what may be secret in it.
     const child = fork(PROGRAM, [], {
-      env: { PATH: searchPath() },
+      env: programEnvironment(),
       execArgv: FLAGS,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });

@@ -2,6 +2,8 @@
 import type { Database } from 'better-sqlite3';
 import type { MadeRow } from '../catalog/changes.ts';
 import type { Analytics } from '../speech/analytics.ts';
+import type { SpokenPassage } from '../speech/transcript.ts';
+import { facetWords } from './facets.ts';
 import { guarded } from './guarded.ts';
 import { freeKey } from './key.ts';
 import { type IndexReader, indexReader } from './reader.ts';
@@ -20,7 +22,12 @@ export interface Found {
   madeOf: string | undefined;
   agent: string | undefined;
   analytics: Analytics;
+  /** What was said; empty when nothing was, or nothing heard it. */
+  passages: readonly SpokenPassage[];
 }
+
+/** Which recordings are to be looked into again: all, all with their transcripts, those that could not be indexed, or one. */
+export type Redone = 'all' | 'transcripts' | 'problems' | { id: string };
 
 /** Every method throws GrecError INDEX_UNUSABLE when SQLite refuses. */
 export interface IndexWriter extends IndexReader {
@@ -45,8 +52,10 @@ export interface IndexWriter extends IndexReader {
   doneAsBefore(row: IndexedRow): void;
   /** @param retryAt milliseconds since 1970; null when only a change of the recording can help */
   failed(row: IndexedRow, problem: string, retryAt: number | null): void;
-  /** Puts all recordings, or those that could not be indexed, into the queue. @returns how many */
-  redo(which: 'all' | 'problems', now: number): number;
+  /** It was taken, and nothing was tried. */
+  putBack(row: IndexedRow, now: number): void;
+  /** Puts recordings into the queue. @returns how many */
+  redo(which: Redone, now: number): number;
 }
 
 export function indexWriter(db: Database, file: string): IndexWriter {
@@ -68,19 +77,37 @@ export function indexWriter(db: Database, file: string): IndexWriter {
         if (row !== undefined) sql.tried.run(retryAt(row.attempts + 1), row.key);
         return row;
       }),
-    done: (row, { madeOf, agent, analytics }) =>
+    done: (row, { madeOf, agent, analytics, passages }) =>
       all(() => {
         const noted = { key: row.key, finishedAt: row.finishedAt, agent: agent ?? null };
-        if (sql.done.run({ ...noted, madeOf: madeOf ?? null }).changes > 0)
-          putAnalytics(sql, row.key, analytics);
+        if (sql.done.run({ ...noted, madeOf: madeOf ?? null }).changes === 0) return;
+        putAnalytics(sql, row.key, analytics);
+        putPassages(sql, { ...row, agent: agent ?? null }, passages);
       }),
     doneAsBefore: ({ key, finishedAt }) => guard(() => void sql.doneAsBefore.run({ key, finishedAt })),
-    failed: ({ key, finishedAt }, problem, retryAt) =>
-      guard(() => void sql.failed.run({ key, finishedAt, problem, retryAt })),
+    failed: ({ key, finishedAt, attempts, isAnew }, problem, retryAt) =>
+      guard(() => void sql.failed.run({ key, finishedAt, problem, retryAt, attempts: attempts + 1, isAnew })),
+    putBack: ({ key, finishedAt, attempts }, now) =>
+      guard(() => void sql.putBack.run({ key, finishedAt, attempts, now })),
     redo: (which, now) =>
-      guard(() => (which === 'all' ? sql.redoAll.run(now) : sql.redoProblems.run(now)).changes),
+      guard(() => {
+        if (typeof which === 'object') return sql.redoOne.run(now, which.id).changes;
+        return sql.redo[which].run(now).changes;
+      }),
   };
 }
+
+const REDO = 'UPDATE recordings SET due_at = ?, attempts = 0, problem = NULL, made_of = NULL';
+const FORGETS_TEXT = [
+  'DELETE FROM words WHERE rowid IN (SELECT key FROM passages WHERE recording = ?)',
+  'DELETE FROM passages WHERE recording = ?',
+];
+const FORGETS = [
+  ...FORGETS_TEXT,
+  'DELETE FROM party_talk WHERE recording = ?',
+  'DELETE FROM talk WHERE recording = ?',
+  'DELETE FROM recordings WHERE key = ?',
+];
 
 type Statements = ReturnType<typeof prepareAll>;
 
@@ -113,6 +140,31 @@ function putAnalytics(sql: Statements, recording: number, { parties, ...sums }: 
   }
 }
 
+function putPassages(sql: Statements, row: IndexedRow, passages: readonly SpokenPassage[]): void {
+  for (const forget of sql.forgetsText) forget.run(row.key);
+  for (const { channel, role = null, from, to, text, confidence = null } of passages) {
+    const key = freeKey(
+      row.startTime + from,
+      (below) => sql.greatestPassageBelow.get(below)?.key ?? undefined,
+    );
+    const noted = {
+      key,
+      recording: row.key,
+      channel,
+      role,
+      from: Math.round(from),
+      to: Math.round(to),
+      confidence,
+    };
+    sql.putPassage.run(noted);
+    sql.putWords.run(
+      key,
+      text,
+      facetWords({ role: role ?? undefined, dn: row.dn, agent: row.agent }).join(' '),
+    );
+  }
+}
+
 function prepareAll(db: Database) {
   return {
     followed: db.prepare<[], Followed>('SELECT finished_at AS finishedAt, act FROM followed'),
@@ -135,19 +187,18 @@ function prepareAll(db: Database) {
     between: db.prepare<[number, string, number, string], { id: string }>(
       'SELECT id FROM recordings WHERE (start_time, id) > (?, ?) AND (start_time, id) <= (?, ?)',
     ),
-    forgets: ['party_talk WHERE recording', 'talk WHERE recording', 'recordings WHERE key'].map((where) =>
-      db.prepare<[number]>(`DELETE FROM ${where} = ?`),
-    ),
+    forgetsText: FORGETS_TEXT.map((sql) => db.prepare<[number]>(sql)),
+    forgets: FORGETS.map((sql) => db.prepare<[number]>(sql)),
     next: db.prepare<[number], IndexedRow>(
       `SELECT key, id, state, direction, start_time AS startTime, duration, caller, callee, dn, agent, path,
-         finished_at AS finishedAt, made_of AS madeOf, attempts
+         finished_at AS finishedAt, made_of AS madeOf, is_anew AS isAnew, attempts
        FROM recordings WHERE due_at <= ? ORDER BY due_at DESC, key DESC LIMIT 1`,
     ),
     tried: db.prepare<[number, number]>(
       'UPDATE recordings SET attempts = attempts + 1, due_at = ? WHERE key = ?',
     ),
     done: db.prepare<[object]>(
-      `UPDATE recordings SET due_at = NULL, attempts = 0, problem = NULL, made_of = @madeOf, agent = @agent
+      `UPDATE recordings SET due_at = NULL, attempts = 0, problem = NULL, made_of = @madeOf, agent = @agent, is_anew = 0
        WHERE key = @key AND finished_at = @finishedAt`,
     ),
     doneAsBefore: db.prepare<[object]>(
@@ -155,13 +206,26 @@ function prepareAll(db: Database) {
        WHERE key = @key AND finished_at = @finishedAt`,
     ),
     failed: db.prepare<[object]>(
-      `UPDATE recordings SET due_at = @retryAt, problem = @problem WHERE key = @key AND finished_at = @finishedAt`,
+      `UPDATE recordings SET due_at = @retryAt, problem = @problem, attempts = @attempts, made_of = NULL, is_anew = @isAnew WHERE key = @key AND finished_at = @finishedAt`,
     ),
-    redoAll: db.prepare<[number]>(
-      'UPDATE recordings SET due_at = ?, attempts = 0, problem = NULL, made_of = NULL',
+    putBack: db.prepare<[object]>(
+      'UPDATE recordings SET due_at = @now, attempts = @attempts WHERE key = @key AND finished_at = @finishedAt',
     ),
-    redoProblems: db.prepare<[number]>(
-      'UPDATE recordings SET due_at = ?, attempts = 0 WHERE problem IS NOT NULL',
+    redo: {
+      all: db.prepare<[number]>(REDO),
+      transcripts: db.prepare<[number]>(`${REDO}, is_anew = 1`),
+      problems: db.prepare<[number]>(`${REDO} WHERE problem IS NOT NULL`),
+    },
+    redoOne: db.prepare<[number, string]>(`${REDO} WHERE id = ?`),
+    greatestPassageBelow: db.prepare<[number], { key: number | null }>(
+      'SELECT max(key) AS key FROM passages WHERE key < ?',
+    ),
+    putPassage: db.prepare<[object]>(
+      `INSERT INTO passages (key, recording, channel, role, from_ms, to_ms, confidence)
+       VALUES (@key, @recording, @channel, @role, @from, @to, @confidence)`,
+    ),
+    putWords: db.prepare<[number, string, string]>(
+      'INSERT INTO words (rowid, text, facets) VALUES (?, ?, ?)',
     ),
     putTalk: db.prepare<[object]>(
       `INSERT OR REPLACE INTO talk (recording, duration, talk, silence, longest_silence, longest_silence_at, talk_over,
