@@ -55,6 +55,7 @@ t.test('every command of the help has a page of its own', async (t) => {
     'export',
     'import',
     'capture',
+    'find',
     'report',
     'transcript',
     'index',

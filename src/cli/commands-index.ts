@@ -1,5 +1,6 @@
 // The subcommands of the index: sums over recordings, and the index itself.
 import { type Command, Option } from 'commander';
+import type { FindOptions } from './find.ts';
 import type { IndexProblemsOptions, IndexRebuildOptions } from './index-command.ts';
 import { type Action, type Lazily, readCount } from './lazy-action.ts';
 import type { ReportOptions } from './report.ts';
@@ -7,6 +8,27 @@ import type { TranscriptOptions } from './transcript.ts';
 
 export function addIndexCommands(program: Command, lazily: Lazily): void {
   program.commandsGroup('What was said:');
+  program
+    .command('find [words...]')
+    .description(
+      'find what was said: words, "phrases", begin*, NEAR/5, OR, NOT; and recordings by what is known of them',
+    )
+    .addOption(new Option('--party <party>', 'said by this one').choices(['agent', 'customer']))
+    .option('--dn <number>', 'recorded for this DN')
+    .option('--agent <id>', 'of this agent')
+    .option('--number <number>', 'with this caller, callee or recorded DN')
+    .option('--since <time>', 'from this time on: 2026-01-31, 2026-01-31T09:00, today, 2h, 7d')
+    .option('--until <time>', 'before this time')
+    .option('--longer-than <length>', 'that last longer: 90s, 5m, 1h')
+    .option('--shorter-than <length>', 'that are shorter')
+    .addOption(
+      new Option('--sort <order>', 'in this order')
+        .choices(['newest', 'oldest', 'relevance'])
+        .default('newest'),
+    )
+    .option('--limit <count>', 'at most so many', readCount, 50)
+    .option('--json', 'print a JSON array')
+    .action(lazily(async (): Promise<Action<[string[], FindOptions]>> => (await import('./find.ts')).find));
   program
     .command('report')
     .description('sum up who talked how long, over whom, and how long nobody did')

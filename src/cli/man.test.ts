@@ -103,6 +103,7 @@ t.test('each command has its options in a page, and each page only real options'
     reconcile: 'grec-reconcile.1',
     report: 'grec-report.1',
     transcript: 'grec-find.1',
+    find: 'grec-find.1',
     'index status': 'grec-report.1',
     'index problems': 'grec-report.1',
     'index rebuild': 'grec-report.1',

@@ -1,21 +1,28 @@
-// What a passage is found by besides its words: party, DN and agent, each as one word that no speech has.
+// What a passage is found by besides its words: party, DN and agent, each as one character that no text has.
+//
+// So a question for words and a DN is one walk through the full-text index, and not one through all that has the words. One character
+// alone, because the index of prefixes takes nothing so short.
 import type { SpokenPassage } from '../speech/transcript.ts';
 
 export interface Facets {
-  role?: SpokenPassage['role'] | undefined;
+  role?: SpokenPassage['role'] | null | undefined;
   dn?: string | null | undefined;
   agent?: string | null | undefined;
 }
 
-/** Whatever a DN or an agent is called, the word is of letters and digits alone. */
-export function facetWords({ role, dn, agent }: Facets): string[] {
+/** Supplementary private use area A (Unicode, section 23.5): word characters to SQLite. */
+const FIRST_CHARACTER = 0xf0000;
+const CHARACTERS = 0xfffe;
+
+export function facetNames({ role, dn, agent }: Facets): string[] {
   return [
-    ...(role ? [`zp${role}`] : []),
-    ...(dn ? [`zd${hex(dn)}`] : []),
-    ...(agent ? [`za${hex(agent)}`] : []),
+    ...(role ? [`party ${role}`] : []),
+    ...(dn ? [`dn ${dn}`] : []),
+    ...(agent ? [`agent ${agent}`] : []),
   ];
 }
 
-function hex(text: string): string {
-  return Buffer.from(text).toString('hex');
+/** Undefined when there are more than characters: then rows are looked at one by one. @param id from 0 on */
+export function facetCharacter(id: number): string | undefined {
+  return id < CHARACTERS ? String.fromCodePoint(FIRST_CHARACTER + id) : undefined;
 }

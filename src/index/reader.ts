@@ -1,9 +1,19 @@
 // Questions to the index: what is known of a recording, what could not be indexed, how far it is behind, sums.
 import type { Database } from 'better-sqlite3';
 import type { Analytics, PartyTalk } from '../speech/analytics.ts';
+import { findPassages, findRecordings } from './find.ts';
 import { guarded } from './guarded.ts';
 import { report } from './report.ts';
-import type { Backlog, ProblemRow, ReportBy, ReportFilter, ReportRow } from './rows.ts';
+import type {
+  Backlog,
+  FindFilter,
+  FoundPassage,
+  FoundRecording,
+  ProblemRow,
+  ReportBy,
+  ReportFilter,
+  ReportRow,
+} from './rows.ts';
 
 /** What is known of one recording. */
 export interface IndexState {
@@ -23,6 +33,9 @@ export interface IndexReader {
   backlog(): Backlog;
   /** One row for each group, in the order of their names. */
   report(by: ReportBy, filter?: ReportFilter): ReportRow[];
+  /** Passages with these words; `match` as readQuery gives it. */
+  findPassages(match: string, filter: FindFilter): FoundPassage[];
+  findRecordings(filter: FindFilter): FoundRecording[];
   close(): void;
 }
 
@@ -38,6 +51,8 @@ export function indexReader(db: Database, file: string): IndexReader {
     problems: (limit = 50) => guard(() => listProblems(db, limit)),
     backlog: () => guard(() => measureBacklog(db)),
     report: (by, filter = {}) => guard(() => report(db, by, filter)),
+    findPassages: (match, filter) => guard(() => findPassages(db, match, filter)),
+    findRecordings: (filter) => guard(() => findRecordings(db, filter)),
     close: () => db.close(),
   };
 }

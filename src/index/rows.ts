@@ -62,3 +62,46 @@ export interface ReportRow {
   /** Until the agent first spoke, the mean. */
   agentFirstWord: number | null;
 }
+
+export interface FindFilter extends ReportFilter {
+  /** Who says it. */
+  party?: 'agent' | 'customer';
+  /** The recorded DN. */
+  dn?: string;
+  agent?: string;
+  /** Caller, callee or recorded DN. */
+  number?: string;
+  /** Milliseconds. */
+  longerThan?: number;
+  shorterThan?: number;
+  /** The newest first, unless it is said otherwise; relevance (BM25) tells only where there are words. */
+  sort?: 'newest' | 'oldest' | 'relevance';
+  limit: number;
+}
+
+/** A recording that fits. */
+export interface FoundRecording {
+  id: string;
+  state: MadeRow['state'];
+  direction: MadeRow['direction'];
+  /** Milliseconds since 1970. */
+  startTime: number;
+  /** Milliseconds. */
+  duration: number;
+  caller: string;
+  callee: string;
+  dn: string | null;
+  agent: string | null;
+}
+
+/** A passage with the words. */
+export interface FoundPassage extends FoundRecording {
+  channel: number;
+  party: 'agent' | 'customer' | null;
+  /** Milliseconds from the beginning of the recording. */
+  from: number;
+  to: number;
+  confidence: number | null;
+  /** The words that matched are between the marks of find.ts. */
+  snippet: string;
+}

@@ -82,8 +82,12 @@ const MIGRATIONS = [
     confidence REAL
   ) STRICT;
   CREATE INDEX passages_by_recording ON passages (recording);
-  -- "facets": party, DN and agent as words, so that a question with both is one walk through the index; see facets.ts.
+  -- "facets": party, DN and agent as one character each, so that a question with both is one walk through the index; see facets.ts.
   CREATE VIRTUAL TABLE words USING fts5(text, facets, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3 4');
+  CREATE TABLE facets (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+  ) STRICT;
   -- What is deleted is not to be found in the file either.
   INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
 

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { MadeRow } from '../catalog/changes.ts';
 import type { Analytics } from '../speech/analytics.ts';
 import type { SpokenPassage } from '../speech/transcript.ts';
-import { facetWords } from './facets.ts';
+import { type Facets, facetCharacter, facetNames } from './facets.ts';
 import { guarded } from './guarded.ts';
 import { freeKey } from './key.ts';
 import { type IndexReader, indexReader } from './reader.ts';
@@ -157,12 +157,15 @@ function putPassages(sql: Statements, row: IndexedRow, passages: readonly Spoken
       confidence,
     };
     sql.putPassage.run(noted);
-    sql.putWords.run(
-      key,
-      text,
-      facetWords({ role: role ?? undefined, dn: row.dn, agent: row.agent }).join(' '),
-    );
+    sql.putWords.run(key, text, facetsOf(sql, { role, dn: row.dn, agent: row.agent }));
   }
+}
+
+function facetsOf(sql: Statements, facets: Facets): string {
+  const ids = facetNames(facets).map(
+    (name) => sql.facet.get(name)?.id ?? sql.newFacet.get(name)?.id ?? Infinity,
+  );
+  return ids.flatMap((id) => facetCharacter(id) ?? []).join(' ');
 }
 
 function prepareAll(db: Database) {
@@ -224,6 +227,8 @@ function prepareAll(db: Database) {
       `INSERT INTO passages (key, recording, channel, role, from_ms, to_ms, confidence)
        VALUES (@key, @recording, @channel, @role, @from, @to, @confidence)`,
     ),
+    facet: db.prepare<[string], { id: number }>('SELECT id FROM facets WHERE name = ?'),
+    newFacet: db.prepare<[string], { id: number }>('INSERT INTO facets (name) VALUES (?) RETURNING id'),
     putWords: db.prepare<[number, string, string]>(
       'INSERT INTO words (rowid, text, facets) VALUES (?, ?, ?)',
     ),
