@@ -21,7 +21,7 @@ export interface ProcServer {
 export async function startProcd(cores: string | undefined): Promise<ProcServer> {
   const directory = mkdtempSync(join(tmpdir(), 'grec-bench-proc-'));
   const file = join(directory, 'grec.toml');
-  writeFileSync(file, 'state.directory = "state"\nlog.format = "json"\n');
+  writeFileSync(file, 'state.directory = "state"\nlog.format = "json"\n[index]\ntranscriber = "none"\n');
   const config = loadConfig({ file });
   const program = fileURLToPath(new URL('../daemons/grec-procd.ts', import.meta.url));
   const log = openSync(join(directory, 'log'), 'a');
