@@ -35,6 +35,8 @@ export interface IndexerStatus extends Backlog {
 
 const POLL_MS = 1_000;
 const FIRST_RETRY_MS = 30_000;
+/** One that was begun and never ended: whatever ended the indexer may do so again, or not. */
+const FIRST_RETRY_AFTER_END_MS = 2_000;
 const LONGEST_RETRY_MS = 86_400_000;
 
 export class Indexer {
@@ -111,7 +113,9 @@ export class Indexer {
   async #step(): Promise<boolean> {
     try {
       this.#follower.look();
-      const row = this.#index.take(this.#now(), (attempts) => this.#retryAt(attempts));
+      const row = this.#index.take(this.#now(), (attempts) =>
+        this.#retryAt(attempts, FIRST_RETRY_AFTER_END_MS),
+      );
       if (row !== undefined) await this.#lookInto(row);
       this.#problem = undefined;
       return row !== undefined;
@@ -152,8 +156,7 @@ export class Indexer {
     this.#index.failed(row, problem, isForGood ? null : this.#retryAt(row.attempts + 1));
   }
 
-  #retryAt(attempts: number): number {
-    const first = this.#options.firstRetryMs ?? FIRST_RETRY_MS;
+  #retryAt(attempts: number, first = this.#options.firstRetryMs ?? FIRST_RETRY_MS): number {
     return this.#now() + Math.min(LONGEST_RETRY_MS, first * 2 ** Math.min(30, attempts - 1));
   }
 }

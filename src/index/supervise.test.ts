@@ -28,7 +28,7 @@ t.test('killed, it comes back and goes on; stopped, it is gone', async (t) => {
   };
   const options = {
     firstRestartMs: 20,
-    settings: { pollMs: 20, firstRetryMs: 20, transcription: NO_TRANSCRIBER },
+    settings: { pollMs: 20, transcription: NO_TRANSCRIBER },
   };
   const daemon = await withIndexer({ config, log }, start, options);
   const indexer = async () =>
