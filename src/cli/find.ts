@@ -41,7 +41,7 @@ export async function find(context: CliContext, words: string[], options: FindOp
   const index = openIndexReader(context.config.paths.index);
   try {
     await search(context, index, { asked, match, filter, options });
-    const behind = describeBehind(measureBehind(context, index));
+    const behind = describeBehind(await measureBehind(context, index));
     if (behind !== undefined) context.note(context.withCommands(behind));
   } finally {
     index.close();

@@ -26,8 +26,24 @@ export interface Behind extends Backlog {
   behind: number;
 }
 
-/** @throws GrecError INDEX_UNUSABLE, CATALOG_UNUSABLE */
-export function measureBehind(context: CliContext, index: IndexReader, now = Date.now()): Behind {
+/**
+ * As grec-procd says, which knows; by counting, when it does not run.
+ * @throws GrecError INDEX_UNUSABLE, CATALOG_UNUSABLE
+ */
+export async function measureBehind(context: CliContext, index: IndexReader): Promise<Behind> {
+  const told = await askDaemon<Partial<Behind>>(
+    'grec-procd',
+    socketOf(context.config, 'grec-procd'),
+    'GET',
+    '/index',
+  ).catch(() => undefined);
+  const { waiting, behind, problems, recordings, oldest = null } = told ?? {};
+  if (waiting === undefined || behind === undefined || problems === undefined || recordings === undefined)
+    return countBehind(context, index, Date.now());
+  return { waiting, behind, problems, recordings, oldest, unseen: 0 };
+}
+
+function countBehind(context: CliContext, index: IndexReader, now: number): Behind {
   const backlog = index.backlog();
   const catalog = openCatalogReader(context.config.paths.catalog);
   try {
@@ -50,10 +66,10 @@ export function describeBehind({ waiting, unseen, behind, problems }: Behind): s
   return [words, failed].filter((one) => one !== '').join('; ') || undefined;
 }
 
-function withIndex<T>(context: CliContext, work: (index: IndexReader) => T): T {
+async function withIndex<T>(context: CliContext, work: (index: IndexReader) => T | Promise<T>): Promise<T> {
   const index = openIndexReader(context.config.paths.index);
   try {
-    return work(index);
+    return await work(index);
   } finally {
     index.close();
   }
@@ -61,7 +77,7 @@ function withIndex<T>(context: CliContext, work: (index: IndexReader) => T): T {
 
 /** @throws GrecError INDEX_UNUSABLE, CATALOG_UNUSABLE */
 export async function indexStatus(context: CliContext): Promise<number> {
-  const behind = withIndex(context, (index) => measureBehind(context, index));
+  const behind = await withIndex(context, (index) => measureBehind(context, index));
   if (context.json) context.printJson(behind);
   else
     context.print(
@@ -77,7 +93,7 @@ export async function indexStatus(context: CliContext): Promise<number> {
 
 /** @throws GrecError INDEX_UNUSABLE, AUDIT_UNWRITABLE */
 export async function indexProblems(context: CliContext, { limit }: IndexProblemsOptions): Promise<number> {
-  const problems = withIndex(context, (index) => index.problems(limit));
+  const problems = await withIndex(context, (index) => index.problems(limit));
   await note(context, { what: 'list', details: { index: 'problems', found: problems.length } });
   if (context.json) {
     const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());

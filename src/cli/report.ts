@@ -29,7 +29,7 @@ export async function report(context: CliContext, options: ReportOptions): Promi
     if (context.json) context.printJson(rows.map((row) => withMeans(by, row)));
     else if (csv === true) context.print(...csvLines(rows.map((row) => withMeans(by, row))));
     else show(context, by, rows);
-    const behind = describeBehind(measureBehind(context, index));
+    const behind = describeBehind(await measureBehind(context, index));
     if (behind !== undefined) context.note(context.withCommands(behind));
   } finally {
     index.close();
