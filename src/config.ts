@@ -147,6 +147,8 @@ export interface Paths {
   index: string;
   /** What was said in recordings. */
   transcripts: string;
+  /** What recordings may be about; it need not exist. */
+  topics: string;
   /** The model of the transcriber; undefined when it is the engine's own. */
   model: string | undefined;
   /** State directories of other switches, whose journals and spools are processed too. */
@@ -285,6 +287,7 @@ function placePaths(
     catalog: join(state, 'catalog.db'),
     index: join(state, 'index.db'),
     transcripts: join(state, 'transcripts'),
+    topics: resolve(configurationDirectory(file, env, uid), 'topics.toml'),
     model: placeModel(base, values.index),
     others: placeOthers(base, state, values.processing.also),
     recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,

@@ -18,7 +18,7 @@ export interface Alarm {
 }
 
 /** Fields that say what an alarm is about. */
-const ABOUT = ['recording', 'call', 'segment', 'trunk', 'server', 'storage', 'asked'];
+const ABOUT = ['recording', 'call', 'segment', 'trunk', 'server', 'storage', 'asked', 'topic'];
 /** These concern everything at once, whatever they came up with. */
 const GENERAL = new Set(['archive', 'overload']);
 

@@ -17,6 +17,7 @@ export function addIndexCommands(program: Command, lazily: Lazily): void {
     .option('--dn <number>', 'recorded for this DN')
     .option('--agent <id>', 'of this agent')
     .option('--number <number>', 'with this caller, callee or recorded DN')
+    .option('--topic <name>', 'about this topic, or one of this program')
     .option('--since <time>', 'from this time on: 2026-01-31, 2026-01-31T09:00, today, 2h, 7d')
     .option('--until <time>', 'before this time')
     .option('--longer-than <length>', 'that last longer: 90s, 5m, 1h')
@@ -73,7 +74,12 @@ export function addIndexCommands(program: Command, lazily: Lazily): void {
   index
     .command('rebuild')
     .description('look into every recording again')
-    .addOption(new Option('--problems', 'those alone that could not be indexed').conflicts('transcripts'))
+    .addOption(
+      new Option('--problems', 'those alone that could not be indexed').conflicts(['transcripts', 'topics']),
+    )
+    .addOption(
+      new Option('--topics', 'tag it anew by topics.toml, and nothing else').conflicts('transcripts'),
+    )
     .option('--transcripts', 'and transcribe it again, with the engine that is configured now')
     .option('--json', 'print JSON')
     .action(lazily(async (): Promise<Action<[IndexRebuildOptions]>> => (await indexFile()).indexRebuild));

@@ -1,9 +1,10 @@
 // `grec find`: what is printed, what is noted, what cannot be asked.
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { openCatalog } from '../catalog/catalog.ts';
 import { archiveSpoken, idOf, NO_TRANSCRIBER, START } from '../index/fixtures/recordings.ts';
-import { indexedState } from './fixtures/indexed.ts';
+import { index, indexedState } from './fixtures/indexed.ts';
 import { emptyState, grec } from './fixtures/state.ts';
 
 process.env.TZ = 'UTC';
@@ -50,6 +51,33 @@ t.test('what was said, by whom and when; and recordings', async (t) => {
     (await grec(state, ['audit', '--what', 'list'])).out,
     /words=refund.*found=2|found=2.*words=refund/,
   );
+});
+
+t.test('about a topic, or one of a program', async (t) => {
+  const state = await indexedState(t, TWO, spoken);
+  const topic = '[[topic]]\nname = "money"\nfind = ["refund"]\n[[topic]]\nname = "rare"\nfind = ["xyz"]\n';
+  writeFileSync(
+    join(state.directory, 'topics.toml'),
+    `${topic}[[program]]\nname = "all"\ntopics = ["money", "rare"]\n`,
+  );
+  t.equal((await grec(state, ['find', '--topic', 'money'])).out, '', 'not tagged yet');
+  const catalog = openCatalog(state.catalog);
+  archiveSpoken(join(state.directory, 'state', 'archive'), catalog, { id: idOf(3) });
+  catalog.close();
+  await index(state, spoken);
+  t.match((await grec(state, ['find', '--topic', 'money'])).out, /^00000003 [^\n]*\n$/);
+  t.match(
+    (await grec(state, ['find', 'refund', '--topic', 'all', '--party', 'agent'])).out,
+    /^00000003 [^\n]* agent: /,
+  );
+  t.equal((await grec(state, ['find', '--topic', 'rare'])).out, '');
+  t.match((await grec(state, ['show', idOf(3)])).out, /\n {2}about +money, agent at 0:00, in 2 passages\n/);
+  t.match(await grec(state, ['find', '--topic', 'none']), {
+    code: 2,
+    err: /no topic "none"\n.*money, rare, all/,
+  });
+  writeFileSync(join(state.directory, 'topics.toml'), 'x');
+  t.equal((await grec(state, ['find', '--topic', 'money'])).code, 78);
 });
 
 t.test('what cannot be asked', async (t) => {

@@ -4,6 +4,7 @@ import { MARKS } from '../index/find.ts';
 import { type IndexReader, openIndexReader } from '../index/index.ts';
 import { joinArguments, readQuery } from '../index/query.ts';
 import type { FindFilter, FoundPassage, FoundRecording } from '../index/rows.ts';
+import { readTopics } from '../index/topics.ts';
 import { note } from './audited.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
@@ -17,6 +18,7 @@ export interface FindOptions {
   dn?: string;
   agent?: string;
   number?: string;
+  topic?: string;
   since?: string;
   until?: string;
   longerThan?: string;
@@ -37,7 +39,7 @@ export async function find(context: CliContext, words: string[], options: FindOp
       hint: 'give letters or digits; leave all words out to find recordings by --dn, --since and the like',
     });
   requireWordsFor(options, match);
-  const filter = readFilter(options, Date.now());
+  const filter = { ...readFilter(options, Date.now()), ...readTopic(context, options) };
   const index = openIndexReader(context.config.paths.index);
   try {
     await search(context, index, { asked, match, filter, options });
@@ -92,6 +94,18 @@ function readFilter(options: FindOptions, now: number): FindFilter {
   if (filter.since !== undefined && filter.until !== undefined && filter.since >= filter.until)
     throw new GrecError('USAGE', `--since ${since} is not before --until ${until}`);
   return filter;
+}
+
+/** A topic, or the topics of a program. @throws GrecError USAGE, CONFIG_INVALID */
+function readTopic(context: CliContext, { topic }: FindOptions): Pick<FindFilter, 'topics'> {
+  if (topic === undefined) return {};
+  const { topics, programs } = readTopics(context.config.paths.topics);
+  const names = topics.map(({ name }) => name);
+  const found = names.includes(topic) ? [topic] : programs.get(topic);
+  if (found !== undefined) return { topics: found };
+  throw new GrecError('USAGE', `there is no topic ${JSON.stringify(topic)}`, {
+    hint: `topics and programs in ${context.config.paths.topics}: ${[...names, ...programs.keys()].join(', ') || 'none'}`,
+  });
 }
 
 /** `90s`, `5m`, `1h`. @returns milliseconds */

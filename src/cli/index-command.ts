@@ -16,6 +16,7 @@ export interface IndexProblemsOptions {
 export interface IndexRebuildOptions {
   problems?: boolean;
   transcripts?: boolean;
+  topics?: boolean;
 }
 
 /** How far the index is behind the catalog. */
@@ -118,10 +119,10 @@ export async function indexProblems(context: CliContext, { limit }: IndexProblem
 /** @throws GrecError DAEMON_NOT_RUNNING, INDEX_UNUSABLE */
 export async function indexRebuild(
   context: CliContext,
-  { problems = false, transcripts = false }: IndexRebuildOptions,
+  { problems, transcripts, topics }: IndexRebuildOptions,
 ): Promise<number> {
   const socket = socketOf(context.config, 'grec-procd');
-  const which = problems ? 'problems' : transcripts ? 'transcripts' : 'all';
+  const which = problems ? 'problems' : topics ? 'topics' : transcripts ? 'transcripts' : 'all';
   const { count } = await askDaemon<{ count: number }>('grec-procd', socket, 'POST', '/index/redo', {
     which,
   });

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { RecordingRow } from '../catalog/rows.ts';
 import { messageOf } from '../errors.ts';
 import { openIndexReader } from '../index/index.ts';
+import type { Tagged } from '../index/tags.ts';
 import type { Analytics, PartyTalk } from '../speech/analytics.ts';
 import type { CliContext } from './context.ts';
 import { clockDuration, renderPairs } from './table.ts';
@@ -11,6 +12,7 @@ import { clockDuration, renderPairs } from './table.ts';
 export interface FoundTalk {
   analytics?: Analytics;
   problem?: string;
+  topics?: Tagged[];
 }
 
 /** Does not throw for what it finds: the index is no part of the recording. */
@@ -21,7 +23,8 @@ export function readAnalytics(context: CliContext, { id }: Pick<RecordingRow, 'i
     const reader = openIndexReader(index);
     try {
       const [analytics, problem] = [reader.analytics(id), reader.state(id)?.problem];
-      return { ...(analytics && { analytics }), ...(problem ? { problem } : {}) };
+      const topics = reader.topics(id);
+      return { ...(analytics && { analytics }), ...(problem ? { problem } : {}), topics };
     } finally {
       reader.close();
     }
@@ -31,11 +34,18 @@ export function readAnalytics(context: CliContext, { id }: Pick<RecordingRow, 'i
 }
 
 /** With an empty line before it; nothing when nothing is known. */
-export function describeTalk({ analytics, problem }: FoundTalk): string[] {
+export function describeTalk({ analytics, problem, topics = [] }: FoundTalk): string[] {
+  const about = topics.map(describeTopic);
   const told =
     analytics === undefined ? [] : [...analytics.parties.map(describeParty), ...describeAll(analytics)];
-  const lines = problem === undefined ? told : [...told, ['not indexed', problem] as const];
+  const known = [...told, ...about];
+  const lines = problem === undefined ? known : [...known, ['not indexed', problem] as const];
   return lines.length === 0 ? [] : ['', 'talk', ...renderPairs(lines, '  ')];
+}
+
+function describeTopic({ topic, at, party, passages }: Tagged): [string, string] {
+  const times = passages === 1 ? '' : `, in ${passages} passages`;
+  return ['about', `${topic}, ${party === null ? '' : `${party} `}at ${clockDuration(at)}${times}`];
 }
 
 function describeParty(party: PartyTalk): [string, string] {

@@ -40,6 +40,7 @@ export async function show(context: CliContext, idOrPart: string): Promise<numbe
       state,
       copies: copies.map(({ storage, state: at, reason }) => ({ storage, state: at, reason })),
       analytics: talk.analytics ?? null,
+      topics: talk.topics ?? [],
     });
   } else {
     const waveform = files === undefined ? [] : await drawWaveform(context, files);

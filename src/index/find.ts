@@ -61,19 +61,29 @@ export function findRecordings(db: Database, filter: FindFilter): FoundRecording
 }
 
 /** On recordings; the number apart, where there are no words. */
-function conditionsOn({ since, until, dn, agent, longerThan, shorterThan }: FindFilter): string[] {
+function conditionsOn({ since, until, dn, agent, topics, longerThan, shorterThan }: FindFilter): string[] {
   return [
     ...(since === undefined ? [] : ['r.key >= @sinceKey']),
     ...(until === undefined ? [] : ['r.key < @untilKey']),
     ...(dn === undefined ? [] : ['r.dn = @dn']),
     ...(agent === undefined ? [] : ['r.agent = @agent']),
+    ...(topics === undefined
+      ? []
+      : [
+          'EXISTS (SELECT 1 FROM tags t WHERE t.recording = r.key AND t.topic IN (SELECT value FROM json_each(@topics)))',
+        ]),
     ...(longerThan === undefined ? [] : ['r.duration > @longerThan']),
     ...(shorterThan === undefined ? [] : ['r.duration < @shorterThan']),
   ];
 }
 
-function valuesOf({ since, until, sort: _, ...filter }: FindFilter): object {
-  return { ...filter, sinceKey: keyAt(since ?? 0), untilKey: keyAt(until ?? 0) };
+function valuesOf({ since, until, topics, sort: _, ...filter }: FindFilter): object {
+  return {
+    ...filter,
+    topics: JSON.stringify(topics ?? []),
+    sinceKey: keyAt(since ?? 0),
+    untilKey: keyAt(until ?? 0),
+  };
 }
 
 /** The characters of what is asked for; undefined when no passage has one of these. */

@@ -17,6 +17,7 @@ function tell(told: Told): void {
 function start(settings: IndexerSettings): void {
   indexer = new Indexer({
     ...settings,
+    onTopic: (topic, recording) => tell({ told: 'topic', topic, recording }),
     onProblem: (problem, recording) => tell({ told: 'problem', problem, recording }),
   });
   indexer.start();
@@ -33,7 +34,7 @@ function tellStatus(): void {
   }
 }
 
-function redo(id: number, which: Redone): void {
+function redo(id: number, which: Redone | 'topics'): void {
   try {
     tell({ told: 'answer', id, count: indexer?.redo(which) ?? 0 });
   } catch (thrown) {

@@ -16,6 +16,7 @@ function installed(t: Test) {
     catalog: join(folder, 'catalog.db'),
     index: join(folder, 'index.db'),
     transcripts: join(folder, 'transcripts'),
+    topics: join(folder, 'topics.toml'),
     folder: join(folder, 'indexing'),
   };
   const catalog = openCatalog(paths.catalog);

@@ -10,12 +10,17 @@ import { type Follower, followCatalog } from './follow.ts';
 import { type IndexWriter, openIndexOrBegin } from './index.ts';
 import { type LookOptions, lookInto } from './look-into.ts';
 import type { Backlog, IndexedRow } from './rows.ts';
+import { readTopics, type Topics, versionOfTopics } from './topics.ts';
 import type { Redone } from './writer.ts';
 
 export interface IndexerOptions extends LookOptions {
   catalog: string;
   index: string;
   transcription: TranscriberSettings;
+  /** The file of topics; it need not exist. */
+  topics: string;
+  /** A recording that has just ended is about a topic of which alarms are told. */
+  onTopic?(topic: string, recording: string): void;
   /** What went wrong, in words. */
   onProblem(problem: string, recording?: string): void;
   pollMs?: number;
@@ -37,6 +42,10 @@ const POLL_MS = 1_000;
 const FIRST_RETRY_MS = 30_000;
 /** One that was begun and never ended: whatever ended the indexer may do so again, or not. */
 const FIRST_RETRY_AFTER_END_MS = 2_000;
+/** Recordings that are tagged anew before anything else has its turn. */
+const TAGGED_AT_A_TIME = 50;
+/** Of older ones nobody is told: they are indexed again. */
+const TOLD_FOR_MS = 86_400_000;
 const LONGEST_RETRY_MS = 86_400_000;
 
 export class Indexer {
@@ -51,6 +60,8 @@ export class Indexer {
   #counted: { backlog?: Backlog; until: number } = { until: 0 };
   readonly #transcriber: Transcriber | undefined;
   #engine: Engine | undefined;
+  #topics: Topics = { topics: [], programs: new Map() };
+  #topicsVersion: string | undefined;
 
   /** @throws GrecError INDEX_UNUSABLE */
   constructor(options: IndexerOptions) {
@@ -84,8 +95,9 @@ export class Indexer {
   }
 
   /** Puts recordings into the queue again. @returns how many */
-  redo(which: Redone): number {
-    const count = this.#index.redo(which, this.#now());
+  redo(which: Redone | 'topics'): number {
+    if (which === 'topics') this.#index.retagAll();
+    const count = which === 'topics' ? this.status().recordings : this.#index.redo(which, this.#now());
     this.#wake.abort();
     return count;
   }
@@ -125,12 +137,14 @@ export class Indexer {
   async #step(): Promise<boolean> {
     try {
       this.#follower.look();
+      this.#followTopics();
       const row = this.#index.take(this.#now(), (attempts) =>
         this.#retryAt(attempts, FIRST_RETRY_AFTER_END_MS),
       );
       if (row !== undefined) await this.#lookInto(row);
+      const hasTagged = row === undefined && this.#index.retagSome(this.#topics.topics, TAGGED_AT_A_TIME);
       this.#problem = undefined;
-      return row !== undefined;
+      return row !== undefined || hasTagged;
     } catch (thrown) {
       const problem = messageOf(thrown);
       if (problem !== this.#problem) this.#options.onProblem(`indexing stands still: ${problem}`);
@@ -145,13 +159,33 @@ export class Indexer {
       if (this.#stopping.signal.aborted) this.#index.putBack(row, this.#now());
       else if (looked === undefined) this.#index.doneAsBefore(row);
       else {
-        this.#index.done(row, looked.found);
+        this.#tell(row, this.#index.done(row, looked.found, this.#topics.topics));
         if (looked.problem !== undefined) this.#fail(row, looked.problem);
       }
     } catch (thrown) {
       if (thrown instanceof GrecError && thrown.code === 'INDEX_UNUSABLE') throw thrown;
       this.#fail(row, messageOf(thrown), thrown instanceof GrecError && thrown.code === 'RECORDING_SEALED');
     }
+  }
+
+  /** A file with a mistake leaves the topics in force. */
+  #followTopics(): void {
+    const version = versionOfTopics(this.#options.topics);
+    if (version === this.#topicsVersion) return;
+    this.#topicsVersion = version;
+    try {
+      this.#topics = readTopics(this.#options.topics);
+    } catch (thrown) {
+      this.#options.onProblem(messageOf(thrown));
+    }
+  }
+
+  /** Of what was said lately, and once. */
+  #tell({ id, finishedAt }: IndexedRow, topics: readonly string[]): void {
+    if (this.#now() - finishedAt > TOLD_FOR_MS) return;
+    for (const topic of topics)
+      if (this.#topics.topics.some((one) => one.name === topic && one.alert))
+        this.#options.onTopic?.(topic, id);
   }
 
   /** @throws GrecError TRANSCRIBER_UNUSABLE: what waits for it is tried again, until it is there */

@@ -14,6 +14,7 @@ import type {
   ReportFilter,
   ReportRow,
 } from './rows.ts';
+import { type Tagged, tagsOf } from './tags.ts';
 
 /** What is known of one recording. */
 export interface IndexState {
@@ -36,6 +37,8 @@ export interface IndexReader {
   /** Passages with these words; `match` as readQuery gives it. */
   findPassages(match: string, filter: FindFilter): FoundPassage[];
   findRecordings(filter: FindFilter): FoundRecording[];
+  /** What a recording is about, in the order of time. */
+  topics(id: string): Tagged[];
   close(): void;
 }
 
@@ -52,6 +55,7 @@ export function indexReader(db: Database, file: string): IndexReader {
     backlog: () => guard(() => measureBacklog(db)),
     report: (by, filter = {}) => guard(() => report(db, by, filter)),
     findPassages: (match, filter) => guard(() => findPassages(db, match, filter)),
+    topics: (id) => guard(() => tagsOf(db, id)),
     findRecordings: (filter) => guard(() => findRecordings(db, filter)),
     close: () => db.close(),
   };

@@ -71,6 +71,8 @@ export interface FindFilter extends ReportFilter {
   agent?: string;
   /** Caller, callee or recorded DN. */
   number?: string;
+  /** With a passage about one of these topics. */
+  topics?: readonly string[];
   /** Milliseconds. */
   longerThan?: number;
   shorterThan?: number;

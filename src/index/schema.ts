@@ -91,10 +91,20 @@ const MIGRATIONS = [
   -- What is deleted is not to be found in the file either.
   INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
 
-  -- How far the catalog has been looked at.
+  -- Which passages are about which topic.
+  CREATE TABLE tags (
+    topic TEXT NOT NULL,
+    passage INTEGER NOT NULL,
+    recording INTEGER NOT NULL,
+    PRIMARY KEY (topic, passage)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tags_by_recording ON tags (recording);
+
+  -- How far the catalog has been looked at; and to which recording, from the newest on, tags are made anew.
   CREATE TABLE followed (
     finished_at INTEGER NOT NULL,
-    act INTEGER NOT NULL
+    act INTEGER NOT NULL,
+    tags_before INTEGER
   ) STRICT;
   INSERT INTO followed (finished_at, act) VALUES (0, 0);
   `,

@@ -26,10 +26,13 @@ const LONGEST_RESTART_MS = 60_000;
 const SILENCE_LIMIT_MS = 600_000;
 const STOP_LIMIT_MS = 5_000;
 
-const WHICH = 'expected "all", "transcripts", "problems" or the id of a recording';
+const WHICH = 'expected "all", "transcripts", "topics", "problems" or the id of a recording';
 const redoSchema = v.strictObject({
   which: v.union(
-    [v.picklist(['all', 'transcripts', 'problems']), v.strictObject({ id: v.pipe(v.string(), v.uuid()) })],
+    [
+      v.picklist(['all', 'transcripts', 'topics', 'problems']),
+      v.strictObject({ id: v.pipe(v.string(), v.uuid()) }),
+    ],
     WHICH,
   ),
 });
@@ -59,10 +62,10 @@ export async function withIndexer(
 }
 
 function settingsOf(config: Config, changes: Partial<IndexerSettings> = {}): IndexerSettings {
-  const { archive, catalog, index, transcripts, model, state } = config.paths;
+  const { archive, catalog, index, transcripts, topics, model, state } = config.paths;
   const folder = join(state, 'indexing');
   const transcription = { ...config.index, model };
-  const paths = { archive, catalog, index, transcripts, folder };
+  const paths = { archive, catalog, index, transcripts, topics, folder };
   return { ...paths, ffmpeg: config.export.ffmpeg, transcription, ...changes };
 }
 
@@ -136,6 +139,11 @@ class IndexerChild {
     this.#watch();
     if (told.told === 'problem') {
       this.#log.warn({ recording: told.recording }, `index: ${told.problem}`);
+      return;
+    }
+    if (told.told === 'topic') {
+      const alarm = { alarm: 'topic', recording: told.recording, topic: told.topic };
+      this.#log.warn(alarm, `recording ${told.recording} is about ${told.topic}`);
       return;
     }
     if (told.told === 'status') {

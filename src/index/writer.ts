@@ -8,6 +8,8 @@ import { guarded } from './guarded.ts';
 import { freeKey } from './key.ts';
 import { type IndexReader, indexReader } from './reader.ts';
 import type { IndexedRow } from './rows.ts';
+import { tagger } from './tags.ts';
+import type { Topic } from './topics.ts';
 
 /** How far the catalog has been looked at. */
 export interface Followed {
@@ -46,14 +48,18 @@ export interface IndexWriter extends IndexReader {
    * @param retryAt when it is due again should nothing come of it
    */
   take(now: number, retryAt: (attempts: number) => number): IndexedRow | undefined;
-  /** What was found in a recording; nothing is noted when it has changed meanwhile. */
-  done(row: IndexedRow, found: Found): void;
+  /** What was found in a recording; nothing is noted when it has changed meanwhile. @returns topics that it was not about before */
+  done(row: IndexedRow, found: Found, topics?: readonly Topic[]): string[];
   /** Nothing has changed of what was found before. */
   doneAsBefore(row: IndexedRow): void;
   /** @param retryAt milliseconds since 1970; null when only a change of the recording can help */
   failed(row: IndexedRow, problem: string, retryAt: number | null): void;
   /** It was taken, and nothing was tried. */
   putBack(row: IndexedRow, now: number): void;
+  /** Has all recordings tagged anew, by {@link retagSome}. */
+  retagAll(): void;
+  /** Tags the next of them, the newest first. @returns whether there were any */
+  retagSome(topics: readonly Topic[], most: number): boolean;
   /** Puts recordings into the queue. @returns how many */
   redo(which: Redone, now: number): number;
 }
@@ -61,6 +67,7 @@ export interface IndexWriter extends IndexReader {
 export function indexWriter(db: Database, file: string): IndexWriter {
   const guard = <T>(work: () => T): T => guarded(file, work);
   const sql = prepareAll(db);
+  const tags = tagger(db);
   const all = <T>(work: () => T): T => guard(() => db.transaction(work)());
   return {
     ...indexReader(db, file),
@@ -77,18 +84,28 @@ export function indexWriter(db: Database, file: string): IndexWriter {
         if (row !== undefined) sql.tried.run(retryAt(row.attempts + 1), row.key);
         return row;
       }),
-    done: (row, { madeOf, agent, analytics, passages }) =>
+    done: (row, { madeOf, agent, analytics, passages }, topics = []) =>
       all(() => {
         const noted = { key: row.key, finishedAt: row.finishedAt, agent: agent ?? null };
-        if (sql.done.run({ ...noted, madeOf: madeOf ?? null }).changes === 0) return;
+        if (sql.done.run({ ...noted, madeOf: madeOf ?? null }).changes === 0) return [];
         putAnalytics(sql, row.key, analytics);
         putPassages(sql, { ...row, agent: agent ?? null }, passages);
+        return tags.tag(row.key, row.startTime, row.duration, topics);
       }),
     doneAsBefore: ({ key, finishedAt }) => guard(() => void sql.doneAsBefore.run({ key, finishedAt })),
     failed: ({ key, finishedAt, attempts, isAnew }, problem, retryAt) =>
       guard(() => void sql.failed.run({ key, finishedAt, problem, retryAt, attempts: attempts + 1, isAnew })),
     putBack: ({ key, finishedAt, attempts }, now) =>
       guard(() => void sql.putBack.run({ key, finishedAt, attempts, now })),
+    retagAll: () => guard(() => void sql.retagFrom.run(Number.MAX_SAFE_INTEGER)),
+    retagSome: (topics, most) =>
+      all(() => {
+        const rows = sql.toTag.all(most);
+        for (const { key, startTime, duration } of rows) tags.tag(key, startTime, duration, topics);
+        if (rows.length > 0) sql.retagFrom.run(rows.at(-1)?.key ?? null);
+        else sql.retagDone.run();
+        return rows.length > 0;
+      }),
     redo: (which, now) =>
       guard(() => {
         if (typeof which === 'object') return sql.redoOne.run(now, which.id).changes;
@@ -105,6 +122,7 @@ const FORGETS_TEXT = [
 const FORGETS = [
   ...FORGETS_TEXT,
   'DELETE FROM party_talk WHERE recording = ?',
+  'DELETE FROM tags WHERE recording = ?',
   'DELETE FROM talk WHERE recording = ?',
   'DELETE FROM recordings WHERE key = ?',
 ];
@@ -210,6 +228,12 @@ function prepareAll(db: Database) {
     ),
     failed: db.prepare<[object]>(
       `UPDATE recordings SET due_at = @retryAt, problem = @problem, attempts = @attempts, made_of = NULL, is_anew = @isAnew WHERE key = @key AND finished_at = @finishedAt`,
+    ),
+    retagFrom: db.prepare<[number | null]>('UPDATE followed SET tags_before = ?'),
+    retagDone: db.prepare('UPDATE followed SET tags_before = NULL WHERE tags_before IS NOT NULL'),
+    toTag: db.prepare<[number], { key: number; startTime: number; duration: number }>(
+      `SELECT key, start_time AS startTime, duration FROM recordings
+       WHERE key < (SELECT tags_before FROM followed) ORDER BY key DESC LIMIT ?`,
     ),
     putBack: db.prepare<[object]>(
       'UPDATE recordings SET due_at = @now, attempts = @attempts WHERE key = @key AND finished_at = @finishedAt',
