@@ -1,5 +1,5 @@
 // The index: SQLite in WAL mode, over catalog and archive, from which it can be made again. One writer (the indexer), many readers.
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
@@ -22,6 +22,8 @@ const CACHE_KIB = 16_384;
 export function openIndex(path: string): IndexWriter {
   return guarded(path, () => {
     mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+    // What was said stands in it: the files beside it get the permissions of this one.
+    closeSync(openSync(path, 'a', 0o640));
     const db = new Database(path);
     return closeUnless(db, () => {
       db.pragma('journal_mode = WAL');

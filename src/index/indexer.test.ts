@@ -1,10 +1,10 @@
 // The indexer: each recording is looked into once, what fails is tried again, nothing is lost by an end at any instant.
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openCatalog } from '../catalog/catalog.ts';
 import type { TranscriberSettings } from '../speech/choose-transcriber.ts';
-import { readTranscript, transcriptFile } from '../speech/transcript.ts';
+import { readTranscript, transcriptFile, writeTranscript } from '../speech/transcript.ts';
 import { archiveSpoken, idOf, NO_TRANSCRIBER, START } from './fixtures/recordings.ts';
 import { openIndex, openIndexReader } from './index.ts';
 import { Indexer } from './indexer.ts';
@@ -174,6 +174,58 @@ t.test('a transcript is kept, heard once, and goes with its recording', async (t
   store.acts.setThrough(1);
   await until(() => indexer.status().recordings === 0);
   t.notOk(existsSync(transcriptFile(transcripts, idOf(1))));
+});
+
+t.test('what is encrypted when it is made again is known no more', async (t) => {
+  const { archive, store, index, transcripts, start } = installed(t);
+  const directory = archiveSpoken(archive, store, { id: idOf(1) });
+  const indexer = start(engine(ENGINE));
+  t.teardown(() => indexer.stop());
+  const reader = openIndex(index);
+  t.teardown(() => reader.close());
+  const found = () => reader.findPassages('refund', { limit: 9 }).length;
+  await until(() => found() === 2);
+  archiveSpoken(archive, store, { id: idOf(1), madeOf: 'b' }, START + 60_000);
+  renameSync(join(directory, 'audio.wav'), join(directory, 'audio.wav.cms'));
+  // The indexer may have come in between.
+  store.putRecording({ ...store.find(idOf(1)), duration: 12_401 }, [], START + 61_000);
+  await until(() => reader.problems().length === 1);
+  t.match(reader.problems(), [{ problem: /encrypted/ }]);
+  t.same([found(), reader.analytics(idOf(1))], [0, undefined]);
+  t.notOk(existsSync(transcriptFile(transcripts, idOf(1))));
+});
+
+t.test('strange words in metadata and transcripts stop nothing', async (t) => {
+  const { archive, store, index, transcripts, start } = installed(t);
+  const directory = archiveSpoken(archive, store, { id: idOf(1) });
+  const metadata = JSON.parse(readFileSync(join(directory, 'metadata.json'), 'utf8'));
+  const strange = {
+    ...metadata,
+    duration: 12_400.7,
+    startTime: 'yesterday',
+    masked: [{ startTime: '?', recording: '', reason: '' }],
+  };
+  writeFileSync(join(directory, 'metadata.json'), JSON.stringify(strange));
+  const passage = { channel: 0, from: 9e15, to: 1e300, text: 'far\u0000away \ue000 here' };
+  const told = { engine: 'x', model: '', version: '', kind: 'transcript' as const };
+  const transcript = {
+    version: 1 as const,
+    recording: idOf(1),
+    madeOf: 'a',
+    engine: told,
+    createdAt: '',
+    passages: [passage],
+  };
+  writeTranscript(transcripts, transcript, 'original');
+  archiveSpoken(archive, store, { id: idOf(2) });
+  const indexer = start();
+  t.teardown(() => indexer.stop());
+  const reader = openIndex(index);
+  t.teardown(() => reader.close());
+  await until(() => indexer.status().waiting === 0 && reader.analytics(idOf(2)) !== undefined);
+  t.match(indexer.status(), { problems: 0, problem: null });
+  t.same(reader.problems(), []);
+  t.match(reader.findPassages('"far away"', { limit: 9 }), [{ id: idOf(1), from: 12_400 }]);
 });
 
 t.test('nothing of a masked span reaches an engine', async (t) => {

@@ -1,7 +1,7 @@
 // The indexer: follows the catalog, looks into one recording after the other, and tries again what could not be indexed.
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GrecError, messageOf } from '../errors.ts';
+import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { chooseTranscriber, type TranscriberSettings } from '../speech/choose-transcriber.ts';
 import type { Engine } from '../speech/transcribe.ts';
 import type { EngineDescription, Transcriber } from '../speech/transcriber.ts';
@@ -163,9 +163,18 @@ export class Indexer {
         if (looked.problem !== undefined) this.#fail(row, looked.problem);
       }
     } catch (thrown) {
-      if (thrown instanceof GrecError && thrown.code === 'INDEX_UNUSABLE') throw thrown;
-      this.#fail(row, messageOf(thrown), thrown instanceof GrecError && thrown.code === 'RECORDING_SEALED');
+      const isSealed = thrown instanceof GrecError && thrown.code === 'RECORDING_SEALED';
+      if (thrown instanceof GrecError && thrown.code === 'INDEX_UNUSABLE' && !isAboutRow(thrown))
+        throw thrown;
+      if (isSealed) this.#forgetClear(row);
+      this.#fail(row, messageOf(thrown), isSealed);
     }
+  }
+
+  /** What was known before it was encrypted is to be known no more. */
+  #forgetClear(row: IndexedRow): void {
+    removeTranscripts(this.#options.transcripts, row.id);
+    this.#index.empty(row);
   }
 
   /** A file with a mistake leaves the topics in force. */
@@ -205,4 +214,9 @@ export class Indexer {
   #retryAt(attempts: number, first = this.#options.firstRetryMs ?? FIRST_RETRY_MS): number {
     return this.#now() + Math.min(LONGEST_RETRY_MS, first * 2 ** Math.min(30, attempts - 1));
   }
+}
+
+/** The index refuses what was found in this recording, and nothing else. */
+function isAboutRow({ cause }: GrecError): boolean {
+  return systemCode(cause)?.startsWith('SQLITE_CONSTRAINT') === true;
 }

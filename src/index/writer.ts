@@ -54,6 +54,8 @@ export interface IndexWriter extends IndexReader {
   doneAsBefore(row: IndexedRow): void;
   /** @param retryAt milliseconds since 1970; null when only a change of the recording can help */
   failed(row: IndexedRow, problem: string, retryAt: number | null): void;
+  /** Forgets what was found in a recording, and not the recording. */
+  empty(row: IndexedRow): void;
   /** It was taken, and nothing was tried. */
   putBack(row: IndexedRow, now: number): void;
   /** Has all recordings tagged anew, by {@link retagSome}. */
@@ -95,6 +97,10 @@ export function indexWriter(db: Database, file: string): IndexWriter {
     doneAsBefore: ({ key, finishedAt }) => guard(() => void sql.doneAsBefore.run({ key, finishedAt })),
     failed: ({ key, finishedAt, attempts, isAnew }, problem, retryAt) =>
       guard(() => void sql.failed.run({ key, finishedAt, problem, retryAt, attempts: attempts + 1, isAnew })),
+    empty: ({ key }) =>
+      all(() => {
+        for (const forget of sql.forgetsFound) forget.run(key);
+      }),
     putBack: ({ key, finishedAt, attempts }, now) =>
       guard(() => void sql.putBack.run({ key, finishedAt, attempts, now })),
     retagAll: () => guard(() => void sql.retagFrom.run(Number.MAX_SAFE_INTEGER)),
@@ -119,13 +125,13 @@ const FORGETS_TEXT = [
   'DELETE FROM words WHERE rowid IN (SELECT key FROM passages WHERE recording = ?)',
   'DELETE FROM passages WHERE recording = ?',
 ];
-const FORGETS = [
+const FORGETS_FOUND = [
   ...FORGETS_TEXT,
   'DELETE FROM party_talk WHERE recording = ?',
   'DELETE FROM tags WHERE recording = ?',
   'DELETE FROM talk WHERE recording = ?',
-  'DELETE FROM recordings WHERE key = ?',
 ];
+const FORGETS = [...FORGETS_FOUND, 'DELETE FROM recordings WHERE key = ?'];
 
 type Statements = ReturnType<typeof prepareAll>;
 
@@ -160,22 +166,21 @@ function putAnalytics(sql: Statements, recording: number, { parties, ...sums }: 
 
 function putPassages(sql: Statements, row: IndexedRow, passages: readonly SpokenPassage[]): void {
   for (const forget of sql.forgetsText) forget.run(row.key);
-  for (const { channel, role = null, from, to, text, confidence = null } of passages) {
+  // Files may have been written by others: nothing in them lies beyond the recording.
+  const within = (ms: number) => Math.min(row.duration, Math.round(ms));
+  for (const { channel, role = null, confidence = null, text, ...span } of passages) {
+    const [from, to] = [within(span.from), within(span.to)];
     const key = freeKey(
       row.startTime + from,
       (below) => sql.greatestPassageBelow.get(below)?.key ?? undefined,
     );
-    const noted = {
+    sql.putPassage.run({ key, recording: row.key, channel, role, from, to, confidence });
+    // Private use characters are facets and marks here.
+    sql.putWords.run(
       key,
-      recording: row.key,
-      channel,
-      role,
-      from: Math.round(from),
-      to: Math.round(to),
-      confidence,
-    };
-    sql.putPassage.run(noted);
-    sql.putWords.run(key, text, facetsOf(sql, { role, dn: row.dn, agent: row.agent }));
+      text.replaceAll(/[\p{Co}\p{Cc}]/gu, ' '),
+      facetsOf(sql, { role, dn: row.dn, agent: row.agent }),
+    );
   }
 }
 
@@ -209,6 +214,7 @@ function prepareAll(db: Database) {
       'SELECT id FROM recordings WHERE (start_time, id) > (?, ?) AND (start_time, id) <= (?, ?)',
     ),
     forgetsText: FORGETS_TEXT.map((sql) => db.prepare<[number]>(sql)),
+    forgetsFound: FORGETS_FOUND.map((sql) => db.prepare<[number]>(sql)),
     forgets: FORGETS.map((sql) => db.prepare<[number]>(sql)),
     next: db.prepare<[number], IndexedRow>(
       `SELECT key, id, state, direction, start_time AS startTime, duration, caller, callee, dn, agent, path,

@@ -49,8 +49,9 @@ export interface Analytics {
 type Told = Pick<Metadata, 'startTime' | 'duration' | 'parties' | 'masked' | 'events' | 'eventHistory'>;
 
 /** @param speech where somebody spoke, by channel of the file */
-export function analyse(metadata: Told, speech: readonly (readonly Span[])[]): Analytics {
-  const duration = Math.max(0, Math.round(metadata.duration));
+export function analyse(told: Told, speech: readonly (readonly Span[])[]): Analytics {
+  const duration = Math.max(0, Math.round(told.duration));
+  const metadata = { ...told, duration };
   const [held, masked] = [holdsOf(metadata), masksOf(metadata)];
   const heard = speech.map((spans) => without(spans, masked));
   const anyone = united(heard.flat());
