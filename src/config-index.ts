@@ -14,6 +14,7 @@ export const indexSection = section({
     v.array(v.pipe(v.string(PHRASES), v.regex(/^(?=.*\p{L})[\p{L}' ]{2,80}$/u, PHRASES)), PHRASES),
     [],
   ),
+  topics: v.optional(text('the path of a file of topics')),
   memory: v.optional(within(100, 1_000_000, 'a whole number of megabytes'), 4000),
   patience: v.optional(within(1, 1000, 'a whole number'), 20),
 });

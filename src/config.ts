@@ -287,7 +287,7 @@ function placePaths(
     catalog: join(state, 'catalog.db'),
     index: join(state, 'index.db'),
     transcripts: join(state, 'transcripts'),
-    topics: resolve(configurationDirectory(file, env, uid), 'topics.toml'),
+    topics: resolve(configurationDirectory(file, env, uid), values.index.topics ?? 'topics.toml'),
     model: placeModel(base, values.index),
     others: placeOthers(base, state, values.processing.also),
     recordings: values.media.engine === 'rtpengine' ? resolve(base, values.media.recordings) : undefined,

@@ -73,6 +73,7 @@ t.test('show prints a configuration file with the same meaning', async (t) => {
     media.server = "[::1]:2224"
     export.ffmpeg = "/opt/ffmpeg"
     switch.strategy = "routes.toml"
+    index = { model = "en", phrases = ["refund"] }
     [[trunk]]
     name = "carrier"
     host = "192.0.2.1"`,
@@ -86,6 +87,7 @@ t.test('show prints a configuration file with the same meaning', async (t) => {
     state: _state,
     archive: _archive,
     switch: _switch,
+    index: _index,
     ...config
   }: ReturnType<typeof loadConfig>) => config;
   t.strictSame(strip(loadConfig({ file: copy })), strip(loadConfig({ file: state.configFile })));

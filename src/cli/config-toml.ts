@@ -47,6 +47,7 @@ export function printConfig(config: Config): string {
     },
     recording: { ...recording, ...toneOf(config) },
     processing: { ...processing, also: config.paths.others },
+    index: defined({ ...config.index, model: config.paths.model, topics: config.paths.topics }),
     archive: { ...archive, directory: config.paths.archive, 'signing-key': config.paths.signingKey },
     encryption: {
       ...encryption,

@@ -22,8 +22,8 @@ t.test('what was said, by whom and when; and recordings', async (t) => {
   t.strictSame([code, err], [0, '']);
   t.equal(
     out,
-    `00000002  2026-02-01 09:00:00  5551234 → 7001  at 0:04  customer: I want a Refund \ufffd[31m now
-00000001  2026-01-31 09:00:00  5551234 → 7001  at 0:04  customer: I want a Refund \ufffd[31m now\n`,
+    `00000002  2026-02-01 09:00:00  5551234 → 7001  at 0:04  customer: I want a Refund  [31m now
+00000001  2026-01-31 09:00:00  5551234 → 7001  at 0:04  customer: I want a Refund  [31m now\n`,
   );
   t.match((await grec(state, ['find', 'refund'], { tty: true })).out, 'I want a \u001b[1mRefund\u001b[22m');
   const json = JSON.parse(

@@ -21,9 +21,7 @@ const CACHE_KIB = 16_384;
  */
 export function openIndex(path: string): IndexWriter {
   return guarded(path, () => {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
-    // What was said stands in it: the files beside it get the permissions of this one.
-    closeSync(openSync(path, 'a', 0o640));
+    prepareFile(path);
     const db = new Database(path);
     return closeUnless(db, () => {
       db.pragma('journal_mode = WAL');
@@ -36,6 +34,19 @@ export function openIndex(path: string): IndexWriter {
       return indexWriter(db, path);
     });
   });
+}
+
+/** What was said stands in it: SQLite gives its own files beside it the permissions of this one. @throws GrecError INDEX_UNUSABLE */
+function prepareFile(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+    closeSync(openSync(path, 'a', 0o640));
+  } catch (thrown) {
+    throw new GrecError('INDEX_UNUSABLE', `cannot use the index ${path}: ${messageOf(thrown)}`, {
+      hint: 'look at the permissions of the file and its directory, and at the free space of the disk',
+      cause: thrown,
+    });
+  }
 }
 
 /**
