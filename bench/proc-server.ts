@@ -12,6 +12,8 @@ import { endProcess, startProcess, untilReady } from './server-process.ts';
 export interface ProcServer {
   config: Config;
   pid: number;
+  /** Its process beside it that looks for words and topics, which makes no recording. */
+  indexer: number;
   /** The row of a recording, as soon as it is one. */
   row(recording: string): RecordingRow | undefined;
   stop(): Promise<void>;
@@ -27,7 +29,8 @@ export async function startProcd(cores: string | undefined): Promise<ProcServer>
   const log = openSync(join(directory, 'log'), 'a');
   const child = startProcess(cores, process.execPath, [program, '--config', file], log);
   closeSync(log);
-  const status = () => askDaemon('grec-procd', socketOf(config, 'grec-procd'), 'GET', '/status');
+  const ask = <T>(path: string) => askDaemon<T>('grec-procd', socketOf(config, 'grec-procd'), 'GET', path);
+  const status = () => ask('/status');
   try {
     await untilReady(child, status, () => readFileSync(join(directory, 'log'), 'utf8'));
   } catch (thrown) {
@@ -38,6 +41,7 @@ export async function startProcd(cores: string | undefined): Promise<ProcServer>
   return {
     config,
     pid: child.pid ?? 0,
+    indexer: (await ask<{ pid: number | null }>('/index')).pid ?? 0,
     row: (recording) => catalog.get(recording),
     stop: async () => {
       catalog.close();

@@ -42,6 +42,7 @@ const at = (share: number) =>
 const report = {
   x_realtime: Math.round((hours * 3_600_000) / long.cpuMs),
   rss_mb_10h: long.rssMb,
+  indexer_mb: long.indexerMb,
   listed_p99_ms: at(0.99),
   hours,
   listed_p50_ms: at(0.5),
@@ -66,29 +67,32 @@ async function withServer<T>(
   }
 }
 
-/** One call of many hours: what it costs, and the most memory of the daemon with all its children, once it has started. */
+/** One call of many hours: what it costs, and the most memory of the daemon with all its children, once it has started; the indexer apart. */
 async function finishLong(
   server: ProcServer,
   calls: ProcCalls,
   scratch: string,
-): Promise<{ cpuMs: number; rssMb: number }> {
+): Promise<{ cpuMs: number; rssMb: number; indexerMb: number }> {
   const capture = join(scratch, 'long.pcap');
   writeCapture(capture, hours * 3600);
   const call = calls.begin(capture, hours * 3600);
   rmSync(capture);
-  let rssMb = 0;
+  let [rssMb, indexerMb] = [0, 0];
   const look = () => {
+    const makers = family(server.pid).filter((pid) => pid !== server.indexer);
     rssMb = Math.max(
       rssMb,
-      family(server.pid).reduce((sum, pid) => sum + residentOf(pid), 0),
+      makers.reduce((sum, pid) => sum + residentOf(pid), 0),
     );
+    indexerMb = Math.max(indexerMb, residentOf(server.indexer));
   };
   const timer = setInterval(look, MEMORY_POLL_MS);
   const before = cpuMs([server.pid]);
   try {
     call.hangUp();
     await listedRow(server, call);
-    return { cpuMs: cpuMs([server.pid]) - before, rssMb: Math.round(rssMb * 10) / 10 };
+    const [rss, indexer] = [rssMb, indexerMb].map((mb) => Math.round(mb * 10) / 10);
+    return { cpuMs: cpuMs([server.pid]) - before, rssMb: rss ?? 0, indexerMb: indexer ?? 0 };
   } finally {
     clearInterval(timer);
   }
