@@ -33,9 +33,9 @@ function userName(): string {
   }
 }
 
-/** The header of a request of this process. */
-export function callerHeader(): Record<string, string> {
-  const { user, from } = caller();
+/** The header of a request of this process, or of somebody for whom it asks. */
+export function callerHeader(by: Caller = caller()): Record<string, string> {
+  const { user, from } = bounded(by);
   return { [CALLER_HEADER]: `${encodeURIComponent(user)} ${encodeURIComponent(from)}` };
 }
 

@@ -230,8 +230,8 @@ port = 0
       '10 mediad.address: expected an IP address, such as "192.0.2.10"; found "localhost"',
       '13 trunk[0].host: expected an IP address, such as "192.0.2.10"; found "carrier.example"',
       '14 trunk[0].port: expected a port from 1 to 65535; found 0',
-      '15 webd: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, processing, index, mediad, archive, alarms, encryption, retention, storage, export',
-      '16 tronk: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, processing, index, mediad, archive, alarms, encryption, retention, storage, export',
+      '15 webd: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, processing, index, mediad, archive, alarms, encryption, retention, storage, web, export',
+      '16 tronk: unknown key; accepted here: state, log, control, sip, trunk, switch, media, recording, processing, index, mediad, archive, alarms, encryption, retention, storage, web, export',
     ],
   );
 });
@@ -331,3 +331,22 @@ t.test(
     t.same(problemsOf('webhook-secret = "s"'), ['alarms.webhook-secret']);
   },
 );
+
+t.test('web: loopback alone, unless there is TLS or a proxy that does it', async (t) => {
+  const problemsOf = (toml: string) => checkConfig(`[web]\n${toml}`).problems.map(({ key }) => key);
+  t.same(problemsOf(''), []);
+  t.same(problemsOf('enabled = true\nlisten = "[::1]:8443"'), []);
+  t.same(problemsOf('listen = "127.1.2.3:80"'), []);
+  for (const beyond of ['0.0.0.0:80', '[::]:80', '192.0.2.1:80', '[::ffff:127.0.0.1]:80']) {
+    t.same(problemsOf(`listen = "${beyond}"`), ['web.listen'], beyond);
+    t.same(problemsOf(`listen = "${beyond}"\nproxies = []`), ['web.listen'], beyond);
+    t.same(problemsOf(`listen = "${beyond}"\ncertificate = "c"\nkey = "k"`), []);
+    t.same(problemsOf(`listen = "${beyond}"\nproxies = ["192.0.2.9"]`), []);
+  }
+  t.same(problemsOf('certificate = "c"'), ['web.certificate']);
+  t.same(problemsOf('key = "k"'), ['web.key']);
+  t.same(problemsOf('listen = "localhost:80"'), ['web.listen']);
+  t.same(problemsOf('proxies = ["0.0.0.0/0"]'), ['web.proxies[0]']);
+  t.same(problemsOf('rate = 0'), ['web.rate']);
+  t.same(problemsOf('enabled = 1'), ['web.enabled']);
+});

@@ -22,6 +22,7 @@ import { capturesKept, findRetentionMistakes, retentionClasses } from './config-
 import { findStorageMistakes, placeStorageFiles, storages } from './config-storage.ts';
 import { findTlsMistakes, placeTlsFiles, type TlsFiles, tlsSection } from './config-tls.ts';
 import { findTrunkMistakes, placeTrunkFiles, trunks } from './config-trunk.ts';
+import { findWebMistakes, placeWebFiles, type WebTlsFiles, webSection } from './config-web.ts';
 import { defaultEntries } from './dn-settings.ts';
 import { GrecError, messageOf, systemCode } from './errors.ts';
 import { LOG_LEVELS } from './log-levels.ts';
@@ -110,6 +111,7 @@ const written = v.strictObject({
   encryption: encryptionSection,
   retention: retentionClasses,
   storage: storages,
+  web: webSection,
   export: section({ ffmpeg: v.optional(text('the path of ffmpeg')) }),
 });
 
@@ -168,6 +170,10 @@ export interface Paths {
   consentTone: string | undefined;
   /** Undefined when there is no certificate. */
   tls: TlsFiles | undefined;
+  /** Users and tokens of Web Services. */
+  webDb: string;
+  /** Of Web Services; undefined when they have none. */
+  webTls: WebTlsFiles | undefined;
 }
 
 export interface Config extends ConfigValues {
@@ -216,6 +222,7 @@ export function checkConfig(toml: string): { values?: ConfigValues; problems: Co
     ...findIndexMistakes(raw),
     ...findRetentionMistakes(raw),
     ...findStorageMistakes(raw),
+    ...findWebMistakes(raw),
   ]);
 }
 
@@ -298,6 +305,8 @@ function placePaths(
     alarmSecret: placeAlarmSecret(base, values.alarms),
     consentTone: placeToneFile(base, values.recording['consent-tone']),
     tls: placeTlsFiles(base, values.sip.tls),
+    webDb: join(state, 'web.db'),
+    webTls: placeWebFiles(base, values.web),
   };
 }
 
@@ -311,7 +320,7 @@ function configurationDirectory(
   return uid === 0 ? '/etc/grec' : join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'grec');
 }
 
-export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd';
+export type DaemonName = 'grec-sipd' | 'grec-mediad' | 'grec-procd' | 'grec-webd';
 
 /** The control socket of a daemon. */
 export function socketOf(config: Pick<Config, 'paths'>, name: DaemonName): string {

@@ -153,6 +153,7 @@ async function readBody(incoming: IncomingMessage): Promise<unknown> {
  * One request to a daemon's control socket; resolves with its JSON answer.
  * @param daemon its name, for messages, such as `grec-sipd`
  * @param timeoutMs how long it may take to answer, in milliseconds
+ * @param by for whom this process asks; itself when left out
  * @throws GrecError DAEMON_NOT_RUNNING, CONTROL_TIMEOUT, or what the daemon answered
  */
 export async function askDaemon<T>(
@@ -162,10 +163,11 @@ export async function askDaemon<T>(
   path: string,
   body?: unknown,
   timeoutMs = REQUEST_TIMEOUT_MS,
+  by?: Caller,
 ): Promise<T> {
   checkLength(socketPath);
   const text = body === undefined ? '' : JSON.stringify(body);
-  const { status, payload } = await exchange(daemon, socketPath, { method, path, text, timeoutMs });
+  const { status, payload } = await exchange(daemon, socketPath, { method, path, text, timeoutMs, by });
   const value = parseAnswer(daemon, payload);
   if (status < 300) return value as T;
   throw refusal(daemon, status, value);
@@ -233,9 +235,10 @@ interface Sent {
   path: string;
   text: string;
   timeoutMs: number;
+  by: Caller | undefined;
 }
 
-function exchange(daemon: string, socketPath: string, { method, path, text, timeoutMs }: Sent) {
+function exchange(daemon: string, socketPath: string, { method, path, text, timeoutMs, by }: Sent) {
   return new Promise<{ status: number; payload: string }>((resolve, reject) => {
     const outgoing = request(
       {
@@ -245,7 +248,7 @@ function exchange(daemon: string, socketPath: string, { method, path, text, time
         timeout: timeoutMs,
         // No kept connection: it would be one to a daemon that has been restarted since.
         agent: false,
-        headers: { 'content-length': Buffer.byteLength(text), ...callerHeader() },
+        headers: { 'content-length': Buffer.byteLength(text), ...callerHeader(by) },
       },
       (incoming) => {
         const chunks: Buffer[] = [];

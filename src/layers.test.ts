@@ -21,6 +21,7 @@ const BASE = [
   'config-retention',
   'config-storage',
   'config-trunk',
+  'config-web',
   'dn-settings',
   'recording-name',
   'regular-file',
@@ -77,6 +78,9 @@ const ALLOWED: Record<string, string[]> = {
   /** From captures of others into the spool. */
   importing: [...BASE, 'sip', 'sdp', 'rtp', 'spool', 'capture'],
   testing: [...BASE, ...WIRE],
+  /** Users, tokens and rights: the command line makes them, Web Services ask. */
+  'web/access': BASE,
+  web: [...BASE, ...PROCESS, 'audit', 'archive', 'catalog', 'web/access'],
   cli: [
     ...BASE,
     ...PROCESS,
@@ -92,6 +96,7 @@ const ALLOWED: Record<string, string[]> = {
     'switch/strategy',
     'importing',
     'indexing',
+    'web/access',
   ],
   tui: BASE,
 };

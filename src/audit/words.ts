@@ -21,6 +21,10 @@ export const AUDITED = [
   'key',
   'reindex',
   'configuration',
+  'call',
+  'audit',
+  'user',
+  'token',
   'refused',
 ] as const;
 export type Audited = (typeof AUDITED)[number];

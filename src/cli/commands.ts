@@ -7,6 +7,7 @@ import { addIndexCommands } from './commands-index.ts';
 import { addLifeCycleCommands } from './commands-life-cycle.ts';
 import { addNumberCommands } from './commands-numbers.ts';
 import { addEvidenceCommands, addRecordingCommands } from './commands-recordings.ts';
+import { addWebCommands } from './commands-web.ts';
 import type { DemoOptions } from './demo.ts';
 import { type Action, type Lazily, lazyActions } from './lazy-action.ts';
 import type { UpOptions } from './up.ts';
@@ -21,6 +22,7 @@ export function addCommands(program: Command, run: RunAction): void {
   addIndexCommands(program, lazily);
   addLifeCycleCommands(program, lazily);
   addEvidenceCommands(program, lazily);
+  addWebCommands(program, lazily);
   addOtherCommands(program, lazily);
 }
 

@@ -22,6 +22,7 @@ export function printConfig(config: Config): string {
     retention,
     storage,
     trunk,
+    web,
     log,
     control,
   } = config;
@@ -58,6 +59,7 @@ export function printConfig(config: Config): string {
     },
     ...(retention.length === 0 ? {} : { retention }),
     ...(storage.length === 0 ? {} : { storage }),
+    web: { ...web, listen: showHostPort(web.listen), ...defined(config.paths.webTls) },
     ...(config.export.ffmpeg === undefined ? {} : { export: config.export }),
     ...(trunk.length === 0 ? {} : { trunk }),
   });

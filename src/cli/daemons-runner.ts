@@ -8,12 +8,13 @@ import { type Config, loadConfig } from '../config.ts';
 import { askDaemon, type DaemonName, socketOf } from '../control.ts';
 import { GrecError } from '../errors.ts';
 
-/** In the order in which they stop: no new call, then no media, then the last recordings are finished. */
-export const DAEMON_NAMES: readonly DaemonName[] = ['grec-sipd', 'grec-mediad', 'grec-procd'];
+/** In the order in which they stop: nobody asks any more, no new call, then no media, then the last recordings are finished. */
+export const DAEMON_NAMES: readonly DaemonName[] = ['grec-webd', 'grec-sipd', 'grec-mediad', 'grec-procd'];
 
-/** Those that an installation has: with an rtpengine as media server, none of ours. */
-export function daemonsOf({ media }: Pick<Config, 'media'>): readonly DaemonName[] {
-  return DAEMON_NAMES.filter((name) => name !== 'grec-mediad' || media.engine === 'grec');
+/** Those that an installation has: with an rtpengine as media server, none of ours; Web Services where they are configured. */
+export function daemonsOf({ media, web }: Pick<Config, 'media' | 'web'>): readonly DaemonName[] {
+  const absent = [media.engine === 'grec' ? '' : 'grec-mediad', web.enabled ? '' : 'grec-webd'];
+  return DAEMON_NAMES.filter((name) => !absent.includes(name));
 }
 
 /** How often a starting daemon is asked whether it is ready, in milliseconds. */

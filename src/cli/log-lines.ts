@@ -9,6 +9,7 @@ const STYLES: Record<DaemonName, Style> = {
   'grec-sipd': 'cyan',
   'grec-mediad': 'magenta',
   'grec-procd': 'yellow',
+  'grec-webd': 'green',
 };
 const WIDTH = Math.max(...DAEMON_NAMES.map((name) => name.length));
 

@@ -137,6 +137,10 @@ t.test('each command has its options in a page, and each page only real options'
     reindex: 'grec-reindex.1',
     'key rotate': 'grec-verify.1',
     'config check': 'grec-config.1',
+    'user add': 'grec-user.1',
+    'user passwd': 'grec-user.1',
+    'token add': 'grec-token.1',
+    'token ls': 'grec-token.1',
   };
   const known = new Set(['config', 'no-color', 'version', 'help']);
   for (const [command, name] of Object.entries({ ...pages, ...more })) {

@@ -1,5 +1,9 @@
 // What a journal promises to who writes it, and what it needs.
 import type { DaemonName } from '../config.ts';
+
+/** Web Services only ask: nothing happens there that a recording is made of. */
+export type JournalingDaemon = Exclude<DaemonName, 'grec-webd'>;
+
 import type { Logger } from '../log.ts';
 import type { EventBody, JournalEvent } from './events.ts';
 
@@ -13,7 +17,7 @@ export interface JournalIo {
 export interface JournalOptions {
   /** The folder of all journals; this one is `directory/daemon/`. */
   directory: string;
-  daemon: DaemonName;
+  daemon: JournalingDaemon;
   log: Logger;
   rotateBytes?: number;
   retryIntervalMs?: number;

@@ -11,14 +11,13 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { DaemonName } from '../config.ts';
 import { GrecError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { syncPathNow } from '../sync.ts';
 import { microsNow } from './clock.ts';
 import type { EventBody, JournalEvent } from './events.ts';
 import { journalFileName, listJournalFiles, repairTail } from './journal-files.ts';
-import type { Journal, JournalIo, JournalOptions } from './journal-types.ts';
+import type { Journal, JournalIo, JournalingDaemon, JournalOptions } from './journal-types.ts';
 
 export {
   createJournalReader,
@@ -52,7 +51,7 @@ interface Line {
 
 class FileJournal implements Journal {
   readonly #folder: string;
-  readonly #daemon: DaemonName;
+  readonly #daemon: JournalingDaemon;
   readonly #log: Logger;
   readonly #rotateBytes: number;
   readonly #retryIntervalMs: number;
