@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import { GrecError, messageOf, systemCode } from '../errors.ts';
 import { findDeleted, findDeletedByPart, findHold, findLabels } from './acts.ts';
 import { listFailed } from './failed.ts';
+import { type PageFilter, type PageRow, pageOf } from './page.ts';
 import { prepared } from './prepared.ts';
 import {
   type AlarmRow,
@@ -21,6 +22,8 @@ export type Alarms = 'open' | 'all';
 export interface CatalogReader {
   /** Newest first; 50 when the filter has no limit. */
   list(filter?: RecordingFilter): RecordingRow[];
+  /** Of those that somebody may see, a page at a time. */
+  page(filter: PageFilter): PageRow[];
   /** All that began at this time (milliseconds since 1970) or later, oldest first, one after the other. */
   since(time: number): Iterable<RecordingRow>;
   /**
@@ -61,6 +64,7 @@ export function catalogReader(db: Database, file: string): CatalogReader {
   const guard = <T>(work: () => T): T => guarded(file, work);
   return {
     list: (filter = {}) => guard(() => listRecordings(db, filter)),
+    page: (filter) => guard(() => pageOf(db, filter)),
     since: (time) => recordingsSince(db, file, time),
     find: (idOrPart) => guard(() => findRecording(db, idOrPart)),
     get: (id) => guard(() => getRecording(db, id)),

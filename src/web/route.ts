@@ -6,6 +6,9 @@ import type { Right } from './access/rights.ts';
 import type { Identity } from './identity.ts';
 import { PROBLEM_TYPE, type Problem } from './problem.ts';
 
+/** Of every path. */
+export const BASE = '/api/v2';
+
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 export interface Answer {
@@ -15,6 +18,8 @@ export interface Answer {
   body?: unknown;
   /** In place of JSON; not opened when its bytes are not asked for. */
   open?: () => Readable;
+  /** What is done in place of `open`. */
+  discard?: () => void;
 }
 
 /** An answer that is documented: JSON of a schema, or bytes. */

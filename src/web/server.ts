@@ -19,10 +19,9 @@ import {
   sourceOf,
 } from './limits.ts';
 import { PROBLEM_TYPE, type Problem, problem, problemOf } from './problem.ts';
-import { type Answer, type Method, type Route, refuse } from './route.ts';
+import { type Answer, BASE, type Method, type Route, refuse } from './route.ts';
 import type { Tls, Web } from './web.ts';
 
-export const BASE = '/api/v2';
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'DELETE'];
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -275,11 +274,12 @@ function describeIssue(issue: v.BaseIssue<unknown>, part: string): string {
 
 /** Also what the other side has already (RFC 9110 section 13.1.2). */
 function send(reply: FastifyReply, answer: Answer, more: Record<string, string> = {}): FastifyReply {
-  const { status, headers = {}, body, open } = answer;
+  const { status, headers = {}, body, open, discard } = answer;
   const { method, headers: asked } = reply.request;
   const isRead = method === 'GET' || method === 'HEAD';
   reply.code(status).headers({ ...more, ...headers });
-  if (open !== undefined) return reply.send(method === 'HEAD' ? undefined : open());
+  if (open !== undefined && method !== 'HEAD') return reply.send(open());
+  if (open !== undefined) discard?.();
   if (body === undefined) return reply.send();
   // Bytes: to text the framework would add a charset, which JSON has none of (RFC 8259 section 11).
   const text = Buffer.from(JSON.stringify(body));
@@ -292,9 +292,7 @@ function send(reply: FastifyReply, answer: Answer, more: Record<string, string> 
       return reply.code(304).send();
     }
   }
-  return method === 'HEAD'
-    ? reply.header('content-length', text.length).send()
-    : reply.send(text);
+  return method === 'HEAD' ? reply.header('content-length', text.length).send() : reply.send(text);
 }
 
 /** Of If-None-Match, whose comparison is weak. */
