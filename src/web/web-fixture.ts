@@ -1,4 +1,4 @@
-// Web Services over a state directory of a test: a user of each role, with a token, and answers without a socket.
+// Web Services over a state directory of a test: a user of each role, with a token, and answers without a socket, each of which has to be as the document says.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,8 @@ import { silentLogger } from '../log.ts';
 import { hashPassword } from './access/passwords.ts';
 import type { Right } from './access/rights.ts';
 import { hashToken, makeToken, makeTokenId } from './access/tokens.ts';
+import { requireDocumented } from './documented-fixture.ts';
+import { openApiOf } from './openapi.ts';
 import { allRoutes } from './routes/all.ts';
 import { createWebServer, type WebServer } from './server.ts';
 import { openWeb, type Web } from './web.ts';
@@ -42,12 +44,6 @@ export interface Answered {
   bytes: Buffer;
 }
 
-/** Looks at every answer that tests get. */
-const witnesses: ((method: Verb, path: string, answered: Answered) => void)[] = [];
-export function onAnswer(witness: (typeof witnesses)[number]): void {
-  witnesses.push(witness);
-}
-
 /**
  * Ann is an agent on 7001, sue supervises /sales, where ann is; root is admin, otto auditor.
  * @param toml lines of [web] @param prepare called before Web Services open
@@ -63,6 +59,7 @@ export async function services(
   await prepare?.(config);
   const web = openWeb({ config, log: silentLogger() });
   const server = await createWebServer(web, allRoutes(web));
+  const document = openApiOf(allRoutes(web));
   t.teardown(async () => {
     await server.close();
     web.close();
@@ -108,7 +105,7 @@ export async function services(
       body: isJson && answer.body !== '' ? (answer.json() as unknown) : undefined,
       bytes: answer.rawPayload,
     };
-    for (const witness of witnesses) witness(method, path, answered);
+    requireDocumented(document, method, path, answered);
     return answered;
   };
   return { config, web, server, token, makeToken: giveToken, ask };

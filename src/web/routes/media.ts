@@ -34,7 +34,6 @@ export function mediaRoutes(web: Web): Route[] {
       answers: {
         200: { what: 'All of it.', types: [...AUDIO_TYPES, SEALED_TYPE] },
         206: { what: 'The range.', types: [...AUDIO_TYPES, SEALED_TYPE] },
-        304: { what: 'It is there already.' },
         404: { what: 'There is none.' },
         409: { what: 'It is encrypted: no key is here that opens it.' },
         416: { what: 'There are no such bytes.' },
