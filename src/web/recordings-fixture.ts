@@ -98,6 +98,13 @@ export async function withSwitch(t: Test, config: Config): Promise<ControlReques
     ...auditedRoutes(routes, auditLog(config.paths.audit)),
     'GET /status': () => ({}),
     'GET /calls': () => ({ calls: [call(MY_CALL, '7001'), call(OTHER_CALL, '7002')] }),
+    // A part is enough for the switch.
+    'GET /calls/:call': ({ params }) => {
+      const word = String(params['call']);
+      if (OTHER_CALL.startsWith(word)) return call(OTHER_CALL, '7002');
+      if (MY_CALL.startsWith(word)) return call(MY_CALL, '7001');
+      throw new GrecError('CALL_UNKNOWN', 'there is no such call');
+    },
     'POST /calls/:call/recording': (request) => {
       asked.push(request);
       const { operation } = request.body as { operation: string };

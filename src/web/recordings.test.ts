@@ -92,6 +92,12 @@ t.test('a list is filtered, sorted, and given a page at a time', async (t) => {
     'nonDelete=true',
   ])
     t.same(await list(none), [], none);
+  t.same(await list('callerPhoneNumber=*7*2*&state=failed'), [FAILED]);
+  t.equal(
+    (await ask('root', 'GET', '/recordings?callerPhoneNumber=*1*1*1*1*1')).status,
+    400,
+    'too many stars',
+  );
   t.same(await list('startTime=2026-01-31T09:06:00Z&endTime=2026-01-31T10:07:00%2B01:00'), [OTHERS]);
   const walk = async (query: string) => {
     const found: string[] = [];
@@ -315,6 +321,8 @@ t.test('calls, and what is asked of their recordings', async (t) => {
   t.equal((await ask('ann', 'POST', `/me/calls/${OTHER_CALL}`, { body: pause })).status, 404);
   t.equal((await ask('sue', 'POST', `/calls/${OTHER_CALL}`, { body: pause })).status, 404);
   t.equal((await ask('ann', 'GET', '/me/calls/c0ffee00')).status, 404, 'a part of an id is none');
+  t.equal((await ask('root', 'GET', `/calls/${MY_CALL.slice(0, 8)}`)).status, 404);
+  t.equal((await ask('root', 'GET', `/calls/${ABSENT}`)).status, 404);
   t.match(
     await ask('ann', 'POST', `/me/calls/${MY_CALL}`, { body: { operationName: 'ResumeCallRecording' } }),
     { status: 409 },

@@ -139,3 +139,36 @@ t.test('what is no HTTP, or too much of it, is refused and shut', async (t) => {
     /^HTTP\/1.1 200 /,
   );
 });
+
+t.test('one address has its share of connections', async (t) => {
+  const { server } = await services(t);
+  await server.listen({ host: '127.0.0.1', port: 0 });
+  const port = Number(server.address().split(':').at(-1));
+  const sockets = Array.from({ length: 140 }, () => connect(port, '127.0.0.1'));
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  let shut = 0;
+  await new Promise<void>((resolve) => {
+    for (const socket of sockets) {
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        shut += 1;
+        if (shut === 12) resolve();
+      });
+    }
+  });
+  t.equal(shut, 12);
+  sockets.find((socket) => !socket.closed)?.destroy();
+  const answered = async () => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write('GET /api/v2/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    const pieces: Buffer[] = [];
+    socket.on('data', (piece) => pieces.push(piece));
+    await once(socket, 'close');
+    return Buffer.concat(pieces).length > 0;
+  };
+  while (!(await answered())) t.comment('the other one is not shut yet');
+  t.pass('one that goes makes room for another');
+});

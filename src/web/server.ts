@@ -26,6 +26,8 @@ const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'DELETE'];
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const MOST_CONNECTIONS = 512;
+const MOST_CONNECTIONS_BY_ADDRESS = 128;
+const IDLE_MS = 10_000;
 const LONGEST_PARAMETER = 128;
 
 const SECURITY = {
@@ -98,6 +100,7 @@ function createApp({ config, log }: Web, tls: Tls | undefined): FastifyInstance 
     ...(!tls && { http: { maxHeaderSize: LARGEST_HEADER_BYTES } }),
     bodyLimit: LARGEST_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: IDLE_MS,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     trustProxy: proxies.length > 0 ? proxies : false,
     forceCloseConnections: true,
@@ -109,8 +112,25 @@ function createApp({ config, log }: Web, tls: Tls | undefined): FastifyInstance 
   app.server.headersTimeout = HEADERS_TIMEOUT_MS;
   app.server.maxHeadersCount = MOST_HEADERS;
   app.server.maxConnections = MOST_CONNECTIONS;
+  if (proxies.length === 0) boundByAddress(app);
   app.server.on('tlsClientError', (error: Error) => log.debug(`TLS: ${error.message}`));
   return app;
+}
+
+/** One address leaves connections to others. */
+function boundByAddress(app: FastifyInstance): void {
+  const open = new Map<string, number>();
+  app.server.on('connection', (socket: Socket) => {
+    const source = sourceOf(socket.remoteAddress ?? '');
+    const count = (open.get(source) ?? 0) + 1;
+    open.set(source, count);
+    socket.once('close', () => {
+      const left = (open.get(source) ?? 1) - 1;
+      if (left === 0) open.delete(source);
+      else open.set(source, left);
+    });
+    if (count > MOST_CONNECTIONS_BY_ADDRESS) socket.destroy();
+  });
 }
 
 /** What is no HTTP, or too much of it, before there is a request. */

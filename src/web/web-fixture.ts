@@ -18,6 +18,9 @@ export const USERS = ['ann', 'sue', 'root', 'otto'] as const;
 export type Name = (typeof USERS)[number];
 export const PASSWORD = 'correct horse battery';
 
+/** It takes its time: once is enough. */
+let hashed: Promise<string> | undefined;
+
 export interface Services {
   config: Config;
   web: Web;
@@ -65,7 +68,8 @@ export async function services(
     web.close();
     rmSync(directory, { recursive: true, force: true });
   });
-  const password = await hashPassword(PASSWORD);
+  hashed ??= hashPassword(PASSWORD);
+  const password = await hashed;
   const add = (
     name: Name,
     role: 'agent' | 'supervisor' | 'admin' | 'auditor',

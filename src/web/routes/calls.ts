@@ -107,26 +107,34 @@ function routesBelow(web: Web, path: string, needs: 'calls:own' | 'calls:others'
   ];
 }
 
-async function callsOf(web: Web, { by }: Identity, sight: ReadonlySet<string> | null): Promise<SwitchCall[]> {
+type Seen = ReadonlySet<string> | null;
+
+async function callsOf(web: Web, { by }: Identity, sight: Seen): Promise<SwitchCall[]> {
   const { calls } = await web.ask<{ calls: SwitchCall[] }>('grec-sipd', {
     method: 'GET',
     path: '/calls',
     by,
   });
-  if (sight === null) return calls;
-  return calls.filter(({ from, to, agents }) => [from, to, ...agents].some((number) => sight.has(number)));
+  return calls.filter((one) => isSeen(one, sight));
 }
 
-/** The whole id alone: the switch itself would take a part of it, or a DN. */
-async function callOf(
-  web: Web,
-  who: Identity,
-  sight: ReadonlySet<string> | null,
-  id: string,
-): Promise<SwitchCall> {
-  const found = (await callsOf(web, who, sight)).find(({ call }) => call === id);
-  if (found !== undefined) return found;
+function isSeen({ from, to, agents }: SwitchCall, sight: Seen): boolean {
+  return sight === null || [from, to, ...agents].some((number) => sight.has(number));
+}
+
+/** The whole id alone: the switch itself takes a part of it, or a DN, as well. */
+async function callOf(web: Web, { by }: Identity, sight: Seen, id: string): Promise<SwitchCall> {
+  const path = `/calls/${encodeURIComponent(id)}`;
+  const found = await web.ask<SwitchCall>('grec-sipd', { method: 'GET', path, by }).catch(unlessUnknown);
+  if (found?.call === id && isSeen(found, sight)) return found;
   throw new GrecError('CALL_UNKNOWN', `there is no call ${id}`);
+}
+
+/** What is not there is told in the same words as what is not theirs. */
+function unlessUnknown(thrown: unknown): undefined {
+  if (thrown instanceof GrecError && ['CALL_UNKNOWN', 'CALL_AMBIGUOUS'].includes(thrown.code))
+    return undefined;
+  throw thrown;
 }
 
 async function control(

@@ -2,10 +2,11 @@
 import * as v from 'valibot';
 import { ROLES } from '../access/rights.ts';
 import { problem } from '../problem.ts';
-import { ok, type Route, refuse, route } from '../route.ts';
+import { type Answer, ok, type Route, refuse, route } from '../route.ts';
 import type { Web } from '../web.ts';
 
 const PATIENCE_MS = 2_000;
+const READY_HOLDS_MS = 1_000;
 const state = v.picklist(['ok', 'unavailable']);
 const readySchema = v.strictObject({ status: state, catalog: state, switch: state, processor: state });
 const meSchema = v.strictObject({
@@ -16,6 +17,7 @@ const meSchema = v.strictObject({
 });
 
 export function healthRoutes(web: Web): Route[] {
+  const ready = sparingly(() => lookAt(web));
   return [
     route({
       method: 'GET',
@@ -31,7 +33,7 @@ export function healthRoutes(web: Web): Route[] {
       summary: 'Whether all parts that requests need are there',
       needs: 'anyone',
       answers: { 200: { what: 'They are.', schema: readySchema }, 503: { what: 'Some are not.' } },
-      handle: () => ready(web),
+      handle: ready,
     }),
     route({
       method: 'GET',
@@ -45,7 +47,17 @@ export function healthRoutes(web: Web): Route[] {
   ];
 }
 
-async function ready(web: Web) {
+/** Anyone may ask, and what stands behind has calls to do. */
+function sparingly<T>(work: () => Promise<T>): () => Promise<T> {
+  let known: { at: number; answer: Promise<T> } | undefined;
+  return () => {
+    const now = performance.now();
+    if (known === undefined || now - known.at > READY_HOLDS_MS) known = { at: now, answer: work() };
+    return known.answer;
+  };
+}
+
+async function lookAt(web: Web): Promise<Answer> {
   const by = { user: 'grec-webd', from: 'health' };
   const answers = (daemon: 'grec-sipd' | 'grec-procd') =>
     web.ask(daemon, { method: 'GET', path: '/status', by, timeoutMs: PATIENCE_MS });

@@ -41,8 +41,14 @@ const printable = (longest: number) => {
 export const reasonSchema = printable(500);
 export const commentSchema = printable(2048);
 
-const NUMBER = 'expected a number of 1 to 128 characters; * stands for any';
-export const numberSchema = v.pipe(v.string(NUMBER), v.regex(/^[^\p{Cc}\s]{1,128}$/u, NUMBER));
+const NUMBER = 'expected a number of 1 to 128 characters, in which up to 4 * stand for any';
+/** Each star doubles what a pattern may have to try. */
+const MOST_STARS = 4;
+export const numberSchema = v.pipe(
+  v.string(NUMBER),
+  v.regex(/^[^\p{Cc}\s]{1,128}$/u, NUMBER),
+  v.check((text) => text.split('*').length <= MOST_STARS + 1, NUMBER),
+);
 
 const state = v.picklist(['complete', 'partial', 'failed']);
 const direction = v.picklist(['internal', 'inbound', 'outbound']);
