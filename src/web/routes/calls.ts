@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { GrecError } from '../../errors.ts';
 import type { Identity } from '../identity.ts';
 import { ok, type Route, route } from '../route.ts';
+import { sparingly } from '../sparingly.ts';
 import type { Web } from '../web.ts';
 import { reasonSchema } from './schemas.ts';
 
@@ -57,16 +58,32 @@ const requestSchema = v.strictObject({
   reason: v.optional(reasonSchema, 'no reason given'),
 });
 
+type AllCalls = () => Promise<SwitchCall[]>;
+interface Calls {
+  web: Web;
+  /** Up to a second old. */
+  all: AllCalls;
+}
 type Sight = (who: Identity) => ReadonlySet<string> | null;
 
 export function callRoutes(web: Web): Route[] {
+  const by = { user: 'grec-webd', from: 'calls' };
+  const all: AllCalls = sparingly(async () => {
+    const asked = { method: 'GET', path: '/calls', by } as const;
+    return (await web.ask<{ calls: SwitchCall[] }>('grec-sipd', asked)).calls;
+  });
   return [
-    ...routesBelow(web, '/me/calls', 'calls:own', ({ own }) => own),
-    ...routesBelow(web, '/calls', 'calls:others', ({ sight }) => sight),
+    ...routesBelow({ web, all }, '/me/calls', 'calls:own', ({ own }) => own),
+    ...routesBelow({ web, all }, '/calls', 'calls:others', ({ sight }) => sight),
   ];
 }
 
-function routesBelow(web: Web, path: string, needs: 'calls:own' | 'calls:others', sight: Sight): Route[] {
+function routesBelow(
+  { web, all }: Calls,
+  path: string,
+  needs: 'calls:own' | 'calls:others',
+  sight: Sight,
+): Route[] {
   return [
     route({
       method: 'GET',
@@ -75,7 +92,7 @@ function routesBelow(web: Web, path: string, needs: 'calls:own' | 'calls:others'
       needs,
       answers: { 200: { what: 'Those that the user may see here.', schema: listSchema } },
       handle: async ({ who }) =>
-        ok({ statusCode: 0, calls: (await callsOf(web, who, sight(who))).map(shown) }),
+        ok({ statusCode: 0, calls: (await all()).filter((one) => isSeen(one, sight(who))).map(shown) }),
     }),
     route({
       method: 'GET',
@@ -108,15 +125,6 @@ function routesBelow(web: Web, path: string, needs: 'calls:own' | 'calls:others'
 }
 
 type Seen = ReadonlySet<string> | null;
-
-async function callsOf(web: Web, { by }: Identity, sight: Seen): Promise<SwitchCall[]> {
-  const { calls } = await web.ask<{ calls: SwitchCall[] }>('grec-sipd', {
-    method: 'GET',
-    path: '/calls',
-    by,
-  });
-  return calls.filter((one) => isSeen(one, sight));
-}
 
 function isSeen({ from, to, agents }: SwitchCall, sight: Seen): boolean {
   return sight === null || [from, to, ...agents].some((number) => sight.has(number));

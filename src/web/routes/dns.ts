@@ -4,6 +4,7 @@ import { DN_TYPES, displayName, settingEntries } from '../../dn-settings.ts';
 import { GrecError } from '../../errors.ts';
 import { type Identity, sees } from '../identity.ts';
 import { ok, type Route, route } from '../route.ts';
+import { sparingly } from '../sparingly.ts';
 import type { Web } from '../web.ts';
 
 /** Of what grec-sipd shows; addresses of phones and what is known of passwords stay there. */
@@ -53,6 +54,10 @@ const settingsSchema = v.strictObject({
 });
 
 export function dnRoutes(web: Web): Route[] {
+  const by = { user: 'grec-webd', from: 'dns' };
+  const all = sparingly(async () => {
+    return (await web.ask<{ dns: ShownDn[] }>('grec-sipd', { method: 'GET', path: '/dns', by })).dns;
+  });
   return [
     route({
       method: 'GET',
@@ -61,12 +66,7 @@ export function dnRoutes(web: Web): Route[] {
       needs: 'dns:read',
       answers: { 200: { what: 'Those that the user may see.', schema: listSchema } },
       handle: async ({ who }) => {
-        const { dns } = await web.ask<{ dns: ShownDn[] }>('grec-sipd', {
-          method: 'GET',
-          path: '/dns',
-          by: who.by,
-        });
-        return ok({ statusCode: 0, dns: dns.filter(({ number }) => sees(who, number)).map(shown) });
+        return ok({ statusCode: 0, dns: (await all()).filter(({ number }) => sees(who, number)).map(shown) });
       },
     }),
     route({

@@ -3,10 +3,10 @@ import * as v from 'valibot';
 import { ROLES } from '../access/rights.ts';
 import { problem } from '../problem.ts';
 import { type Answer, ok, type Route, refuse, route } from '../route.ts';
+import { sparingly } from '../sparingly.ts';
 import type { Web } from '../web.ts';
 
 const PATIENCE_MS = 2_000;
-const READY_HOLDS_MS = 1_000;
 const state = v.picklist(['ok', 'unavailable']);
 const readySchema = v.strictObject({ status: state, catalog: state, switch: state, processor: state });
 const meSchema = v.strictObject({
@@ -45,16 +45,6 @@ export function healthRoutes(web: Web): Route[] {
         ok({ user, role, rights: [...rights], dns: [...own] }),
     }),
   ];
-}
-
-/** Anyone may ask, and what stands behind has calls to do. */
-function sparingly<T>(work: () => Promise<T>): () => Promise<T> {
-  let known: { at: number; answer: Promise<T> } | undefined;
-  return () => {
-    const now = performance.now();
-    if (known === undefined || now - known.at > READY_HOLDS_MS) known = { at: now, answer: work() };
-    return known.answer;
-  };
 }
 
 async function lookAt(web: Web): Promise<Answer> {
