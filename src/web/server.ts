@@ -7,15 +7,15 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import * as v from 'valibot';
 import type { HostPort } from '../config.ts';
 import { messageOf } from '../errors.ts';
-import { Identifier } from './identify.ts';
-import { type Identity, nobody } from './identity.ts';
+import { matches } from './conditions.ts';
+import { Doors, tooMany } from './doors.ts';
+import type { Identity } from './identity.ts';
 import {
   DEEPEST_JSON,
   isTooDeep,
   LARGEST_BODY_BYTES,
   LARGEST_HEADER_BYTES,
   MOST_HEADERS,
-  Rates,
   sourceOf,
 } from './limits.ts';
 import { PROBLEM_TYPE, type Problem, problem, problemOf } from './problem.ts';
@@ -184,63 +184,6 @@ function problemOfError(error: unknown): Problem {
   return problem(status, kind, messageOf(error));
 }
 
-/** Who may come in, and how often. */
-class Doors {
-  readonly #web: Web;
-  readonly #counts: { refused: number };
-  readonly #identifier: Identifier;
-  readonly #byAddress: Rates;
-  readonly #byUser: Rates;
-  readonly #known = new WeakMap<FastifyRequest, Identity>();
-
-  constructor(web: Web, counts: { refused: number }) {
-    const { rate } = web.config.web;
-    this.#web = web;
-    this.#counts = counts;
-    this.#byAddress = new Rates(rate);
-    this.#byUser = new Rates(rate);
-    const onWrong = (address: string) => web.log.warn({ address }, 'a name or password was wrong');
-    this.#identifier = new Identifier({ store: web.store, onWrong });
-  }
-
-  mayCome({ ip }: FastifyRequest): number {
-    return this.#counted(this.#byAddress.take(sourceOf(ip)));
-  }
-
-  #counted(wait: number): number {
-    if (wait > 0) this.#counts.refused += 1;
-    return wait;
-  }
-
-  identityOf(request: FastifyRequest): Identity {
-    return this.#known.get(request) ?? nobody(request.ip);
-  }
-
-  /** @returns why not; undefined when they may */
-  async letIn(request: FastifyRequest, { needs }: Route): Promise<Answer | undefined> {
-    if (needs === 'anyone') return undefined;
-    const found = await this.#identifier.identify(request.headers.authorization, request.ip);
-    if ('problem' in found) {
-      this.#counts.refused += 1;
-      if (found.wait !== undefined) return refuse(found.problem, { 'retry-after': String(found.wait) });
-      return refuse(found.problem, {
-        'www-authenticate': 'Bearer realm="grec", Basic realm="grec", charset="UTF-8"',
-      });
-    }
-    this.#known.set(request, found);
-    const wait = this.#counted(this.#byUser.take(found.token ?? found.user));
-    if (wait > 0) return tooMany(wait);
-    if (needs === 'known' || found.rights.has(needs)) return undefined;
-    this.#web.log.info({ user: found.user, needs }, 'not permitted');
-    return refuse(problem(403, 'not-permitted', `this needs the right ${needs}`));
-  }
-}
-
-function tooMany(wait: number): Answer {
-  const told = problem(429, 'too-many-requests', `too many requests: try again after ${wait} s`);
-  return refuse(told, { 'retry-after': String(wait) });
-}
-
 function addRoutes(app: FastifyInstance, routes: readonly Route[], doors: Doors): void {
   for (const one of routes) {
     const url = `${BASE}${one.path}`;
@@ -313,10 +256,4 @@ function send(reply: FastifyReply, answer: Answer, more: Record<string, string> 
     }
   }
   return method === 'HEAD' ? reply.header('content-length', text.length).send() : reply.send(text);
-}
-
-/** Of If-None-Match, whose comparison is weak. */
-export function matches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.split(',').some((one) => ['*', etag].includes(one.trim().replace(/^W\//, '')));
 }
