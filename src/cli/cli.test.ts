@@ -70,6 +70,8 @@ t.test('every command of the help has a page of its own', async (t) => {
     'verify',
     'reindex',
     'key',
+    'user',
+    'token',
     'config',
     'version',
   ]);
