@@ -17,17 +17,19 @@ export function tellCommand(command: readonly string[], limitMs = COMMAND_LIMIT_
   const [program = '', ...argv] = command;
   return (alarm) =>
     new Promise((resolve, reject) => {
-      const child = spawn(program, argv, {
-        stdio: ['pipe', 'ignore', 'pipe'],
-        timeout: limitMs,
-        killSignal: 'SIGKILL',
-      });
+      const child = spawn(program, argv, { stdio: ['pipe', 'ignore', 'pipe'] });
+      // Not spawn's own: of a program that is not there that one stays, and keeps the process.
+      const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
       let said = '';
       child.stderr.on('data', (bytes: Buffer) => {
         if (said.length < LONGEST_ERROR) said += bytes.toString('latin1').slice(0, LONGEST_ERROR);
       });
-      child.on('error', (error) => reject(new Error(`${program} cannot be run: ${error.message}`)));
+      child.on('error', (error) => {
+        clearTimeout(limit);
+        reject(new Error(`${program} cannot be run: ${error.message}`));
+      });
       child.on('close', (code, signal) => {
+        clearTimeout(limit);
         if (code === 0) return resolve();
         const why = said.trim().split('\n')[0];
         reject(new Error(`${program} ended with ${code ?? signal}${why ? `: ${why}` : ''}`));
